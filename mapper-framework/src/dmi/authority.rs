@@ -1,0 +1,1 @@
+//! Makes the `:authority` that edgecore sends acceptable to `h2`.

@@ -1,0 +1,9 @@
+//! The Device Management Interface: the only place that knows protobuf and gRPC.
+
+pub(crate) mod authority;
+
+/// What `cargo xtask codegen` makes of `proto/dmi/v1beta1/api.proto`.
+#[rustfmt::skip]
+#[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms)]
+#[path = "generated/v1beta1.rs"]
+pub(crate) mod generated;

@@ -1,0 +1,3 @@
+//! Write KubeEdge device mappers in Rust.
+
+mod dmi;

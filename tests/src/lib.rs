@@ -1,0 +1,1 @@
+//! Helpers for the integration tests: processes that end with their test, and free ports.
