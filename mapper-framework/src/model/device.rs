@@ -1,0 +1,117 @@
+//! A device as a driver sees it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{ConfigData, DeviceId, ModelId, Property};
+
+/// A device: its manifest joined with its model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    pub(crate) id: DeviceId,
+    pub(crate) model: ModelId,
+    pub(crate) protocol: String,
+    pub(crate) config: ConfigData,
+    pub(crate) properties: Vec<Arc<Property>>,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) state_report: Option<StateReport>,
+}
+
+impl Device {
+    /// Namespace and name.
+    pub fn id(&self) -> &DeviceId {
+        &self.id
+    }
+
+    /// The device model that the device refers to.
+    pub fn model(&self) -> &ModelId {
+        &self.model
+    }
+
+    /// `spec.protocol.protocolName`
+    pub fn protocol(&self) -> &str {
+        &self.protocol
+    }
+
+    /// `spec.protocol.configData`, before the driver's own type reads it.
+    pub fn config(&self) -> &ConfigData {
+        &self.config
+    }
+
+    /// The properties, in the manifest's order, with unique names.
+    pub fn properties(&self) -> impl ExactSizeIterator<Item = &Property> {
+        self.properties.iter().map(|property| &**property)
+    }
+
+    /// The property of this name.
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties().find(|property| property.name() == name)
+    }
+
+    /// The methods, since KubeEdge v1.19.
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// How often the device's state is reported; `None` when the manifest asks for no reports.
+    pub fn state_report(&self) -> Option<StateReport> {
+        self.state_report
+    }
+}
+
+/// A named operation of a device on some of its properties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Method {
+    /// The method's name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// The properties it can be called on.
+    pub property_names: Vec<String>,
+}
+
+/// That a device's state is reported, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateReport {
+    /// The time from one report to the next.
+    pub cycle: Duration,
+}
+
+/// The state of a device, in KubeEdge's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceState {
+    /// Works as it should.
+    Ok,
+    /// Connected.
+    Online,
+    /// Not served: the mapper has stopped.
+    Offline,
+    /// The mapper cannot reach the device, and keeps trying.
+    Disconnected,
+    /// Reached, but not right: its manifest is wrong, or every read fails.
+    Unhealthy,
+    /// Not known.
+    Unknown,
+}
+
+impl DeviceState {
+    /// The word that edgecore stores.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Disconnected => "disconnected",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for DeviceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,23 @@
+//! Pure data: devices, properties, values and samples, without a protocol and without a task.
+//!
+//! A [`DeviceInstance`] and its [`DeviceModel`] arrive from edgecore separately, as the two custom resources they are.
+//! [`Device::resolve`] joins them into the [`Device`] that a driver sees.
+
+mod device;
+mod id;
+mod property;
+mod push;
+mod resolve;
+mod sample;
+mod value;
+
+pub use device::{Device, DeviceState, Method, StateReport};
+pub use id::{DeviceId, ModelId, NamespacedName};
+pub use property::{AccessMode, Property, PropertyBuilder};
+pub use push::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush};
+pub use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem, Resolved};
+pub use sample::{Reading, Sample};
+pub use value::{DataType, Value, ValueError};
+
+/// What a user writes under `configData`: a flat map of scalars.
+pub type ConfigData = serde_json::Map<String, serde_json::Value>;
