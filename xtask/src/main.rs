@@ -1,14 +1,28 @@
 //! The project's automation, in Rust: `cargo xtask <command>`.
 
+mod bench;
+mod ci;
 mod codegen;
+mod shell;
+mod test;
+mod tools;
 
 use anyhow::Result;
 use clap::Parser;
 
 /// The project's automation.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
+    /// Installs what the tests need and the machine lacks, and runs all tests.
+    Test(test::Args),
+    /// Runs what a change has to pass: format, lints, docs, generated code, all tests.
+    Ci(ci::Args),
+    /// Runs the benchmarks.
+    Bench {
+        /// Runs only the benchmarks whose name contains this.
+        name: Option<String>,
+    },
     /// Regenerates the protobuf code from `proto/`, without `protoc`.
     Codegen {
         /// Changes nothing, and fails if what is checked in differs from what `proto/` gives.
@@ -19,6 +33,9 @@ enum Command {
 
 fn main() -> Result<()> {
     match Command::parse() {
+        Command::Test(args) => test::run(&args),
+        Command::Ci(args) => ci::run(&args),
+        Command::Bench { name } => bench::run(name.as_deref()),
         Command::Codegen { check } => codegen::run(check),
     }
 }
