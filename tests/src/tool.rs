@@ -24,6 +24,7 @@ pub enum Tool {
 /// # Panics
 ///
 /// If the test was not started by `cargo xtask test`, which provides it.
+#[track_caller]
 pub fn python() -> Tool {
     Request { tool: "python", variable: PYTHON, file: None }.answer()
 }
@@ -33,6 +34,7 @@ pub fn python() -> Tool {
 /// # Panics
 ///
 /// If the test was not started by `cargo xtask test`, which builds it.
+#[track_caller]
 pub fn go_client(folder: &str) -> Tool {
     Request { tool: "go", variable: GO_CLIENTS, file: Some(folder) }.answer()
 }
@@ -48,6 +50,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
+    #[track_caller]
     fn answer(&self) -> Tool {
         let without = env::var(WITHOUT).unwrap_or_default();
         match self.look_up(&without, env::var_os(self.variable)) {
