@@ -4,6 +4,7 @@ mod backoff;
 mod dmi;
 mod driver;
 pub mod model;
+mod runtime;
 mod telemetry;
 mod twin;
 

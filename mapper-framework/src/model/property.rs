@@ -142,6 +142,19 @@ impl<V> Property<V> {
         Property { spec: Arc::clone(&self.spec), visitor }
     }
 
+    /// Whether the same desired value, written to the same place, is asked of both.
+    pub(crate) fn is_set_like(&self, other: &Self) -> bool
+    where
+        V: PartialEq,
+    {
+        let (a, b) = (&self.spec, &other.spec);
+        a.desired == b.desired
+            && a.data_type == b.data_type
+            && a.access_mode == b.access_mode
+            && (a.minimum, a.maximum) == (b.minimum, b.maximum)
+            && self.visitor == other.visitor
+    }
+
     /// Checks a value against `minimum` and `maximum`.
     ///
     /// # Errors

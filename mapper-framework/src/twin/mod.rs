@@ -4,12 +4,14 @@
 //! empties it at the pace that edgecore takes, all pending twins of one device in one call. A [`Goal`] is the desired value of
 //! one property.
 
+mod demand;
 mod desired;
 mod legality;
 mod outbox;
 mod pace;
 pub(crate) mod reporter;
 
+pub(crate) use demand::Demand;
 pub(crate) use desired::{Goal, Phase, check};
 pub(crate) use outbox::{Outbox, TwinUpdate};
 pub(crate) use pace::Pacer;

@@ -1,0 +1,55 @@
+//! A device that the driver's types have read.
+
+use std::sync::Arc;
+
+use crate::{
+    driver::{ErasedDriver, ErasedProperty},
+    model::{Device, DeviceInstance, DeviceModel, Problem, Property},
+};
+
+/// A device and, of each property, what the driver made of its visitor. A property that did not fit is left out.
+pub(super) struct BoundDevice {
+    pub(super) device: Arc<Device>,
+    /// In the order of the device's properties.
+    pub(super) properties: Vec<BoundProperty>,
+    /// Why the device cannot be connected to, if so.
+    pub(super) config_problem: Option<Problem>,
+    /// Everything that is wrong, the config's problem included.
+    pub(super) problems: Vec<Problem>,
+}
+
+#[derive(Clone)]
+pub(super) struct BoundProperty {
+    pub(super) property: Arc<Property>,
+    pub(super) erased: ErasedProperty,
+}
+
+impl BoundDevice {
+    /// Joins manifest, model and driver.
+    pub(super) fn new(driver: &dyn ErasedDriver, instance: &DeviceInstance, model: &DeviceModel) -> Self {
+        let resolved = Device::resolve(instance, model);
+        let (mut device, mut problems) = (resolved.device, resolved.problems);
+        let config_problem = driver.check_config(&device).err();
+        problems.extend(config_problem.clone());
+        let mut properties = Vec::with_capacity(device.properties.len());
+        for property in &device.properties {
+            match driver.bind(property) {
+                Ok(erased) => properties.push(BoundProperty { property: Arc::clone(property), erased }),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        device.properties = properties.iter().map(|bound| Arc::clone(&bound.property)).collect();
+        Self { device: Arc::new(device), properties, config_problem, problems }
+    }
+
+    /// Whether a session to the one device is a session to the other.
+    pub(super) fn connects_like(&self, other: &Self) -> bool {
+        self.device.config() == other.device.config() && self.device.protocol() == other.device.protocol()
+    }
+
+    /// All problems in one line; `None` if there are none.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let problems: Vec<_> = self.problems.iter().map(ToString::to_string).collect();
+        (!problems.is_empty()).then(|| problems.join("; "))
+    }
+}

@@ -1,0 +1,233 @@
+//! The task of one device: connects, serves the session until it ends, and connects again.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::Backoff,
+    driver::{ErasedDriver, ErasedSession},
+    model::{Device, DeviceId, DeviceState, Sample},
+    telemetry::Telemetry,
+};
+
+use super::{
+    Dispatch,
+    bound::BoundDevice,
+    call::fenced,
+    handle::{Operation, OperationError},
+    session::{End, LiveSession},
+    slot::Slot,
+    status::StatusCell,
+};
+
+/// The pause before a device is connected to again, at first.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How the runtime treats drivers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// How long a call into the driver may take.
+    pub(crate) call_timeout: Duration,
+    /// The longest pause between two attempts to connect.
+    pub(crate) backoff_max: Duration,
+}
+
+/// What a device's task is given by the manager.
+pub(super) struct Context {
+    pub(super) driver: Arc<dyn ErasedDriver>,
+    pub(super) settings: Settings,
+    pub(super) dispatch: Dispatch,
+    pub(super) telemetry: Telemetry,
+    pub(super) status: Arc<StatusCell>,
+    /// The device as edgecore wants it; the latest one counts.
+    pub(super) target: watch::Receiver<Arc<BoundDevice>>,
+    pub(super) operations: mpsc::Receiver<Operation>,
+    /// Cancelled when the device is removed or the mapper stops.
+    pub(super) stop: CancellationToken,
+}
+
+/// Owns everything of one device.
+pub(super) struct DeviceTask {
+    pub(super) context: Context,
+    /// The device as it is served.
+    pub(super) bound: Arc<BoundDevice>,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// Why waiting for a session was interrupted.
+enum Interruption {
+    Stopped,
+    /// The device is to be connected to in another way.
+    Reconfigured,
+}
+
+impl DeviceTask {
+    pub(super) fn new(mut context: Context) -> Self {
+        let bound = Arc::clone(&context.target.borrow_and_update());
+        let slots = Slot::adopt(Vec::new(), &bound, &context.telemetry, Instant::now());
+        Self { context, bound, slots }
+    }
+
+    /// Serves the device until it is stopped.
+    pub(super) async fn run(mut self) {
+        let mut backoff = Backoff::new(FIRST_PAUSE, self.context.settings.backoff_max);
+        while let Some(session) = self.connect(&mut backoff).await {
+            let served_since = Instant::now();
+            match LiveSession::new(&mut self, session).serve().await {
+                End::Stopped => break,
+                End::Reconfigured => {}
+                End::Lost(reason) => {
+                    self.context.telemetry.session_lost(self.id(), &reason);
+                    self.set_state(DeviceState::Disconnected, Some(reason));
+                    // A session that is lost as soon as it is opened is no success.
+                    if served_since.elapsed() > self.context.settings.backoff_max {
+                        backoff.reset();
+                    }
+                    if self.pause(backoff.next()).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn id(&self) -> &DeviceId {
+        self.bound.device.id()
+    }
+
+    /// Connects, however often it takes. `None` when the device is stopped.
+    async fn connect(&mut self, backoff: &mut Backoff) -> Option<Box<dyn ErasedSession>> {
+        loop {
+            if let Some(problem) = &self.bound.config_problem {
+                self.set_state(DeviceState::Unhealthy, Some(problem.to_string()));
+                match self.interrupted().await {
+                    Interruption::Stopped => return None,
+                    Interruption::Reconfigured => continue,
+                }
+            }
+            match self.attempt().await {
+                Ok(Ok(session)) => {
+                    self.context.telemetry.connected(self.id());
+                    return Some(session);
+                }
+                Ok(Err(error)) => {
+                    let pause = backoff.next();
+                    self.context.telemetry.connect_failed(self.id(), &error, backoff.attempts(), pause);
+                    self.set_state(DeviceState::Disconnected, Some(error));
+                    if self.pause(pause).await.is_err() {
+                        return None;
+                    }
+                }
+                Err(Interruption::Stopped) => return None,
+                Err(Interruption::Reconfigured) => backoff.reset(),
+            }
+        }
+    }
+
+    /// Calls the driver's `connect` once.
+    async fn attempt(&mut self) -> Result<Result<Box<dyn ErasedSession>, String>, Interruption> {
+        let (driver, device) = (Arc::clone(&self.context.driver), Arc::clone(&self.bound.device));
+        let telemetry = self.context.telemetry.clone();
+        let call = async { driver.connect(&device).await.map_err(|error| error.to_string()) };
+        let deadline = self.context.settings.call_timeout;
+        tokio::select! {
+            session = fenced(device.id(), "connect", deadline, &telemetry, call) => Ok(session.flatten()),
+            interruption = self.interrupted() => Err(interruption),
+        }
+    }
+
+    /// Makes a call on a session within its deadline, unless the device is stopped meanwhile.
+    pub(super) async fn call<T>(&self, operation: &'static str, call: impl Future<Output = T>) -> Result<T, End> {
+        let Context { settings, telemetry, stop, .. } = &self.context;
+        tokio::select! {
+            biased;
+            value = fenced(self.id(), operation, settings.call_timeout, telemetry, call) => value.map_err(End::Lost),
+            () = stop.cancelled() => Err(End::Stopped),
+        }
+    }
+
+    /// Waits. An interruption that asks for another connection ends the wait; `Err` when the device is stopped.
+    async fn pause(&mut self, pause: Duration) -> Result<(), ()> {
+        tokio::select! {
+            () = sleep(pause) => Ok(()),
+            interruption = self.interrupted() => match interruption {
+                Interruption::Reconfigured => Ok(()),
+                Interruption::Stopped => Err(()),
+            },
+        }
+    }
+
+    /// Does what can be done without a session, until something happens for which waiting makes no sense.
+    async fn interrupted(&mut self) -> Interruption {
+        let stop = self.context.stop.clone();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Interruption::Stopped,
+                changed = self.context.target.changed() => {
+                    if changed.is_err() {
+                        return Interruption::Stopped;
+                    }
+                    if !self.adopt_target() {
+                        return Interruption::Reconfigured;
+                    }
+                }
+                Some(operation) = self.context.operations.recv() => self.refuse(operation),
+            }
+        }
+    }
+
+    fn refuse(&self, operation: Operation) {
+        let reason = self.context.status.read().reason.unwrap_or_else(|| "it is not connected yet".to_owned());
+        // Whoever asked may have gone: then nobody misses the answer.
+        drop(operation.reply.send(Err(OperationError::Unavailable { device: self.id().clone(), reason })));
+    }
+
+    /// Takes in the device as edgecore wants it now. False if that needs another session.
+    pub(super) fn adopt_target(&mut self) -> bool {
+        let target = Arc::clone(&self.context.target.borrow_and_update());
+        let connects_like = target.connects_like(&self.bound);
+        let before = std::mem::take(&mut self.slots);
+        self.slots = Slot::adopt(before, &target, &self.context.telemetry, Instant::now());
+        self.context.status.retain(|name| target.device.property(name).is_some());
+        self.bound = target;
+        connects_like
+    }
+
+    /// Makes a state known, at once if it is new.
+    pub(super) fn set_state(&self, state: DeviceState, reason: Option<String>) {
+        let said = reason.clone();
+        if self.context.status.set_state(state, reason) {
+            self.context.telemetry.state_changed(self.id(), state, said.as_deref());
+            if self.bound.device.state_report().is_some() {
+                self.context.dispatch.state(self.id(), state, true);
+            }
+        }
+    }
+
+    /// Hands on what was read, each sample with the slot it belongs to.
+    pub(super) fn publish(&self, samples: &[(usize, Sample)], urgent: bool) {
+        self.context.status.set_samples(samples.iter().map(|(_, sample)| sample));
+        let with_phases = samples.iter().map(|(index, sample)| (sample, self.slots[*index].phase()));
+        self.context.dispatch.samples(self.id(), with_phases, urgent);
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.bound.device
+    }
+
+    /// A number that spreads devices over their cycle, the same at every start.
+    pub(super) fn seed(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.id().hash(&mut hasher);
+        hasher.finish()
+    }
+}

@@ -1,0 +1,60 @@
+//! What a device's task keeps of each property.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::{
+    model::{DeviceId, Property},
+    telemetry::Telemetry,
+    twin::{Goal, Phase},
+};
+
+use super::bound::{BoundDevice, BoundProperty};
+
+/// One property of a device, and how it fares.
+pub(super) struct Slot {
+    pub(super) bound: BoundProperty,
+    /// Whether the last read failed.
+    pub(super) failing: bool,
+    /// The desired value, unless there is none.
+    pub(super) goal: Option<Goal>,
+    /// Whether there is one that was refused before it became a goal.
+    refused: bool,
+}
+
+impl Slot {
+    fn new(bound: BoundProperty, device: &DeviceId, telemetry: &Telemetry, now: Instant) -> Self {
+        let property = &bound.property;
+        let (goal, refused) = match Goal::new(property, now) {
+            None => (None, false),
+            Some(Ok(goal)) => (Some(goal), false),
+            Some(Err(reason)) => {
+                let desired = property.desired().unwrap_or_default();
+                telemetry.desired_refused(device, property.name(), desired, &reason);
+                (None, true)
+            }
+        };
+        Self { bound, failing: false, goal, refused }
+    }
+
+    pub(super) fn property(&self) -> &Arc<Property> {
+        &self.bound.property
+    }
+
+    /// Where the desired value stands; `None` if there is none.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        self.goal.as_ref().map(Goal::phase).or(self.refused.then_some(Phase::Refused))
+    }
+
+    /// The slots of a changed device. A property that has not changed keeps all that is known of it; one whose cycles only have
+    /// changed keeps its goal.
+    pub(super) fn adopt(before: Vec<Self>, device: &BoundDevice, telemetry: &Telemetry, now: Instant) -> Vec<Self> {
+        let mut before: HashMap<_, _> = before.into_iter().map(|slot| (slot.property().shared_name(), slot)).collect();
+        let adopt = |bound: &BoundProperty| match before.remove(bound.property.name()) {
+            Some(slot) if slot.property().is_set_like(&bound.property) => Self { bound: bound.clone(), ..slot },
+            _ => Self::new(bound.clone(), device.device.id(), telemetry, now),
+        };
+        device.properties.iter().map(adopt).collect()
+    }
+}
