@@ -1,6 +1,7 @@
 //! Write KubeEdge device mappers in Rust.
 
 mod backoff;
+pub mod config;
 mod dmi;
 mod driver;
 pub mod model;
