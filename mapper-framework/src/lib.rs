@@ -1,6 +1,7 @@
 //! Write KubeEdge device mappers in Rust.
 
 mod backoff;
+mod cli;
 pub mod config;
 mod dmi;
 mod driver;
