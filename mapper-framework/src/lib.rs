@@ -5,6 +5,7 @@ mod cli;
 pub mod config;
 mod dmi;
 mod driver;
+mod logging;
 pub mod model;
 mod telemetry;
 mod twin;
