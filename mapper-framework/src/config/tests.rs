@@ -87,6 +87,12 @@ fn yaml_is_read_in_all_its_spellings() {
 }
 
 #[test]
+fn a_file_from_windows_is_read() {
+    let config = load(file("\u{feff}common:\r\n  name: seven\r\n  http_port: 80\r\n"));
+    assert_eq!((config.common.name.as_str(), config.common.http_port), ("seven", 80));
+}
+
+#[test]
 fn defaults_depend_on_the_protocol() {
     let config = golden(include_str!("../../tests/config/minimal.yaml"));
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/gpio.sock"));
@@ -106,13 +112,8 @@ fn an_empty_file_is_no_mistake() {
 fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
     let yaml = "common: {name: file, version: file, api_version: file}";
     let mut defaults = Config::default();
-    defaults.common = CommonConfig {
-        name: "default".into(),
-        version: "default".into(),
-        api_version: "default".into(),
-        protocol: "default".into(),
-        ..CommonConfig::default()
-    };
+    let CommonConfig { name, version, api_version, protocol, .. } = &mut defaults.common;
+    [name, version, api_version, protocol].map(|value| *value = "default".into());
     let sources = Sources::new(defaults)
         .flag("--name", "common.name", "flag")
         .env([("MAPPER_COMMON__NAME", "env"), ("MAPPER_COMMON__VERSION", "env")])
