@@ -1,8 +1,11 @@
 //! Write KubeEdge device mappers in Rust.
 
 mod backoff;
+mod cli;
+pub mod config;
 mod dmi;
 mod driver;
+mod logging;
 pub mod model;
 mod runtime;
 mod telemetry;

@@ -1,0 +1,235 @@
+//! The command line of a mapper.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use crate::config::{LogLevel, Package, Sources};
+
+/// The version of this crate, which `--version` tells beside the mapper's.
+const FRAMEWORK_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The file that is read when no flag names another one.
+const DEFAULT_FILE: &str = "config.yaml";
+
+const ENVIRONMENT: &str = "Each key of the config file can be set by an environment variable, too: MAPPER_, then the key in \
+                           upper case with `__` for each dot, as in MAPPER_COMMON__PROTOCOL. Flags win over the environment, \
+                           the environment wins over the file.";
+
+/// What the command line says.
+// There is no positional argument, so that a word remains free to become a subcommand.
+#[derive(Debug, Default, PartialEq, Parser)]
+#[command(after_help = ENVIRONMENT)]
+pub(crate) struct Cli {
+    /// Config file, which must exist [default: config.yaml, if it exists]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) config_file: Option<PathBuf>,
+
+    /// Run without edgecore, on the devices and models in the YAML files of this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) standalone: Option<PathBuf>,
+
+    /// Stop by itself after this time, such as `10s`
+    #[arg(long, value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
+    pub(crate) run_for: Option<Duration>,
+
+    #[command(flatten)]
+    keys: Keys,
+}
+
+/// The flags that set a key of the config. They stay text here: what does not fit is the config's to say.
+#[derive(Debug, Default, PartialEq, clap::Args)]
+#[command(next_help_heading = "Config")]
+struct Keys {
+    /// Protocol whose devices the mapper serves (`common.protocol`)
+    #[arg(long)]
+    protocol: Option<String>,
+
+    /// Name of the mapper at edgecore (`common.name`)
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Socket of edgecore (`common.edgecore_sock`)
+    #[arg(long, value_name = "PATH")]
+    edgecore_sock: Option<String>,
+
+    /// Socket of the mapper, which edgecore dials (`grpc_server.socket_path`)
+    #[arg(long, value_name = "PATH")]
+    socket_path: Option<String>,
+
+    /// Port of the HTTP server (`common.http_port`)
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<String>,
+
+    /// `text` or `json` (`log.format`)
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+
+    /// Verbosity as Go mappers have it: 0 to 3 info, 4 debug, 5 and more trace (`log.level`)
+    #[arg(long = "v", short = 'v', value_name = "LEVEL")]
+    verbosity: Option<u32>,
+}
+
+/// Reads the command line, the program's own name being its first word.
+///
+/// `--help` and `--version` are an error as well, which prints what was asked for and exits with 0.
+pub(crate) fn parse(package: &Package, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let version = format!("{} (mapper-framework {FRAMEWORK_VERSION})", package.version());
+    let command = Cli::command().name(package.name()).about(package.description()).version(version);
+    Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+}
+
+impl Cli {
+    /// Adds the config file and the flags to the sources of the config.
+    pub(crate) fn add_to(&self, sources: Sources) -> Sources {
+        let sources = match &self.config_file {
+            Some(path) => sources.file(path),
+            None => sources.file_if_exists(DEFAULT_FILE),
+        };
+        let set = |sources: Sources, (flag, key, value): (_, _, Option<String>)| match value {
+            Some(value) => sources.flag(flag, key, value),
+            None => sources,
+        };
+        self.keys.values().into_iter().fold(sources, set)
+    }
+}
+
+impl Keys {
+    /// Flag, key and value.
+    fn values(&self) -> [(&'static str, &'static str, Option<String>); 7] {
+        let level = self.verbosity.map(|verbosity| level_of(verbosity).as_str().to_owned());
+        [
+            ("--protocol", "common.protocol", self.protocol.clone()),
+            ("--name", "common.name", self.name.clone()),
+            ("--edgecore-sock", "common.edgecore_sock", self.edgecore_sock.clone()),
+            ("--socket-path", "grpc_server.socket_path", self.socket_path.clone()),
+            ("--http-port", "common.http_port", self.http_port.clone()),
+            ("--log-format", "log.format", self.log_format.clone()),
+            ("--v", "log.level", level),
+        ]
+    }
+}
+
+/// What klog's verbosity means here.
+fn level_of(verbosity: u32) -> LogLevel {
+    match verbosity {
+        0..=3 => LogLevel::Info,
+        4 => LogLevel::Debug,
+        _ => LogLevel::Trace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+    use crate::config::{Config, LogFormat};
+
+    const PACKAGE: Package = Package::new("tower-light-mapper", "0.3.1", "Switches tower lights");
+
+    fn args(line: &str) -> Result<Cli, clap::Error> {
+        parse(&PACKAGE, line.split_whitespace().map(OsString::from))
+    }
+
+    fn config(line: &str) -> Config {
+        let sources = args(line).unwrap().add_to(Sources::new(Config::from_package(&PACKAGE)));
+        Config::load(sources).unwrap().0
+    }
+
+    #[test]
+    fn the_command_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_names_the_mapper_and_the_framework() {
+        let error = args("mapper --version").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DisplayVersion);
+        let expected = format!("tower-light-mapper 0.3.1 (mapper-framework {FRAMEWORK_VERSION})\n");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn the_help_says_what_the_mapper_is_and_names_every_flag() {
+        let error = args("mapper --help").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DisplayHelp);
+        let help = error.to_string();
+        assert!(help.starts_with("Switches tower lights\n\nUsage: mapper [OPTIONS]"), "{help}");
+        let others = ["--config-file", "--standalone", "--run-for", "--help", "--version"];
+        for flag in Keys::default().values().map(|(flag, _, _)| flag).into_iter().chain(others) {
+            assert!(help.contains(flag), "{flag} is missing:\n{help}");
+        }
+    }
+
+    #[test]
+    fn flags_reach_the_config() {
+        let line = "mapper --protocol modbus --name m7 --edgecore-sock /run/dmi.sock --socket-path /run/m.sock \
+                    --http-port 0 --log-format json --v=4";
+        let config = config(line);
+        assert_eq!((config.common.protocol.as_str(), config.common.name.as_str()), ("modbus", "m7"));
+        assert_eq!(config.common.edgecore_sock.to_str(), Some("/run/dmi.sock"));
+        assert_eq!(config.grpc_server.socket_path.to_str(), Some("/run/m.sock"));
+        assert_eq!(config.common.http_port, 0);
+        assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LogLevel::Debug));
+    }
+
+    #[test]
+    fn without_flags_the_package_names_the_mapper() {
+        let config = config("mapper --protocol gpio");
+        assert_eq!((config.common.name.as_str(), config.common.version.as_str()), ("tower-light-mapper", "0.3.1"));
+    }
+
+    #[test]
+    fn the_verbosity_of_go_mappers_becomes_a_level() {
+        for (spelling, level) in [
+            ("--v=0", LogLevel::Info),
+            ("--v 3", LogLevel::Info),
+            ("--v=4", LogLevel::Debug),
+            ("-v=4", LogLevel::Debug),
+            ("-v 5", LogLevel::Trace),
+            ("--v=10", LogLevel::Trace),
+        ] {
+            assert_eq!(config(&format!("mapper --protocol p {spelling}")).log.level, level, "{spelling}");
+        }
+        assert_eq!(args("mapper --v=loud").unwrap_err().kind(), ErrorKind::ValueValidation);
+    }
+
+    #[test]
+    fn a_run_may_be_limited_in_time() {
+        assert_eq!(args("mapper --run-for 1m30s").unwrap().run_for, Some(Duration::from_secs(90)));
+        let error = args("mapper --run-for soon").unwrap_err().to_string();
+        assert!(error.contains("invalid value 'soon' for '--run-for <DURATION>'"), "{error}");
+    }
+
+    #[test]
+    fn a_standalone_run_names_its_directory() {
+        assert_eq!(args("mapper --standalone devices").unwrap().standalone, Some("devices".into()));
+        assert_eq!(args("mapper").unwrap(), Cli::default());
+    }
+
+    #[test]
+    fn a_config_file_that_is_named_must_exist() {
+        let cli = args("mapper --protocol p --config-file /nowhere/config.yaml").unwrap();
+        let error = Config::load(cli.add_to(Sources::new(Config::default()))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read the config file /nowhere/config.yaml: No such file or directory (os error 2)"
+        );
+    }
+
+    #[test]
+    fn a_flag_that_does_not_fit_is_named() {
+        let cli = args("mapper --protocol p --http-port 70000").unwrap();
+        let error = Config::load(cli.add_to(Sources::new(Config::default()))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "flag --http-port: `common.http_port`: invalid value: integer `70000`, expected u16"
+        );
+    }
+
+    #[test]
+    fn a_word_without_dashes_is_left_to_later_subcommands() {
+        assert_eq!(args("mapper check").unwrap_err().kind(), ErrorKind::UnknownArgument);
+    }
+}

@@ -1,0 +1,49 @@
+//! Environment variables.
+
+use std::ffi::{OsStr, OsString};
+
+use super::{ConfigError, ConfigWarning, InvalidValue, Origin, settings::Settings, warning::nearest};
+
+const PREFIX: &str = "MAPPER_";
+/// What tests read for themselves.
+const TEST_PREFIX: &str = "MAPPER_TEST_";
+
+/// The variable that sets a key.
+pub(super) fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+/// Lays the variables' values over the settings.
+pub(super) fn overlay(
+    settings: &mut Settings,
+    variables: Vec<(OsString, OsString)>,
+) -> Result<Vec<ConfigWarning>, ConfigError> {
+    let keys: Vec<(String, String)> = settings.keys().into_iter().map(|key| (variable_of(&key), key)).collect();
+    let mut warnings = Vec::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| is_ours(name, &value)) else { continue };
+        let Some((_, key)) = keys.iter().find(|(variable, _)| variable.eq_ignore_ascii_case(name)) else {
+            let nearest = nearest(name, keys.iter().map(|(variable, _)| variable));
+            warnings.push(ConfigWarning::UnknownVariable { name: name.to_owned(), nearest });
+            continue;
+        };
+        let origin = Origin::Variable(name.to_owned());
+        match value.to_str() {
+            Some(value) => settings.set(key, value, origin),
+            None => return Err(ConfigError::Invalid { key: key.clone(), origin, problem: InvalidValue::NotUtf8 }),
+        }
+    }
+    Ok(warnings)
+}
+
+fn is_ours(name: &str, value: &OsStr) -> bool {
+    let name = name.to_ascii_uppercase();
+    name.starts_with(PREFIX) && !name.starts_with(TEST_PREFIX) && !is_service_link(&name, value)
+}
+
+/// Kubernetes sets `MAPPER_SERVICE_HOST`, `MAPPER_PORT_7777_TCP_ADDR` and the like for a Service named `mapper`, or whose name
+/// begins with `mapper-`.
+fn is_service_link(name: &str, value: &OsStr) -> bool {
+    let marks = ["_SERVICE_HOST", "_SERVICE_PORT", "_TCP", "_UDP", "_SCTP"];
+    marks.iter().any(|mark| name.contains(mark)) || value.to_str().is_some_and(|value| value.contains("://"))
+}

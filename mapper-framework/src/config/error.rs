@@ -1,0 +1,108 @@
+//! What makes a config unusable.
+
+use std::{io, path::PathBuf};
+
+use super::{Origin, validate::MAX_SOCKET_PATH};
+
+/// Why a config cannot be used. Trying again does not help: the config must change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The config file does not exist or cannot be read.
+    #[error("cannot read the config file {}: {reason}", path.display())]
+    #[non_exhaustive]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        reason: io::Error,
+    },
+
+    /// The config file is not YAML.
+    #[error("{name}:{line}:{column}: this is not valid YAML: {message}")]
+    #[non_exhaustive]
+    Syntax {
+        /// The file's name.
+        name: String,
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: u64,
+        /// What the parser says.
+        message: String,
+    },
+
+    /// A value has the wrong type.
+    #[error("{origin}: {}{message}", quoted(key))]
+    #[non_exhaustive]
+    WrongType {
+        /// The key, such as `common.http_port`. Empty for the file as a whole.
+        key: String,
+        /// Where the value comes from.
+        origin: Origin,
+        /// What was found and what was expected.
+        message: String,
+    },
+
+    /// A value has the right type and cannot work all the same.
+    #[error("{origin}: `{key}` {problem}")]
+    #[non_exhaustive]
+    Invalid {
+        /// The key, such as `report.burst`.
+        key: String,
+        /// Where the value comes from.
+        origin: Origin,
+        /// What is wrong with it.
+        problem: InvalidValue,
+    },
+
+    /// The defaults that the mapper's author set cannot be used.
+    #[error("the mapper's own defaults cannot be used: {message}")]
+    #[non_exhaustive]
+    Defaults {
+        /// What is wrong with them.
+        message: String,
+    },
+}
+
+fn quoted(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!("`{key}`: ") }
+}
+
+/// What is wrong with a value of the right type.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidValue {
+    /// Nobody said which protocol the mapper serves.
+    #[error(
+        "is empty; set it to the `spec.protocol.protocolName` of the devices: in the config file, by the environment \
+         variable MAPPER_COMMON__PROTOCOL, by the flag --protocol, or in the mapper's code"
+    )]
+    EmptyProtocol,
+    /// The path does not fit into a unix socket's address.
+    #[error("is {length} bytes long, but the path of a unix socket holds at most {MAX_SOCKET_PATH}: {path}")]
+    #[non_exhaustive]
+    SocketPathTooLong {
+        /// The path.
+        path: String,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// edgecore dials the path and has a working directory of its own.
+    #[error("must be an absolute path, since edgecore dials it from its own working directory; found {path}")]
+    #[non_exhaustive]
+    SocketPathNotAbsolute {
+        /// The path.
+        path: String,
+    },
+    /// The number or duration must be above zero.
+    #[error("must be above zero, found {found}")]
+    #[non_exhaustive]
+    NotPositive {
+        /// The value.
+        found: String,
+    },
+    /// The environment variable's value is not UTF-8.
+    #[error("is not UTF-8")]
+    NotUtf8,
+}

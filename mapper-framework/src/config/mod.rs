@@ -1,0 +1,117 @@
+//! The mapper's configuration: one file, the environment and flags.
+//!
+//! All keys are optional, except that the protocol must come from somewhere: the mapper's author sets it in code, or whoever
+//! deploys the mapper does.
+//!
+//! # Where a value comes from
+//!
+//! defaults < file < environment < flags: the later one wins, key by key. So the file in a container's image or `ConfigMap` can
+//! be shared, and an `EdgeApplication` overrides `env`, `command` or `args` for a group of nodes. An empty value, wherever it
+//! stands, counts as absent.
+//!
+//! - **The file** is `config.yaml` in the working directory, if it exists, or the one `--config-file` names, which must exist.
+//!   A `config.yaml` written for the Go framework works unchanged.
+//! - **The environment**: `MAPPER_`, then the key in upper case with `__` for each dot. Letter case does not matter.
+//!   `MAPPER_TEST_…` is left to tests, and what Kubernetes sets for a Service named `mapper` is not mistaken for a key.
+//! - **Flags** exist for what differs from one start to the next.
+//!
+//! # Keys
+//!
+//! | key | default | environment | flag |
+//! | --- | --- | --- | --- |
+//! | `grpc_server.socket_path` | `/etc/kubeedge/<protocol>.sock` | `MAPPER_GRPC_SERVER__SOCKET_PATH` | `--socket-path` |
+//! | `common.name` | the package's name, or `<protocol>-mapper` | `MAPPER_COMMON__NAME` | `--name` |
+//! | `common.version` | the package's version | `MAPPER_COMMON__VERSION` | |
+//! | `common.api_version` | `v1.0.0` | `MAPPER_COMMON__API_VERSION` | |
+//! | `common.protocol` | what the mapper's author set | `MAPPER_COMMON__PROTOCOL` | `--protocol` |
+//! | `common.address` | `127.0.0.1` | `MAPPER_COMMON__ADDRESS` | |
+//! | `common.edgecore_sock` | `/etc/kubeedge/dmi.sock` | `MAPPER_COMMON__EDGECORE_SOCK` | `--edgecore-sock` |
+//! | `common.http_port` | `7777` | `MAPPER_COMMON__HTTP_PORT` | `--http-port` |
+//! | `driver.call_timeout` | `10s` | `MAPPER_DRIVER__CALL_TIMEOUT` | |
+//! | `driver.backoff_max` | `1m` | `MAPPER_DRIVER__BACKOFF_MAX` | |
+//! | `report.calls_per_second` | `1.0` | `MAPPER_REPORT__CALLS_PER_SECOND` | |
+//! | `report.burst` | `90` | `MAPPER_REPORT__BURST` | |
+//! | `shutdown.grace` | `10s` | `MAPPER_SHUTDOWN__GRACE` | |
+//! | `log.level` | `info` | `MAPPER_LOG__LEVEL` | `--v` |
+//! | `log.format` | `text` | `MAPPER_LOG__FORMAT` | `--log-format` |
+//!
+//! The fields of [`Config`] say what each key does. A duration is a number with a unit: `500ms`, `10s`, `1m 30s`. Paths of unix
+//! sockets hold at most 107 bytes.
+//!
+//! # Mistakes
+//!
+//! An unknown key is ignored with a [`ConfigWarning`] that names the nearest known one: a file may be newer or older than the
+//! mapper that reads it. A value that does not fit is a [`ConfigError`], which says where it stands and what would fit.
+//!
+//! # Example
+//!
+//! ```
+//! use mapper_framework::config::{Config, Sources};
+//!
+//! let mut defaults = Config::default();
+//! defaults.common.protocol = "modbus".into();
+//!
+//! let sources = Sources::new(defaults)
+//!     .contents("config.yaml", "common: {http_port: 8080}\nreport: {brust: 50}\n")
+//!     .env([("MAPPER_DRIVER__CALL_TIMEOUT", "500ms")]);
+//! let (config, warnings) = Config::load(sources)?;
+//!
+//! assert_eq!(config.common.http_port, 8080);
+//! assert_eq!(config.driver.call_timeout.as_millis(), 500);
+//! assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/modbus.sock"));
+//! assert_eq!(
+//!     warnings[0].to_string(),
+//!     "config.yaml:2:10: unknown key `report.brust` is ignored; did you mean `report.burst`?"
+//! );
+//! # Ok::<(), mapper_framework::config::ConfigError>(())
+//! ```
+
+mod env;
+mod error;
+mod package;
+mod sections;
+mod settings;
+mod sources;
+mod validate;
+mod warning;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{ConfigError, InvalidValue};
+pub use package::Package;
+pub use sections::{
+    CommonConfig, Config, DriverConfig, GrpcServerConfig, LogConfig, LogFormat, LogLevel, ReportConfig, ShutdownConfig,
+};
+pub use sources::{Origin, Sources};
+pub use warning::ConfigWarning;
+
+use settings::Settings;
+
+impl Config {
+    /// Lays the sources over each other and checks what comes out.
+    ///
+    /// The warnings are for the log, which is set up only after this, since its level and format stand in the config.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or is not YAML, a value has the wrong type, or a value cannot work. Trying again does not help.
+    pub fn load(sources: Sources) -> Result<(Self, Vec<ConfigWarning>), ConfigError> {
+        let mut settings = Settings::over(&sources.defaults)?;
+        let mut warnings = Vec::new();
+        if let Some((name, text)) = sources.file.read()? {
+            warnings.extend(yaml::overlay(&mut settings, &name, &text)?);
+        }
+        warnings.extend(env::overlay(&mut settings, sources.env)?);
+        for (flag, key, value) in sources.flags {
+            settings.set(key, &value, Origin::Flag(flag));
+        }
+        let (mut config, origins) = settings.into_config()?;
+        config.derive_defaults();
+        match validate::first_problem(&config) {
+            Some((key, problem)) => Err(ConfigError::Invalid { key: key.to_owned(), origin: origins.of(key), problem }),
+            None => Ok((config, warnings)),
+        }
+    }
+}

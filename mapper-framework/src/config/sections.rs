@@ -1,0 +1,215 @@
+//! The sections of the config and their defaults.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+use super::Package;
+
+/// The mapper's configuration. [`Config::load`] makes it; [`Config::default`] is where it starts from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where edgecore calls the mapper.
+    pub grpc_server: GrpcServerConfig,
+    /// Who the mapper is and where edgecore is.
+    pub common: CommonConfig,
+    /// How long the framework waits for the driver.
+    pub driver: DriverConfig,
+    /// How often the mapper calls edgecore.
+    pub report: ReportConfig,
+    /// How the mapper stops.
+    pub shutdown: ShutdownConfig,
+    /// What the mapper logs, and how.
+    pub log: LogConfig,
+}
+
+/// `grpc_server`: where edgecore calls the mapper.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GrpcServerConfig {
+    /// The unix socket on which the mapper listens, an absolute path of at most 107 bytes. Empty, as by default, it becomes
+    /// `/etc/kubeedge/<protocol>.sock`.
+    ///
+    /// edgecore dials this very path, so it must be the same inside the mapper's container and outside of it.
+    pub socket_path: PathBuf,
+}
+
+/// `common`: who the mapper is and where edgecore is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CommonConfig {
+    /// The mapper's name at edgecore. Empty, it becomes `<protocol>-mapper`.
+    pub name: String,
+    /// The mapper's version at edgecore.
+    pub version: String,
+    /// The version of the mapper's API, for edgecore's records only. By default `v1.0.0`, as the Go framework has it.
+    pub api_version: String,
+    /// The devices' `spec.protocol.protocolName`: edgecore gives the mapper every device of this protocol. One edgecore knows
+    /// one mapper for each protocol.
+    pub protocol: String,
+    /// The address on which the HTTP server listens. By default `127.0.0.1`: the REST API has no authentication. The Go
+    /// framework has this key too, ignores it, and listens on all addresses.
+    pub address: String,
+    /// The unix socket on which edgecore listens. By default `/etc/kubeedge/dmi.sock`.
+    pub edgecore_sock: PathBuf,
+    /// The port on which the HTTP server listens. By default 7777; 0 takes a free one.
+    pub http_port: u16,
+}
+
+impl Default for CommonConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            version: String::new(),
+            api_version: "v1.0.0".to_owned(),
+            protocol: String::new(),
+            address: "127.0.0.1".to_owned(),
+            edgecore_sock: "/etc/kubeedge/dmi.sock".into(),
+            http_port: 7777,
+        }
+    }
+}
+
+/// `driver`: how long the framework waits for the driver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DriverConfig {
+    /// The deadline of each call of the driver, at which its future is dropped. By default ten seconds.
+    #[serde(with = "humantime_serde")]
+    pub call_timeout: Duration,
+    /// The longest pause between two attempts to connect to a device. By default a minute.
+    #[serde(with = "humantime_serde")]
+    pub backoff_max: Duration,
+}
+
+impl Default for DriverConfig {
+    fn default() -> Self {
+        Self { call_timeout: Duration::from_secs(10), backoff_max: Duration::from_secs(60) }
+    }
+}
+
+/// `report`: how often the mapper calls edgecore.
+///
+/// edgecore takes a burst of 100 calls and then one call per second, of *all mappers of its node together*, and refuses the
+/// rest. The defaults leave a little to others; where several mappers share a node, give each its part. A higher rate does not
+/// report faster, it gets refused: the mapper then slows down on its own and nothing but superseded values is lost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportConfig {
+    /// Calls per second in the long run, above zero. By default 1. One call carries all pending properties of a device.
+    pub calls_per_second: f64,
+    /// How many calls may go out at once after a pause, at least 1. By default 90.
+    pub burst: u32,
+}
+
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self { calls_per_second: 1.0, burst: 90 }
+    }
+}
+
+/// `shutdown`: how the mapper stops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ShutdownConfig {
+    /// How long the mapper may take to deliver what is pending, report its devices offline and close its sessions. By default
+    /// ten seconds. Keep it below the pod's `terminationGracePeriodSeconds`, or the kubelet cuts it short.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(10) }
+    }
+}
+
+/// `log`: what the mapper logs, and how. Logs go to standard error. `RUST_LOG`, if set, wins over [`level`](Self::level).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LogConfig {
+    /// The least important level that is logged. By default `info`.
+    pub level: LogLevel,
+    /// One line of text for each event, or one JSON object. By default `text`.
+    pub format: LogFormat,
+}
+
+/// How important a log event is. The config takes its name in any case, and `warning` for `warn`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// Data is lost or an operator must act.
+    Error,
+    /// Something unexpected happened, nothing is lost.
+    Warn,
+    /// The life cycle of the mapper and its devices.
+    #[default]
+    Info,
+    /// What the mapper decides, and why.
+    Debug,
+    /// Every sample and every call.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level's name, as the config has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LogLevel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        match name.to_ascii_lowercase().as_str() {
+            "error" => Ok(Self::Error),
+            "warn" | "warning" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            "trace" => Ok(Self::Trace),
+            _ => Err(D::Error::unknown_variant(&name, &["error", "warn", "info", "debug", "trace"])),
+        }
+    }
+}
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object on each line, for log collectors.
+    Json,
+}
+
+impl Config {
+    /// The defaults of a mapper: its package gives it its name and its version.
+    pub fn from_package(package: &Package) -> Self {
+        let mut config = Self::default();
+        package.name().clone_into(&mut config.common.name);
+        package.version().clone_into(&mut config.common.version);
+        config
+    }
+
+    /// Fills in the defaults that depend on the protocol.
+    pub(super) fn derive_defaults(&mut self) {
+        let protocol = &self.common.protocol;
+        if self.common.name.is_empty() {
+            self.common.name = format!("{protocol}-mapper");
+        }
+        if self.grpc_server.socket_path.as_os_str().is_empty() {
+            // A slash, as in `opc/ua`, would name a directory that is not there.
+            self.grpc_server.socket_path = format!("/etc/kubeedge/{}.sock", protocol.replace('/', "-")).into();
+        }
+    }
+}

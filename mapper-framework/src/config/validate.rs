@@ -1,0 +1,46 @@
+//! What values cannot work.
+
+use std::{path::Path, time::Duration};
+
+use super::{Config, InvalidValue};
+
+/// `sun_path` holds 108 bytes on Linux, the last of which is zero.
+pub(super) const MAX_SOCKET_PATH: usize = 107;
+
+/// The first key whose value cannot work, and why.
+pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidValue)> {
+    let Config { grpc_server, common, driver, report, .. } = config;
+    let checks = [
+        ("common.protocol", protocol(&common.protocol)),
+        ("grpc_server.socket_path", absolute(&grpc_server.socket_path)),
+        ("grpc_server.socket_path", short_enough(&grpc_server.socket_path)),
+        ("common.edgecore_sock", short_enough(&common.edgecore_sock)),
+        ("driver.call_timeout", longer_than_zero(driver.call_timeout)),
+        ("driver.backoff_max", longer_than_zero(driver.backoff_max)),
+        ("report.calls_per_second", above_zero(report.calls_per_second)),
+        ("report.burst", above_zero(report.burst.into())),
+    ];
+    checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
+}
+
+fn protocol(name: &str) -> Option<InvalidValue> {
+    name.is_empty().then_some(InvalidValue::EmptyProtocol)
+}
+
+fn absolute(path: &Path) -> Option<InvalidValue> {
+    (!path.is_absolute()).then(|| InvalidValue::SocketPathNotAbsolute { path: path.display().to_string() })
+}
+
+fn short_enough(path: &Path) -> Option<InvalidValue> {
+    let length = path.as_os_str().len();
+    let too_long = || InvalidValue::SocketPathTooLong { path: path.display().to_string(), length };
+    (length > MAX_SOCKET_PATH).then(too_long)
+}
+
+fn longer_than_zero(duration: Duration) -> Option<InvalidValue> {
+    duration.is_zero().then(|| InvalidValue::NotPositive { found: format!("{duration:?}") })
+}
+
+fn above_zero(number: f64) -> Option<InvalidValue> {
+    (!(number.is_finite() && number > 0.0)).then(|| InvalidValue::NotPositive { found: number.to_string() })
+}
