@@ -1,0 +1,3 @@
+//! The program: `modbus-tcp --config-file config.yaml`.
+
+fn main() {}
