@@ -1,5 +1,6 @@
 //! Write KubeEdge device mappers in Rust.
 
+mod backoff;
 mod dmi;
 mod driver;
 pub mod model;

@@ -1,6 +1,11 @@
 //! The Device Management Interface: the only place that knows protobuf and gRPC.
 
 pub(crate) mod authority;
+pub(crate) mod client;
+pub(crate) mod command;
+pub(crate) mod convert;
+pub(crate) mod server;
+pub(crate) mod transport;
 
 /// What `cargo xtask codegen` makes of `proto/dmi/v1beta1/api.proto`.
 #[rustfmt::skip]

@@ -1,0 +1,233 @@
+//! edgecore's side of DMI, as the mapper calls it.
+
+use std::{path::Path, time::Duration, time::SystemTime, time::UNIX_EPOCH};
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, transport::Channel};
+
+use crate::model::{DataType, DeviceId, DeviceInstance, DeviceModel, DeviceState};
+
+use super::{
+    convert::{self, Invalid},
+    generated::{self as pb, device_manager_service_client::DeviceManagerServiceClient},
+    transport,
+};
+
+/// How long a call may take, as edgecore gives its own calls.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest registration that is read: 10,000 devices of 10 properties, each with its model, take about 40 MB.
+const MAX_RESPONSE: usize = 256 * 1024 * 1024;
+
+/// Who the mapper is.
+#[derive(Clone, Debug)]
+pub(crate) struct MapperInfo {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) api_version: String,
+    pub(crate) protocol: String,
+    /// The path of the mapper's socket, the same inside and outside a container.
+    pub(crate) address: String,
+}
+
+/// What edgecore answers to a registration.
+#[derive(Debug, Default)]
+pub(crate) struct Registration {
+    pub(crate) models: Vec<DeviceModel>,
+    pub(crate) devices: Vec<DeviceInstance>,
+    /// Why devices and models were left out.
+    pub(crate) invalid: Vec<Invalid>,
+}
+
+/// One twin of a report, in the form of the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TwinReport {
+    pub(crate) property: String,
+    pub(crate) data_type: DataType,
+    pub(crate) reported: String,
+    pub(crate) timestamp: SystemTime,
+    pub(crate) desired: DesiredReport,
+}
+
+/// What a report says of a twin's desired value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DesiredReport {
+    /// The desired value, verbatim; empty for none.
+    pub(crate) value: String,
+    /// `pending`, `converged` or `refused`; empty for no desired value.
+    pub(crate) phase: &'static str,
+}
+
+/// Why edgecore did not take a call.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum EdgeError {
+    #[error("edgecore's limit of calls per second, which all mappers of the node share, is used up")]
+    TooManyRequests,
+    #[error("this edgecore has no such call")]
+    Unimplemented,
+    #[error("edgecore is not there: {0}")]
+    Gone(String),
+    #[error("edgecore refuses: {0}")]
+    Refused(String),
+}
+
+/// One connection to edgecore. Cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) struct EdgeClient {
+    service: DeviceManagerServiceClient<Channel>,
+    ended: CancellationToken,
+}
+
+impl EdgeClient {
+    pub(crate) async fn connect(socket: &Path) -> Result<Self, EdgeError> {
+        let (channel, ended) =
+            transport::connect(socket).await.map_err(|error| EdgeError::Gone(root_cause(&error).to_string()))?;
+        let service = DeviceManagerServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE);
+        Ok(Self { service, ended })
+    }
+
+    /// Waits until the connection has ended.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Registers the mapper, and fetches its devices and models.
+    pub(crate) async fn register(&mut self, mapper: &MapperInfo) -> Result<Registration, EdgeError> {
+        let request = pb::MapperRegisterRequest {
+            // Only with data does edgecore open the client it calls the mapper with.
+            with_data: true,
+            mapper: Some(pb::MapperInfo {
+                name: mapper.name.clone(),
+                version: mapper.version.clone(),
+                api_version: mapper.api_version.clone(),
+                protocol: mapper.protocol.clone(),
+                address: mapper.address.clone().into_bytes(),
+                state: DeviceState::Ok.to_string(),
+            }),
+        };
+        let response = call(self.service.mapper_register(request)).await?;
+        Ok(registration(response))
+    }
+
+    /// Stores twins of one device. `twins` must not be empty: edgecore refuses that.
+    pub(crate) async fn report_twins(&mut self, device: &DeviceId, twins: Vec<TwinReport>) -> Result<(), EdgeError> {
+        let request = pb::ReportDeviceStatusRequest {
+            device_name: device.name().to_owned(),
+            device_namespace: device.namespace().to_owned(),
+            reported_device: Some(pb::DeviceStatus {
+                twins: twins.into_iter().map(twin).collect(),
+                ..Default::default()
+            }),
+        };
+        call(self.service.report_device_status(request)).await.map(drop)
+    }
+
+    /// Stores the state of one device.
+    pub(crate) async fn report_state(&mut self, device: &DeviceId, state: DeviceState) -> Result<(), EdgeError> {
+        let request = pb::ReportDeviceStatesRequest {
+            device_name: device.name().to_owned(),
+            device_namespace: device.namespace().to_owned(),
+            state: state.to_string(),
+        };
+        call(self.service.report_device_states(request)).await.map(drop)
+    }
+}
+
+async fn call<T>(call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, EdgeError> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(response) => response.map(tonic::Response::into_inner).map_err(EdgeError::from),
+        Err(_) => Err(EdgeError::Gone(format!("no answer within {CALL_TIMEOUT:?}"))),
+    }
+}
+
+impl From<Status> for EdgeError {
+    fn from(status: Status) -> Self {
+        match status.code() {
+            // edgecore's limiter knows no better code than UNKNOWN.
+            _ if status.message().contains("too many request") => Self::TooManyRequests,
+            Code::Unimplemented => Self::Unimplemented,
+            Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => Self::Gone(status.message().to_owned()),
+            // A connection that breaks under a call surfaces as UNKNOWN with hyper's error as its source.
+            _ if std::error::Error::source(&status).is_some() => Self::Gone(root_cause(&status).to_string()),
+            code => Self::Refused(format!("{} ({code:?})", status.message())),
+        }
+    }
+}
+
+fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    std::iter::successors(Some(error), |error| (*error).source()).last().unwrap_or(error)
+}
+
+/// Reads what edgecore sent. A model stands there once per device, and one of them is enough.
+fn registration(response: pb::MapperRegisterResponse) -> Registration {
+    let mut registration = Registration::default();
+    let mut seen = std::collections::HashSet::new();
+    for model in response.model_list {
+        match convert::model(Some(model)) {
+            Ok(model) if seen.insert(model.id.clone()) => registration.models.push(model),
+            Ok(_) => {}
+            Err(invalid) => registration.invalid.push(invalid),
+        }
+    }
+    for device in response.device_list {
+        match convert::instance(Some(device)) {
+            Ok(device) => registration.devices.push(device),
+            Err(invalid) => registration.invalid.push(invalid),
+        }
+    }
+    registration
+}
+
+/// Both sides are always set: edgecore crashes on a twin that lacks one.
+fn twin(twin: TwinReport) -> pb::Twin {
+    let millis = twin.timestamp.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
+    let metadata = |more: Option<(&str, &str)>| {
+        let common = [("type", twin.data_type.as_str()), ("timestamp", millis.as_str())];
+        common.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    };
+    let phase = (!twin.desired.phase.is_empty()).then_some(("phase", twin.desired.phase));
+    pb::Twin {
+        observed_desired: Some(pb::TwinProperty { value: twin.desired.value, metadata: metadata(phase) }),
+        reported: Some(pb::TwinProperty { value: twin.reported, metadata: metadata(None) }),
+        property_name: twin.property,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_comes_once_per_device_is_kept_once() {
+        let model = pb::DeviceModel { name: "m".into(), ..Default::default() };
+        let nameless = pb::DeviceModel::default();
+        let response =
+            pb::MapperRegisterResponse { model_list: vec![model.clone(), model, nameless], device_list: vec![] };
+        let registration = registration(response);
+        assert_eq!((registration.models.len(), registration.invalid.len()), (1, 1));
+    }
+
+    #[test]
+    fn both_sides_of_a_twin_are_always_set() {
+        let twin = twin(TwinReport {
+            property: "level".into(),
+            data_type: DataType::Int,
+            reported: "5".into(),
+            timestamp: UNIX_EPOCH + Duration::from_millis(1234),
+            desired: DesiredReport::default(),
+        });
+        assert!(twin.observed_desired.is_some());
+        let reported = twin.reported.expect("it is set");
+        assert_eq!(reported.metadata["timestamp"], "1234");
+        assert_eq!(reported.metadata["type"], "INT");
+    }
+
+    #[test]
+    fn the_limiter_is_known_by_its_message() {
+        let error = EdgeError::from(Status::unknown("fail to report: too many request, please try later"));
+        assert!(matches!(error, EdgeError::TooManyRequests));
+        assert!(matches!(EdgeError::from(Status::unimplemented("unknown method")), EdgeError::Unimplemented));
+        assert!(matches!(EdgeError::from(Status::unavailable("eof")), EdgeError::Gone(_)));
+        assert!(matches!(EdgeError::from(Status::unknown("no such device")), EdgeError::Refused(_)));
+    }
+}

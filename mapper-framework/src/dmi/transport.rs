@@ -1,0 +1,241 @@
+//! Unix sockets: the one the mapper listens on, and the connection to edgecore's.
+
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{UnixListener, UnixStream},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+/// The longest path a unix socket can have: `sun_path` holds 108 bytes with the final zero.
+pub(crate) const MAX_SOCKET_PATH: usize = 107;
+
+/// Why the mapper's socket cannot be listened on. The texts name the path and the cure.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// The path does not fit into a socket address.
+    #[error(
+        "the socket path {path:?} has {} bytes, and a unix socket takes at most {MAX_SOCKET_PATH}: set a shorter grpc_server.socket_path",
+        path.as_os_str().len()
+    )]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Another process listens there.
+    #[error("another process answers on {path:?}: stop it, or give this mapper its own grpc_server.socket_path")]
+    InUse {
+        /// The path.
+        path: PathBuf,
+    },
+    /// There is a file which is not a socket, and which is left alone.
+    #[error("{path:?} is there and is not a socket: remove it, or set another grpc_server.socket_path")]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The operating system refuses.
+    #[error("cannot listen on {path:?}: {source}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A socket that is listened on. Its file goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Socket {
+    /// Listens on `path`, which only the user of this process can then connect to (mode 0600). A socket file that nobody answers
+    /// on is left from an earlier run, and replaced. Missing folders are created.
+    pub(crate) async fn bind(path: &Path) -> Result<Self, SocketError> {
+        let fail = |source| SocketError::Io { path: path.to_owned(), source };
+        if path.as_os_str().len() > MAX_SOCKET_PATH {
+            return Err(SocketError::TooLong { path: path.to_owned() });
+        }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(fail)?;
+        }
+        remove_stale(path).await?;
+        let listener = UnixListener::bind(path).map_err(fail)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(fail)?;
+        let inode = fs::metadata(path).map_err(fail)?.ino();
+        Ok(Self { listener, path: path.to_owned(), inode })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Another process may have taken the path since: its file is not ours to remove.
+        if fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
+            if let Err(error) = fs::remove_file(&self.path) {
+                tracing::warn!(path = ?self.path, %error, "the socket's file cannot be removed");
+            }
+        }
+    }
+}
+
+async fn remove_stale(path: &Path) -> Result<(), SocketError> {
+    let fail = |source| SocketError::Io { path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(fail(error)),
+        Ok(file) if !file.file_type().is_socket() => return Err(SocketError::NotASocket { path: path.to_owned() }),
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(fail),
+        Err(error) => Err(fail(error)),
+        Ok(_) => Err(SocketError::InUse { path: path.to_owned() }),
+    }
+}
+
+/// Connects to edgecore, once: the channel does not connect again by itself, since a new edgecore must first be registered
+/// with. The token is cancelled when the connection has ended, even while no call is under way.
+pub(crate) async fn connect(path: &Path) -> Result<(Channel, CancellationToken), tonic::transport::Error> {
+    let ended = CancellationToken::new();
+    let mut first = Some((path.to_owned(), ended.clone()));
+    let connector = service_fn(move |_| {
+        let first = first.take();
+        async move {
+            let (path, ended) = first.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+            let stream = UnixStream::connect(path).await?;
+            Ok::<_, io::Error>(TokioIo::new(Watched { stream, _ended: ended.drop_guard() }))
+        }
+    });
+    // The address is never resolved: a unix socket has no authority, and grpc-go sends this one for it.
+    let channel = Endpoint::from_static("http://localhost").connect_with_connector(connector).await?;
+    Ok((channel, ended))
+}
+
+/// A connection that tells when hyper lets go of it.
+struct Watched {
+    stream: UnixStream,
+    _ended: DropGuard,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// Accepts connections for as long as the stream is polled. One that fails to be accepted costs only itself.
+pub(crate) fn incoming(socket: Arc<Socket>) -> impl tokio_stream::Stream<Item = io::Result<UnixStream>> {
+    futures_util::stream::unfold(socket, |socket| async move { Some((socket.accept().await, socket)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_for_its_user_alone_and_goes_with_its_owner() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/mapper.sock");
+        let socket = Socket::bind(&path).await.expect("the path is free");
+        assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mapper.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("the path is free"));
+        assert!(path.exists(), "a crashed process leaves its socket's file");
+        assert!(Socket::bind(&path).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_socket_somebody_answers_on_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mapper.sock");
+        let first = Socket::bind(&path).await.expect("the path is free");
+        let error = Socket::bind(&path).await.expect_err("the path is taken");
+        assert!(matches!(error, SocketError::InUse { .. }), "{error}");
+        assert!(UnixStream::connect(first.path()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mapper.sock");
+        fs::write(&path, "precious").expect("the folder is ours");
+        assert!(matches!(Socket::bind(&path).await, Err(SocketError::NotASocket { .. })));
+        assert_eq!(fs::read_to_string(&path).expect("it is still there"), "precious");
+    }
+
+    #[tokio::test]
+    async fn a_path_of_200_bytes_is_refused_by_its_length() {
+        let path = PathBuf::from(format!("/tmp/{}", "x".repeat(195)));
+        let error = Socket::bind(&path).await.expect_err("the path is too long").to_string();
+        assert!(error.contains("has 200 bytes") && error.contains("at most 107"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_connection_is_noticed_while_idle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("dmi.sock");
+        let socket = Socket::bind(&path).await.expect("the path is free");
+        let (connected, accepted) = tokio::join!(connect(&path), socket.accept());
+        let (_channel, ended) = connected.expect("the socket is listened on");
+        assert!(!ended.is_cancelled());
+        drop(accepted);
+        ended.cancelled().await;
+    }
+}
