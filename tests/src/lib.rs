@@ -1,1 +1,22 @@
-//! Helpers for the integration tests: processes that end with their test, and free ports.
+//! Helpers for the tests with foreign clients and real servers: the tools these need, processes that end with their
+//! test, and free ports.
+//!
+//! ```no_run
+//! use integration_tests::{ChildGuard, Tool};
+//! use tokio::process::Command;
+//!
+//! # async fn a_test() {
+//! let Tool::At(python) = integration_tests::python() else { return };
+//! let mut client = ChildGuard::spawn(Command::new(python).arg("tests/clients/python/client.py"));
+//! client.wait_for_line(|line| line == "ready").await;
+//! assert!(client.exit().await.success());
+//! # }
+//! ```
+
+mod child;
+mod port;
+mod tool;
+
+pub use child::{ChildGuard, DEADLINE};
+pub use port::free_port;
+pub use tool::{Tool, go_client, python};

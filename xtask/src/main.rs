@@ -1,14 +1,30 @@
 //! The project's automation, in Rust: `cargo xtask <command>`.
 
+mod bench;
+mod ci;
 mod codegen;
+mod shell;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 
 /// The project's automation.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
+    /// Installs what the tests need and the machine lacks, and runs all tests.
+    Test(test::Args),
+    /// Runs what a change has to pass: format, lints, docs, generated code, all tests.
+    Ci(ci::Args),
+    /// Runs the benchmarks.
+    Bench {
+        /// Runs only the benchmarks whose name contains this.
+        name: Option<String>,
+    },
     /// Regenerates the protobuf code from `proto/`, without `protoc`.
     Codegen {
         /// Changes nothing, and fails if what is checked in differs from what `proto/` gives.
@@ -17,8 +33,22 @@ enum Command {
     },
 }
 
-fn main() -> Result<()> {
-    match Command::parse() {
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.chain().skip(1).for_each(|cause| eprintln!("  because {cause}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Test(args) => test::run(&args),
+        Command::Ci(args) => ci::run(&args),
+        Command::Bench { name } => bench::run(name.as_deref()),
         Command::Codegen { check } => codegen::run(check),
     }
 }
