@@ -1,3 +1,3 @@
-//! The program: `modbus-tcp --config-file config.yaml`.
+//! The program. `modbus-tcp --standalone devices` runs it without Kubernetes.
 
 fn main() {}
