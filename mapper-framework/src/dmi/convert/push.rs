@@ -34,11 +34,7 @@ pub(super) fn to_push_methods(push: pb::PushMethod, mut problem: impl FnMut(&str
 
 type Misfit = (&'static str, String);
 
-fn collect(
-    methods: &mut Vec<PushMethod>,
-    method: Result<PushMethod, Misfit>,
-    problem: &mut impl FnMut(&str, String),
-) {
+fn collect(methods: &mut Vec<PushMethod>, method: Result<PushMethod, Misfit>, problem: &mut impl FnMut(&str, String)) {
     match method {
         Ok(method) => methods.push(method),
         Err((field, message)) => problem(field, message),

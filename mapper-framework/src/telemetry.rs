@@ -1,0 +1,326 @@
+//! What the mapper tells of itself: one function per event, which logs it and counts it, so that no warning goes uncounted.
+//!
+//! Levels by consequence: ERROR is data lost or an operator who must act, WARN is unexpected with nothing lost, INFO is the life
+//! cycle. Nothing is logged per sample.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tracing::{debug, error, info, warn};
+
+use crate::model::{DeviceId, DeviceState, Problem};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
+        #[derive(Debug, Default)]
+        struct Counters {
+            $($name: AtomicU64,)*
+        }
+
+        /// What a mapper has counted since its start.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            $($(#[doc = $doc])+ pub $name: u64,)*
+        }
+
+        impl Counters {
+            fn read(&self) -> Stats {
+                Stats { $($name: self.$name.load(Relaxed),)* }
+            }
+        }
+
+        impl fmt::Display for Stats {
+            /// Each counter that is not zero, as `name=count`.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let all = [$((stringify!($name), self.$name),)*];
+                for (index, (name, count)) in all.into_iter().filter(|(_, count)| *count > 0).enumerate() {
+                    write!(f, "{}{name}={count}", if index > 0 { " " } else { "" })?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+counters! {
+    /// Values read from devices or delivered by them.
+    samples,
+    /// Ticks of a property that were left out because the tick before still ran.
+    ticks_skipped,
+    /// Reads that failed.
+    read_failures,
+    /// Writes and method calls that failed.
+    write_failures,
+    /// Writes that succeeded.
+    writes,
+    /// Sessions opened.
+    connects,
+    /// Attempts to open a session that failed.
+    connect_failures,
+    /// Sessions lost.
+    sessions_lost,
+    /// Driver calls that missed their deadline.
+    deadlines_missed,
+    /// Driver calls that panicked.
+    driver_panics,
+    /// Desired values that were refused.
+    desired_refused,
+    /// Problems found in what edgecore sent of devices and models.
+    problems,
+    /// Registrations with edgecore.
+    registrations,
+    /// Connections to edgecore that ended.
+    edge_connections_lost,
+    /// Reports that edgecore accepted.
+    reports_accepted,
+    /// Reports that edgecore's limiter refused; they are sent again.
+    reports_limited,
+    /// Reports that edgecore refused for another reason.
+    reports_refused,
+    /// Reports given up after edgecore refused them again and again.
+    reports_lost,
+    /// Twins that edgecore accepted.
+    twins_reported,
+    /// Twins that were held back because edgecore would drop their value without a word.
+    twins_illegal,
+    /// Tasks of the framework's own that died, and were started again.
+    task_deaths,
+}
+
+/// Logs and counts. Cloning shares the counters.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Telemetry {
+    counters: Arc<Counters>,
+}
+
+impl Telemetry {
+    pub(crate) fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    // ---- devices ----
+
+    pub(crate) fn device_added(&self, device: &DeviceId, properties: usize) {
+        info!(%device, properties, "device added");
+    }
+
+    pub(crate) fn device_updated(&self, device: &DeviceId) {
+        info!(%device, "device updated");
+    }
+
+    pub(crate) fn device_removed(&self, device: &DeviceId) {
+        info!(%device, "device removed");
+    }
+
+    pub(crate) fn device_waits_for_model(&self, device: &DeviceId, model: &DeviceId) {
+        info!(%device, %model, "device waits for its model");
+    }
+
+    pub(crate) fn problem(&self, device: &DeviceId, problem: &Problem) {
+        self.counters.problems.fetch_add(1, Relaxed);
+        error!(%device, %problem, "part of the device is left out");
+    }
+
+    pub(crate) fn invalid_message(&self, reason: &dyn fmt::Display) {
+        self.counters.problems.fetch_add(1, Relaxed);
+        error!(%reason, "edgecore sent what cannot be used");
+    }
+
+    pub(crate) fn state_changed(&self, device: &DeviceId, state: DeviceState, reason: Option<&str>) {
+        let reason = reason.unwrap_or_default();
+        info!(%device, %state, reason, "device state");
+    }
+
+    pub(crate) fn task_died(&self, device: &DeviceId) {
+        self.counters.task_deaths.fetch_add(1, Relaxed);
+        error!(%device, "the device's task died and is started again: this is a defect of the framework");
+    }
+
+    // ---- sessions ----
+
+    pub(crate) fn connected(&self, device: &DeviceId) {
+        self.counters.connects.fetch_add(1, Relaxed);
+        info!(%device, "connected");
+    }
+
+    pub(crate) fn connect_failed(&self, device: &DeviceId, error: &dyn fmt::Display, attempt: u32, pause: Duration) {
+        self.counters.connect_failures.fetch_add(1, Relaxed);
+        warn!(%device, attempt, ?pause, %error, "cannot connect, and will try again");
+    }
+
+    pub(crate) fn session_lost(&self, device: &DeviceId, reason: &dyn fmt::Display) {
+        self.counters.sessions_lost.fetch_add(1, Relaxed);
+        warn!(%device, %reason, "session lost, and will connect again");
+    }
+
+    pub(crate) fn deadline_missed(&self, device: &DeviceId, operation: &str, deadline: Duration) {
+        self.counters.deadlines_missed.fetch_add(1, Relaxed);
+        warn!(%device, operation, ?deadline, "the driver missed its deadline");
+    }
+
+    pub(crate) fn driver_panicked(&self, device: &DeviceId, operation: &str, panic: &str) {
+        self.counters.driver_panics.fetch_add(1, Relaxed);
+        error!(%device, operation, panic, "the driver panicked");
+    }
+
+    // ---- reads and writes ----
+
+    pub(crate) fn samples(&self, count: usize) {
+        self.counters.samples.fetch_add(count as u64, Relaxed);
+    }
+
+    pub(crate) fn ticks_skipped(&self, device: &DeviceId, count: u64) {
+        self.counters.ticks_skipped.fetch_add(count, Relaxed);
+        debug!(%device, count, "ticks skipped: a read takes longer than its cycle");
+    }
+
+    /// Logged when failing begins; counted each time.
+    pub(crate) fn read_failed(&self, device: &DeviceId, property: &str, error: &dyn fmt::Display, begins: bool) {
+        self.counters.read_failures.fetch_add(1, Relaxed);
+        if begins {
+            warn!(%device, property, %error, "reads fail");
+        }
+    }
+
+    pub(crate) fn read_recovered(&self, device: &DeviceId, property: &str) {
+        info!(%device, property, "reads succeed again");
+    }
+
+    pub(crate) fn unknown_reading(&self, device: &DeviceId, property: &str) {
+        self.counters.read_failures.fetch_add(1, Relaxed);
+        warn!(%device, property, "the driver delivered a property that the device does not have");
+    }
+
+    pub(crate) fn written(&self, device: &DeviceId, property: &str) {
+        self.counters.writes.fetch_add(1, Relaxed);
+        debug!(%device, property, "written");
+    }
+
+    pub(crate) fn write_failed(&self, device: &DeviceId, property: &str, error: &dyn fmt::Display) {
+        self.counters.write_failures.fetch_add(1, Relaxed);
+        warn!(%device, property, %error, "a write failed");
+    }
+
+    pub(crate) fn desired_converged(&self, device: &DeviceId, property: &str, desired: &str) {
+        info!(%device, property, desired, "the device has the desired value");
+    }
+
+    pub(crate) fn desired_unconfirmed(&self, device: &DeviceId, property: &str, desired: &str, reads: &str) {
+        self.counters.write_failures.fetch_add(1, Relaxed);
+        warn!(%device, property, desired, reads, "written, but the device reads otherwise: will write again");
+    }
+
+    pub(crate) fn desired_refused(&self, device: &DeviceId, property: &str, desired: &str, reason: &str) {
+        self.counters.desired_refused.fetch_add(1, Relaxed);
+        error!(%device, property, desired, reason, "the desired value is refused");
+    }
+
+    // ---- edgecore ----
+
+    pub(crate) fn edge_unreachable(&self, socket: &Path, error: &dyn fmt::Display, first: bool) {
+        if first {
+            warn!(?socket, %error, "edgecore is not there: devices are served all the same, and the mapper keeps trying");
+        } else {
+            debug!(?socket, %error, "edgecore is still not there");
+        }
+    }
+
+    pub(crate) fn registered(&self, protocol: &str, devices: usize, models: usize) {
+        self.counters.registrations.fetch_add(1, Relaxed);
+        info!(protocol, devices, models, "registered with edgecore");
+    }
+
+    pub(crate) fn registration_failed(&self, error: &dyn fmt::Display) {
+        warn!(%error, "edgecore did not take the registration, and will be asked again");
+    }
+
+    pub(crate) fn edge_connection_lost(&self) {
+        self.counters.edge_connections_lost.fetch_add(1, Relaxed);
+        warn!("the connection to edgecore ended: will connect and register again");
+    }
+
+    pub(crate) fn budget_exceeded(&self, needed: f64, budget: f64, staleness: Duration) {
+        warn!(
+            needed_per_second = needed,
+            budget_per_second = budget,
+            expected_staleness = ?staleness,
+            "the cycles need more calls than edgecore accepts: twins will be reported less often; raise collectCycle, or set reportToCloud: false where it is not needed"
+        );
+    }
+
+    // ---- reports ----
+
+    pub(crate) fn report_accepted(&self, twins: usize) {
+        self.counters.reports_accepted.fetch_add(1, Relaxed);
+        self.counters.twins_reported.fetch_add(twins as u64, Relaxed);
+    }
+
+    pub(crate) fn report_limited(&self) {
+        self.counters.reports_limited.fetch_add(1, Relaxed);
+        debug!("edgecore's limit is used up: slowing down");
+    }
+
+    pub(crate) fn report_refused(&self, device: &DeviceId, error: &dyn fmt::Display) {
+        self.counters.reports_refused.fetch_add(1, Relaxed);
+        warn!(%device, %error, "edgecore refused a report, which will be sent again");
+    }
+
+    pub(crate) fn report_lost(&self, device: &DeviceId, error: &dyn fmt::Display) {
+        self.counters.reports_lost.fetch_add(1, Relaxed);
+        error!(%device, %error, "edgecore keeps refusing a report, which is given up");
+    }
+
+    pub(crate) fn states_unimplemented(&self) {
+        info!("this edgecore is older than v1.18 and takes no device states: none are reported");
+    }
+
+    /// Logged when it begins; counted each time.
+    pub(crate) fn twin_illegal(&self, device: &DeviceId, property: &str, reason: &dyn fmt::Display, begins: bool) {
+        self.counters.twins_illegal.fetch_add(1, Relaxed);
+        if begins {
+            error!(%device, property, %reason, "edgecore would drop this value without a word: it is not reported");
+        }
+    }
+
+    // ---- the mapper ----
+
+    pub(crate) fn listening(&self, socket: &Path) {
+        info!(?socket, "listening for edgecore");
+    }
+
+    pub(crate) fn stopping(&self, reason: &str) {
+        info!(reason, "stopping");
+    }
+
+    pub(crate) fn stopped(&self, unreported: usize) {
+        let stats = self.stats();
+        if unreported > 0 {
+            warn!(unreported, %stats, "stopped with devices whose last values were not reported in time");
+        } else {
+            info!(%stats, "stopped");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_counted_where_it_is_logged() {
+        let telemetry = Telemetry::default();
+        telemetry.report_accepted(10);
+        telemetry.clone().report_limited();
+        let stats = telemetry.stats();
+        assert_eq!((stats.reports_accepted, stats.twins_reported, stats.reports_limited), (1, 10, 1));
+        assert_eq!(stats.to_string(), "reports_accepted=1 reports_limited=1 twins_reported=10");
+    }
+}

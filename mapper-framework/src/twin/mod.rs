@@ -1,0 +1,15 @@
+//! Device twins: what is reported to edgecore, and what is desired of the devices.
+//!
+//! A device's task posts what it has read to [`Outbox`], which keeps the latest value of each twin. The [`Reporter`](reporter)
+//! empties it at the pace that edgecore takes, all pending twins of one device in one call. A [`Goal`] is the desired value of
+//! one property.
+
+mod desired;
+mod legality;
+mod outbox;
+mod pace;
+pub(crate) mod reporter;
+
+pub(crate) use desired::{Goal, Phase, check};
+pub(crate) use outbox::{Outbox, TwinUpdate};
+pub(crate) use pace::Pacer;

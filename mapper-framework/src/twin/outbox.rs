@@ -1,0 +1,321 @@
+//! What waits to be reported.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use tokio::sync::Notify;
+
+use crate::model::{DeviceId, DeviceState, Property, Value};
+
+use super::Phase;
+
+/// The most twins in one call. With names and values of full length that is below the 4 MB that a gRPC server takes by default.
+const MAX_TWINS: usize = 2000;
+
+/// The latest value of a twin.
+#[derive(Clone, Debug)]
+pub(crate) struct TwinUpdate {
+    pub(crate) property: Arc<Property>,
+    pub(crate) value: Value,
+    pub(crate) timestamp: SystemTime,
+    /// Where the property's desired value stands; `None` if it has none.
+    pub(crate) phase: Option<Phase>,
+}
+
+/// One call to edgecore.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) device: DeviceId,
+    pub(super) content: Content,
+    /// How often edgecore has refused reports of the device in a row.
+    pub(super) refusals: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    State(DeviceState),
+    Twins(Vec<TwinUpdate>),
+}
+
+/// The reports that wait for edgecore: of each twin the latest value and of each device the latest state, so that nothing is
+/// ever lost but what is superseded, and memory is bounded by the number of properties.
+///
+/// It is a lock and not a queue, since a queue would have to be bounded as well, and what is to be dropped from a full queue is
+/// exactly what is superseded. The lock is held for a few map operations per tick of a device, and never across an `await`.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pending: Mutex<Pending>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    devices: HashMap<DeviceId, PendingDevice>,
+    /// Whose turn it is: each device that has something to report stands here once.
+    turns: BTreeMap<Turn, DeviceId>,
+    /// The number of the next turn.
+    next: u64,
+}
+
+/// When a device's turn comes.
+type Turn = (Class, u64);
+
+/// In the order of their turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Has had its turn, but edgecore did not take the report.
+    Returned,
+    /// A state has changed, or a desired value has converged or been refused.
+    Urgent,
+    /// Everything else, the oldest first.
+    Ordinary,
+}
+
+#[derive(Debug, Default)]
+struct PendingDevice {
+    twins: HashMap<Arc<str>, TwinUpdate>,
+    state: Option<DeviceState>,
+    turn: Option<Turn>,
+    refusals: u32,
+}
+
+impl Outbox {
+    /// Takes in what a device's task has read. `urgent` brings the device ahead.
+    pub(crate) fn post_twins(&self, device: &DeviceId, twins: impl IntoIterator<Item = TwinUpdate>, urgent: bool) {
+        let mut twins = twins.into_iter().peekable();
+        if twins.peek().is_none() {
+            return;
+        }
+        let mut pending = self.lock();
+        pending.entry(device).twins.extend(twins.map(|twin| (twin.property.shared_name(), twin)));
+        pending.enqueue(device, Class::of(urgent));
+        drop(pending);
+        self.wake.notify_one();
+    }
+
+    /// Takes in a device's state. `urgent` brings the device ahead.
+    pub(crate) fn post_state(&self, device: &DeviceId, state: DeviceState, urgent: bool) {
+        let mut pending = self.lock();
+        pending.entry(device).state = Some(state);
+        pending.enqueue(device, Class::of(urgent));
+        drop(pending);
+        self.wake.notify_one();
+    }
+
+    /// Drops what waits for a device that is gone.
+    pub(crate) fn forget(&self, device: &DeviceId) {
+        let mut pending = self.lock();
+        if let Some(turn) = pending.devices.remove(device).and_then(|entry| entry.turn) {
+            pending.turns.remove(&turn);
+        }
+    }
+
+    /// How many devices have something to report.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().devices.len()
+    }
+
+    /// Waits until there is something to report.
+    pub(super) async fn filled(&self) {
+        while self.len() == 0 {
+            self.wake.notified().await;
+        }
+    }
+
+    /// Takes out the report whose turn it is.
+    pub(super) fn take(&self) -> Option<Report> {
+        self.lock().take()
+    }
+
+    /// Brings back a report that was not accepted, except for what has been superseded meanwhile. It keeps its turn, unless it
+    /// was refused for what it is: then the others must not wait for it.
+    pub(super) fn put_back(&self, report: Report, refused: bool) {
+        let mut pending = self.lock();
+        let entry = pending.entry(&report.device);
+        match report.content {
+            Content::State(state) => drop(entry.state.get_or_insert(state)),
+            Content::Twins(twins) => {
+                for twin in twins {
+                    entry.twins.entry(twin.property.shared_name()).or_insert(twin);
+                }
+            }
+        }
+        entry.refusals = if refused { report.refusals + 1 } else { report.refusals };
+        pending.enqueue(&report.device, if refused { Class::Ordinary } else { Class::Returned });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Class {
+    fn of(urgent: bool) -> Self {
+        if urgent { Self::Urgent } else { Self::Ordinary }
+    }
+}
+
+impl Pending {
+    fn entry(&mut self, device: &DeviceId) -> &mut PendingDevice {
+        self.devices.entry(device.clone()).or_default()
+    }
+
+    /// Gives a device its turn, or an earlier one than it has.
+    fn enqueue(&mut self, device: &DeviceId, class: Class) {
+        let Some(entry) = self.devices.get_mut(device) else { return };
+        if entry.turn.is_some_and(|(present, _)| present <= class) {
+            return;
+        }
+        let turn = (class, self.next);
+        self.next += 1;
+        if let Some(later) = entry.turn.replace(turn) {
+            self.turns.remove(&later);
+        }
+        self.turns.insert(turn, device.clone());
+    }
+
+    fn take(&mut self) -> Option<Report> {
+        let ((class, _), device) = self.turns.pop_first()?;
+        let entry = self.devices.get_mut(&device)?;
+        entry.turn = None;
+        let content = entry.take(class);
+        let refusals = entry.refusals;
+        if entry.is_empty() {
+            self.devices.remove(&device);
+        } else {
+            // What is left of an urgent device stays ahead.
+            self.enqueue(&device, class);
+        }
+        Some(Report { device, content, refusals })
+    }
+}
+
+impl PendingDevice {
+    fn is_empty(&self) -> bool {
+        self.twins.is_empty() && self.state.is_none()
+    }
+
+    /// What is to be reported now. A changed state comes before its twins, and one that is only repeated after them.
+    fn take(&mut self, class: Class) -> Content {
+        match self.state.take_if(|_| class != Class::Ordinary || self.twins.is_empty()) {
+            Some(state) => Content::State(state),
+            None if self.twins.len() <= MAX_TWINS => {
+                Content::Twins(std::mem::take(&mut self.twins).into_values().collect())
+            }
+            None => {
+                let names: Vec<_> = self.twins.keys().take(MAX_TWINS).cloned().collect();
+                Content::Twins(names.iter().filter_map(|name| self.twins.remove(name)).collect())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DataType;
+
+    fn device(name: &str) -> DeviceId {
+        DeviceId::new("", name)
+    }
+
+    fn twin(name: &str, value: i64) -> TwinUpdate {
+        let property = Arc::new(Property::builder(name, DataType::Int).build());
+        TwinUpdate { property, value: value.into(), timestamp: SystemTime::UNIX_EPOCH, phase: None }
+    }
+
+    /// The device and, by name, the values of the report whose turn it is; or the device and its state.
+    fn take(outbox: &Outbox) -> (String, String) {
+        let report = outbox.take().expect("something is pending");
+        let content = match report.content {
+            Content::State(state) => state.to_string(),
+            Content::Twins(twins) => {
+                let mut twins: Vec<_> =
+                    twins.iter().map(|twin| format!("{}={}", twin.property.name(), twin.value)).collect();
+                twins.sort();
+                twins.join(" ")
+            }
+        };
+        (report.device.name().to_owned(), content)
+    }
+
+    fn pair(device: &str, content: &str) -> (String, String) {
+        (device.to_owned(), content.to_owned())
+    }
+
+    #[test]
+    fn all_twins_of_a_device_go_in_one_report_with_their_latest_values() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), [twin("x", 1), twin("y", 1)], false);
+        outbox.post_twins(&device("a"), [twin("x", 2)], false);
+        assert_eq!(take(&outbox), pair("a", "x=2 y=1"));
+        assert!(outbox.take().is_none() && outbox.len() == 0);
+    }
+
+    #[test]
+    fn the_device_that_waits_longest_comes_first() {
+        let outbox = Outbox::default();
+        for name in ["a", "b", "a", "c", "a"] {
+            outbox.post_twins(&device(name), [twin("x", 1)], false);
+        }
+        assert_eq!([take(&outbox).0, take(&outbox).0, take(&outbox).0], ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn changed_states_come_ahead_and_repeated_ones_after_the_twins() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        outbox.post_state(&device("a"), DeviceState::Online, false);
+        outbox.post_twins(&device("b"), [twin("x", 1)], false);
+        outbox.post_state(&device("b"), DeviceState::Disconnected, true);
+        assert_eq!(take(&outbox), pair("b", "disconnected"));
+        assert_eq!(take(&outbox), pair("b", "x=1"));
+        assert_eq!(take(&outbox), pair("a", "x=1"));
+        assert_eq!(take(&outbox), pair("a", "online"));
+    }
+
+    #[test]
+    fn a_report_that_comes_back_keeps_its_turn_and_yields_to_newer_values() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), [twin("x", 1), twin("y", 1)], false);
+        let report = outbox.take().expect("something is pending");
+        outbox.post_twins(&device("b"), [twin("x", 1)], true);
+        outbox.post_twins(&device("a"), [twin("x", 2)], false);
+        outbox.put_back(report, false);
+        assert_eq!(take(&outbox), pair("a", "x=2 y=1"));
+        assert_eq!(take(&outbox).0, "b");
+    }
+
+    #[test]
+    fn a_refused_report_lets_the_others_pass_and_counts_its_refusals() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        outbox.post_twins(&device("b"), [twin("x", 1)], false);
+        let report = outbox.take().expect("something is pending");
+        outbox.put_back(report, true);
+        assert_eq!(take(&outbox).0, "b");
+        assert_eq!(outbox.take().expect("it is still pending").refusals, 1);
+    }
+
+    #[test]
+    fn many_twins_are_split_into_calls_that_edgecore_can_take() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), (0..5000).map(|n| twin(&format!("p{n}"), n)), false);
+        let mut sizes = Vec::new();
+        while let Some(Report { content: Content::Twins(twins), .. }) = outbox.take() {
+            sizes.push(twins.len());
+        }
+        assert_eq!(sizes, [2000, 2000, 1000]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_forgotten_device() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        outbox.forget(&device("a"));
+        assert!(outbox.take().is_none());
+    }
+}

@@ -1,0 +1,276 @@
+//! The task that reports to edgecore.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    dmi::client::{DesiredReport, EdgeClient, EdgeError, TwinReport},
+    model::{Device, DeviceId, DeviceState, Property},
+    telemetry::Telemetry,
+};
+
+use super::{
+    Outbox, Pacer, TwinUpdate, legality,
+    outbox::{Content, Report},
+};
+
+/// How often a report that edgecore refuses for what it is, such as one of a device it does not know, is sent again.
+const MAX_REFUSALS: u32 = 5;
+
+/// The pause after a call that failed although the connection holds.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Empties the [`Outbox`] at the pace that edgecore takes.
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    outbox: Arc<Outbox>,
+    pacer: Arc<Pacer>,
+    telemetry: Telemetry,
+    /// The registered connection; `None` while edgecore is away.
+    edge: watch::Receiver<Option<EdgeClient>>,
+    /// Whether edgecore knows ReportDeviceStates, which it does since v1.18.
+    states: bool,
+    /// Twins that edgecore would drop, so that each is told of once.
+    illegal: HashSet<(DeviceId, Arc<str>)>,
+}
+
+impl Reporter {
+    pub(crate) fn new(
+        outbox: Arc<Outbox>,
+        pacer: Arc<Pacer>,
+        telemetry: Telemetry,
+        edge: watch::Receiver<Option<EdgeClient>>,
+    ) -> Self {
+        Self { outbox, pacer, telemetry, edge, states: true, illegal: HashSet::new() }
+    }
+
+    /// Reports until `drain`, and then on until nothing is left or edgecore is away.
+    pub(crate) async fn run(mut self, drain: CancellationToken) {
+        while let Some(client) = self.connected(&drain).await {
+            if !self.work(&drain).await {
+                return;
+            }
+            self.report_next(client).await;
+        }
+    }
+
+    /// The connection, once there is one; `None` if there will be none.
+    async fn connected(&mut self, drain: &CancellationToken) -> Option<EdgeClient> {
+        tokio::select! {
+            biased;
+            client = self.edge.wait_for(Option::is_some) => client.ok()?.clone(),
+            () = drain.cancelled() => None,
+        }
+    }
+
+    /// Waits until there is something to report and the pace allows it, or until the connection changes. False when all is
+    /// reported and nothing more comes.
+    async fn work(&mut self, drain: &CancellationToken) -> bool {
+        tokio::select! {
+            () = self.outbox.filled() => {}
+            () = drain.cancelled() => {
+                if self.outbox.len() == 0 {
+                    return false;
+                }
+            }
+        }
+        tokio::select! {
+            () = self.pacer.ready() => {}
+            _ = self.edge.changed() => {}
+        }
+        true
+    }
+
+    /// Makes one call, if there still is something to say and somebody to say it to.
+    async fn report_next(&mut self, client: EdgeClient) {
+        if self.edge.borrow().is_none() {
+            return;
+        }
+        let Some(report) = self.outbox.take() else { return };
+        let sent = match &report.content {
+            Content::State(state) => self.report_state(client, &report.device, *state).await,
+            Content::Twins(twins) => self.report_twins(client, &report.device, twins).await,
+        };
+        match sent {
+            Ok(()) => {}
+            Err(EdgeError::TooManyRequests) => {
+                self.pacer.refused();
+                self.telemetry.report_limited();
+                self.outbox.put_back(report, false);
+            }
+            Err(EdgeError::Unimplemented) => {
+                self.states = false;
+                self.telemetry.states_unimplemented();
+            }
+            Err(EdgeError::Gone(_)) => self.await_reconnect(report).await,
+            Err(error @ EdgeError::Refused(_)) => self.give_back(report, &error),
+        }
+    }
+
+    async fn report_state(
+        &self,
+        mut client: EdgeClient,
+        device: &DeviceId,
+        state: DeviceState,
+    ) -> Result<(), EdgeError> {
+        if !self.states {
+            return Ok(());
+        }
+        self.pacer.spend();
+        client.report_state(device, state).await?;
+        self.pacer.accepted();
+        self.telemetry.report_accepted(0);
+        Ok(())
+    }
+
+    async fn report_twins(
+        &mut self,
+        mut client: EdgeClient,
+        device: &DeviceId,
+        twins: &[TwinUpdate],
+    ) -> Result<(), EdgeError> {
+        let legal: Vec<_> = twins.iter().filter_map(|twin| self.render(device, twin)).collect();
+        if legal.is_empty() {
+            return Ok(());
+        }
+        let count = legal.len();
+        self.pacer.spend();
+        client.report_twins(device, legal).await?;
+        self.pacer.accepted();
+        self.telemetry.report_accepted(count);
+        Ok(())
+    }
+
+    /// The twin as it goes over the wire; `None` if edgecore would drop it.
+    fn render(&mut self, device: &DeviceId, twin: &TwinUpdate) -> Option<TwinReport> {
+        let property = &twin.property;
+        let reported = twin.value.to_string();
+        let key = || (device.clone(), property.shared_name());
+        if let Err(reason) = legality::check(property.name(), &reported) {
+            let begins = self.illegal.insert(key());
+            self.telemetry.twin_illegal(device, property.name(), &reason, begins);
+            return None;
+        }
+        let mut desired = DesiredReport {
+            value: property.desired().unwrap_or_default().to_owned(),
+            phase: twin.phase.map_or("", super::Phase::as_str),
+        };
+        if let Err(reason) = legality::check_value(&desired.value) {
+            // The reported value is good: it must not be dropped for the sake of the desired one.
+            let begins = self.illegal.insert(key());
+            self.telemetry.twin_illegal(device, property.name(), &reason, begins);
+            desired.value.clear();
+        } else if !self.illegal.is_empty() {
+            self.illegal.remove(&key());
+        }
+        Some(TwinReport {
+            property: property.name().to_owned(),
+            data_type: property.data_type(),
+            reported,
+            timestamp: twin.timestamp,
+            desired,
+        })
+    }
+
+    /// The connection ended under a call: the report waits for the next one.
+    async fn await_reconnect(&mut self, report: Report) {
+        self.outbox.put_back(report, false);
+        // A call can also fail on a connection that is sound, and is not to be hammered then.
+        let pause = tokio::time::sleep(RETRY);
+        tokio::select! {
+            _ = self.edge.changed() => {}
+            () = pause => {}
+        }
+    }
+
+    fn give_back(&self, report: Report, error: &EdgeError) {
+        if report.refusals >= MAX_REFUSALS {
+            self.telemetry.report_lost(&report.device, error);
+        } else {
+            self.telemetry.report_refused(&report.device, error);
+            self.outbox.put_back(report, true);
+        }
+    }
+}
+
+/// What the reports of a set of devices cost, and how old they make the twins.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Demand {
+    /// Calls per second that would keep every twin as fresh as its cycle.
+    pub(crate) calls_per_second: f64,
+    /// Calls that report everything once.
+    pub(crate) calls_per_round: u32,
+}
+
+impl Demand {
+    /// Sums up what devices need: one call per device for its twins, and one for its state.
+    pub(crate) fn of<'a>(devices: impl IntoIterator<Item = &'a Device>) -> Self {
+        let mut demand = Self::default();
+        for device in devices {
+            let twins = device.properties().filter(|property| property.report_to_cloud());
+            let cycles = twins.map(Property::collect_cycle).min();
+            for cycle in cycles.into_iter().chain(device.state_report().map(|report| report.cycle)) {
+                demand.calls_per_second += 1.0 / cycle.as_secs_f64();
+                demand.calls_per_round += 1;
+            }
+        }
+        demand
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DataType;
+
+    fn reporter() -> Reporter {
+        let (_, edge) = watch::channel(None);
+        let pacer = Arc::new(Pacer::new(1.0, 90));
+        Reporter::new(Arc::default(), pacer, Telemetry::default(), edge)
+    }
+
+    fn twin(value: &str, desired: &str) -> TwinUpdate {
+        TwinUpdate {
+            property: Arc::new(Property::builder("name", DataType::String).desired(desired).build()),
+            value: value.into(),
+            timestamp: std::time::SystemTime::UNIX_EPOCH,
+            phase: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_illegal_value_is_held_back_and_counted() {
+        let mut reporter = reporter();
+        let device = DeviceId::new("", "a");
+        assert!(reporter.render(&device, &twin("21 °C", "")).is_none());
+        assert!(reporter.render(&device, &twin("21C", "")).is_some());
+        assert_eq!(reporter.telemetry.stats().twins_illegal, 1);
+    }
+
+    #[tokio::test]
+    async fn an_illegal_desired_value_does_not_cost_the_reported_one() {
+        let report = reporter().render(&DeviceId::new("", "a"), &twin("21", "2 1")).expect("it is reported");
+        assert_eq!((report.reported.as_str(), report.desired.value.as_str()), ("21", ""));
+    }
+
+    #[test]
+    fn the_demand_counts_one_call_per_device_and_cycle() {
+        let property = |name, millis, report| {
+            let cycle = Duration::from_millis(millis);
+            Arc::new(Property::builder(name, DataType::Int).collect_cycle(cycle).report_to_cloud(report).build())
+        };
+        let id = DeviceId::new("", "a");
+        let device = Device {
+            model: id.clone(),
+            id,
+            protocol: String::new(),
+            config: Default::default(),
+            properties: vec![property("a", 2000, true), property("b", 500, true), property("c", 10, false)],
+            methods: vec![],
+            state_report: None,
+        };
+        assert_eq!(Demand::of([&device, &device]), Demand { calls_per_second: 4.0, calls_per_round: 2 });
+    }
+}
