@@ -175,7 +175,8 @@ pub(crate) struct Misfit {
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Format { number, scale, bias, .. } = self.format;
-        write!(f, "{:?} does not fit: {number:?}", self.value)?;
+        let name = format!("{number:?}").to_lowercase();
+        write!(f, "{:?} does not fit: {name}", self.value)?;
         if !self.format.is_plain() {
             write!(f, " with scale {scale} and bias {bias}")?;
         }
@@ -275,15 +276,15 @@ mod tests {
         let misfit = |format: Format, value: Value| format.encode(&value).expect_err("it does not fit").to_string();
         assert_eq!(
             misfit(scaled(Number::Int16, 0.1, 0.0), Value::Double(21.55)),
-            r#""21.55" does not fit: Int16 with scale 0.1 and bias 0 holds -3276.8 to 3276.7 in steps of 0.1"#
+            r#""21.55" does not fit: int16 with scale 0.1 and bias 0 holds -3276.8 to 3276.7 in steps of 0.1"#
         );
         assert_eq!(
             misfit(plain(Number::Uint16), Value::Int(70000)),
-            r#""70000" does not fit: Uint16 holds 0 to 65535 in steps of 1"#
+            r#""70000" does not fit: uint16 holds 0 to 65535 in steps of 1"#
         );
         assert_eq!(
             misfit(plain(Number::Float32), Value::Double(1e300)).split(": ").nth(1),
-            Some("Float32 holds finite numbers only")
+            Some("float32 holds finite numbers only")
         );
         assert!(plain(Number::Int16).encode(&Value::from("21")).is_err(), "text is no number");
     }

@@ -10,7 +10,7 @@ use std::{
 use mapper_framework::DriverError;
 use tokio::{net::TcpStream, sync::Mutex, time::timeout};
 use tokio_modbus::{
-    ExceptionCode, Request, Response, Slave,
+    Error, ExceptionCode, Request, Response, Slave,
     client::{Client, Context, tcp},
     slave::SlaveContext,
 };
@@ -85,7 +85,7 @@ impl fmt::Display for Gateway {
 
 /// Why a request failed.
 ///
-/// Not an [`Error`](std::error::Error), so that `?` cannot turn it into a [`DriverError`] of the wrong kind.
+/// Not a [`std::error::Error`], so that `?` cannot turn it into a [`DriverError`] of the wrong kind.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The device answered with an exception.
@@ -95,7 +95,7 @@ pub(crate) enum Fault {
     /// No answer came in time.
     Late(Duration),
     /// The connection broke, or what came over it was not Modbus.
-    Broken(tokio_modbus::Error),
+    Broken(Error),
     /// The connection to this gateway went with an earlier request, perhaps another device's.
     Closed(String),
 }
@@ -127,7 +127,11 @@ impl fmt::Display for Fault {
             Self::Exception(code) => write!(f, "the device answers with exception {:#04x}, {code}", u8::from(*code)),
             Self::Short { answered } => write!(f, "the device answers with only {answered} of the registers"),
             Self::Late(within) => write!(f, "no answer within {} ms", within.as_millis()),
-            Self::Broken(error) => write!(f, "the connection broke: {error}"),
+            // At the end of the stream tokio-modbus gives the thread's last error of the system, whatever that was about.
+            Self::Broken(Error::Transport(error)) if error.raw_os_error().is_some() => {
+                f.write_str("the connection broke, or the other end closed it")
+            }
+            Self::Broken(error) => write!(f, "the connection carries something that is not Modbus: {error}"),
             Self::Closed(gateway) => write!(f, "the connection to {gateway} is lost"),
         }
     }

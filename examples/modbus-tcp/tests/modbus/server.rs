@@ -1,7 +1,6 @@
-//! The Modbus server of the tests: `server.py`, which is pymodbus.
+//! The server, `server.py`, which is pymodbus.
 
 use std::{
-    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
 };
@@ -14,17 +13,6 @@ use tokio_modbus::{
     client::{Context, Reader, tcp},
     slave::SlaveContext,
 };
-
-/// Why a test failed: any error, so that `?` takes a `DriverError` too, which is not an [`Error`](std::error::Error).
-#[derive(Debug)]
-#[expect(dead_code, reason = "the test's output shows it")]
-pub(crate) struct Failure(String);
-
-impl<E: fmt::Display> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(format!("{error:#}"))
-    }
-}
 
 /// A running server.
 pub(crate) struct Server {

@@ -1,6 +1,4 @@
-//! The driver against a real Modbus server, pymodbus. `cargo xtask test -- -p modbus-tcp` installs it and runs this.
-
-mod support;
+//! The driver by itself, called as the framework calls it.
 
 use mapper_framework::{
     DataType, Device, Driver, DriverError, Property, Session, Value,
@@ -8,9 +6,8 @@ use mapper_framework::{
 };
 use modbus_tcp::{Config, ModbusTcp, Unit, Visitor};
 use serde_json::{Value as Json, json};
-use support::{Failure, Server};
 
-type Outcome = Result<(), Failure>;
+use crate::{Outcome, server::Server};
 
 #[tokio::test]
 async fn a_number_of_each_type_is_read_and_all_in_one_request() -> Outcome {
@@ -104,7 +101,7 @@ async fn a_value_that_does_not_fit_is_refused_and_not_sent() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
     let error = refusal(unit.write(&number(10, "int16"), &Value::Int(40_000)).await);
-    assert_eq!(error, r#"HoldingRegister 10: "40000" does not fit: Int16 holds -32768 to 32767 in steps of 1"#);
+    assert_eq!(error, r#"HoldingRegister 10: "40000" does not fit: int16 holds -32768 to 32767 in steps of 1"#);
     let error = refusal(unit.write(&number(10, "int16"), &Value::Double(0.5)).await);
     assert!(error.starts_with(r#"HoldingRegister 10: "0.5" does not fit"#), "{error}");
     let error = refusal(unit.write(&bit("DiscreteInput", 0), &Value::Boolean(true)).await);
@@ -169,9 +166,10 @@ async fn sessions_learn_that_the_server_is_gone_and_connect_again() -> Outcome {
     let (mut one, mut two) = (connect(&driver, &server, 1).await?, connect(&driver, &server, 2).await?);
     assert!(one.read(&number(0, "int16")).await.is_ok());
     let mut server = server.restart().await?;
-    for unit in [&mut one, &mut two] {
+    let expected = ["the connection broke, or the other end closed it", "the connection to 127.0.0.1:"];
+    for (unit, expected) in [&mut one, &mut two].into_iter().zip(expected) {
         let error = unit.read(&number(0, "int16")).await.expect_err("the server was killed");
-        assert!(error.is_disconnected(), "{error:?}");
+        assert!(error.is_disconnected() && error.to_string().contains(expected), "{error:?}");
     }
     // As the framework does: one device after the other gives up its session and gets a new one.
     one = connect(&driver, &server, 1).await?;
@@ -222,6 +220,30 @@ async fn a_call_that_is_dropped_half_way_does_not_leave_its_answer_to_the_next()
     assert!(there.read(&register).await.expect_err("the connection is out of step").is_disconnected());
     there = connect(&driver, &server, 1).await?;
     assert_eq!(there.read(&register).await?, Value::Int(600));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_boilers_of_the_manifests_are_read_in_one_request_for_each_table() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let mut values = Vec::new();
+    for manifest in serde_saphyr::from_multiple::<Json>(include_str!("../../devices/instance.yaml"))? {
+        let config = manifest["spec"]["protocol"]["configData"].clone();
+        let mut unit = connect_with(&driver, &server, config).await?;
+        let properties = manifest["spec"]["properties"].as_array().expect("a list").iter();
+        let properties: Vec<_> = properties.map(|it| property(it["visitors"]["configData"].clone())).collect();
+        for value in unit.read_many(&properties.iter().collect::<Vec<_>>()).await {
+            values.push(value?.to_string());
+        }
+    }
+    let (one, two) = values.split_at(6);
+    assert_eq!(one, ["58.3", "1.5", "123456", "60", "0", "0"]);
+    assert_eq!(two, ["-7.1", "1.5", "123456", "60", "0", "0"]);
+    let mut requests: Vec<_> = server.news().await?.into_iter().filter(|line| line.starts_with("request")).collect();
+    requests.sort();
+    let of = |unit| ["1 0 1", "2 0 1", "3 0 1", "4 0 5"].map(|request| format!("request {unit} {request}"));
+    assert_eq!(requests, [of(1), of(2)].concat());
     Ok(())
 }
 
