@@ -123,6 +123,8 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
+
     use super::*;
 
     fn span(table: Table, start: u16, count: u16) -> Span {
@@ -186,5 +188,38 @@ mod tests {
         let [left, right] = blocks[0].halves();
         assert_eq!((left.span, left.members), (holding(0, 2), vec![(0, holding(0, 2))]));
         assert_eq!((right.span, right.members), (holding(1, 5), vec![(1, holding(1, 1)), (2, holding(5, 1))]));
+    }
+
+    /// A span anywhere below 1000, so that many of them meet.
+    fn any_span() -> impl Strategy<Value = Span> {
+        (any::<bool>(), 0..1000_u16, 1..=4_u16)
+            .prop_map(|(coil, start, count)| if coil { span(Table::Coil, start, 1) } else { holding(start, count) })
+    }
+
+    proptest! {
+        #[test]
+        fn every_span_gets_its_registers_whole_and_halved(
+            spans in prop::collection::vec(any_span(), 0..200),
+            max_gap in 0..20_u16,
+        ) {
+            let mut blocks = plan(spans.iter().copied(), max_gap);
+            let mut served = vec![0; spans.len()];
+            while let Some(block) = blocks.pop() {
+                prop_assert!(u32::from(block.span.count) <= block.span.table.limit());
+                // A device of which each register holds its own address.
+                let words: Vec<u16> = (block.span.start..).take(block.span.count.into()).collect();
+                for (at, part) in block.parts(&words) {
+                    let expected: Vec<u16> = (spans[at].start..).take(spans[at].count.into()).collect();
+                    prop_assert_eq!(part, expected);
+                    prop_assert_eq!(block.span.table, spans[at].table);
+                    served[at] += 1;
+                }
+                if block.is_merged() {
+                    block.members().for_each(|(at, _)| served[at] -= 1);
+                    blocks.extend(block.halves());
+                }
+            }
+            prop_assert_eq!(served, vec![1; spans.len()]);
+        }
     }
 }
