@@ -1,0 +1,101 @@
+//! What the framework calls.
+
+use std::sync::Arc;
+
+use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
+use tokio_modbus::{Request, Response};
+
+use crate::{
+    config::{Config, Visitor},
+    gateway::{Fault, Gateway, Gateways},
+    plan::{Span, Table, plan},
+};
+
+/// Serves every device that speaks Modbus TCP.
+#[derive(Default)]
+pub struct ModbusTcp {
+    gateways: Gateways,
+}
+
+impl Driver for ModbusTcp {
+    type Config = Config;
+    type Session = Unit;
+
+    async fn connect(&self, _device: &Device, config: Config) -> Result<Unit, DriverError> {
+        let gateway = self.gateways.get(&config.host, config.port);
+        gateway.open(config.timeout()).await.map_err(|error| {
+            DriverError::disconnected(format_args!("no connection to {gateway}")).with_source(error)
+        })?;
+        Ok(Unit { gateway, config })
+    }
+}
+
+/// One device: a unit behind a gateway, or the only unit of a device with a network socket of its own.
+pub struct Unit {
+    gateway: Arc<Gateway>,
+    config: Config,
+}
+
+impl Session for Unit {
+    type Visitor = Visitor;
+
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+        let visitor = property.visitor();
+        let words = self.fetch(visitor.span()).await.map_err(|fault| fault.at(visitor.span()))?;
+        visitor.decode(&words)
+    }
+
+    /// Reads neighbours in one request. A request that is refused is halved until the register at fault stands alone, so
+    /// that it costs only its own property. Nothing is remembered: with a bad register each round takes a few requests more.
+    async fn read_many(&mut self, properties: &[&Property<Visitor>]) -> Vec<Result<Value, DriverError>> {
+        let visitor = |at: usize| properties[at].visitor();
+        let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), self.config.max_gap);
+        let mut values = Vec::with_capacity(properties.len());
+        while let Some(block) = blocks.pop() {
+            match self.fetch(block.span()).await {
+                Ok(words) => values.extend(block.parts(&words).map(|(at, part)| (at, visitor(at).decode(part)))),
+                Err(fault) if block.is_merged() && fault.may_spare_a_part() => blocks.extend(block.halves()),
+                Err(fault) => values.extend(block.members().map(|(at, span)| (at, Err(fault.at(span))))),
+            }
+        }
+        values.sort_by_key(|(at, _)| *at);
+        values.into_iter().map(|(_, value)| value).collect()
+    }
+
+    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        let span = property.visitor().span();
+        let words = property.visitor().encode(value)?;
+        let request = match (span.table, words.as_slice()) {
+            (Table::Coil, [bit]) => Request::WriteSingleCoil(span.start, *bit != 0),
+            (Table::HoldingRegister, [word]) => Request::WriteSingleRegister(span.start, *word),
+            (Table::HoldingRegister, words) => Request::WriteMultipleRegisters(span.start, words.into()),
+            _ => return Err(DriverError::refused(format_args!("{span} can only be read, as Modbus has it"))),
+        };
+        self.send(request).await.map_err(|fault| fault.at(span))?;
+        Ok(())
+    }
+}
+
+impl Unit {
+    /// The registers of a span; a bit counts as a register that is 0 or 1.
+    async fn fetch(&self, span: Span) -> Result<Vec<u16>, Fault> {
+        let Span { table, start, count } = span;
+        let request = match table {
+            Table::Coil => Request::ReadCoils(start, count),
+            Table::DiscreteInput => Request::ReadDiscreteInputs(start, count),
+            Table::HoldingRegister => Request::ReadHoldingRegisters(start, count),
+            Table::InputRegister => Request::ReadInputRegisters(start, count),
+        };
+        let words = match self.send(request).await? {
+            Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => bits.into_iter().map(u16::from).collect(),
+            Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
+            // Answers to other requests do not get through the client.
+            _ => Vec::new(),
+        };
+        if words.len() < usize::from(count) { Err(Fault::Short { answered: words.len() }) } else { Ok(words) }
+    }
+
+    async fn send(&self, request: Request<'_>) -> Result<Response, Fault> {
+        self.gateway.call(self.config.unit_id, request, self.config.timeout()).await
+    }
+}

@@ -1,0 +1,225 @@
+//! Which registers to ask for together.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// One of the four address spaces of a Modbus device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) enum Table {
+    #[serde(alias = "CoilRegister")]
+    Coil,
+    #[serde(alias = "DiscreteInputRegister")]
+    DiscreteInput,
+    HoldingRegister,
+    InputRegister,
+}
+
+impl Table {
+    pub(crate) fn holds_bits(self) -> bool {
+        matches!(self, Self::Coil | Self::DiscreteInput)
+    }
+
+    /// The most that the Modbus specification lets a request ask for.
+    fn limit(self) -> u32 {
+        if self.holds_bits() { 2000 } else { 125 }
+    }
+}
+
+/// Neighbouring registers of one table, or bits. They end at 65535 at the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Span {
+    pub(crate) table: Table,
+    pub(crate) start: u16,
+    pub(crate) count: u16,
+}
+
+impl Span {
+    /// How many addresses a table has.
+    pub(crate) const ADDRESSES: u32 = 1 << 16;
+
+    /// The first address behind it.
+    pub(crate) fn end(self) -> u32 {
+        u32::from(self.start) + u32::from(self.count)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.table, self.start)
+    }
+}
+
+/// One request, and for whom it is made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    span: Span,
+    /// In the order of their addresses, each with its place in the list that was planned. Never empty.
+    members: Vec<(usize, Span)>,
+}
+
+/// Puts spans together into as few requests as there can be without bridging more than `max_gap` registers that nobody wants.
+/// No span is torn apart, since a device may change its registers between two requests.
+pub(crate) fn plan(spans: impl Iterator<Item = Span>, max_gap: u16) -> Vec<Block> {
+    let mut members: Vec<(usize, Span)> = spans.enumerate().collect();
+    members.sort_by_key(|(_, span)| *span);
+    let mut blocks: Vec<Block> = Vec::new();
+    for (at, span) in members {
+        match blocks.last_mut() {
+            Some(block) if block.reaches(span, max_gap) => block.push(at, span),
+            _ => blocks.push(Block { span, members: vec![(at, span)] }),
+        }
+    }
+    blocks
+}
+
+impl Block {
+    /// What to ask for.
+    pub(crate) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The spans that were put together, each with its place in the list that was planned.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (usize, Span)> {
+        self.members.iter().copied()
+    }
+
+    pub(crate) fn is_merged(&self) -> bool {
+        self.members.len() > 1
+    }
+
+    /// Each member's part of the answer to the whole.
+    pub(crate) fn parts<'a>(&'a self, words: &'a [u16]) -> impl Iterator<Item = (usize, &'a [u16])> {
+        self.members().map(|(at, span)| {
+            let offset = usize::from(span.start - self.span.start);
+            (at, &words[offset..offset + usize::from(span.count)])
+        })
+    }
+
+    /// The same members in two requests.
+    pub(crate) fn halves(&self) -> [Self; 2] {
+        let (left, right) = self.members.split_at(self.members.len() / 2);
+        [left, right].map(|members| {
+            let (_, first) = members[0];
+            let mut half = Self { span: first, members: Vec::with_capacity(members.len()) };
+            members.iter().for_each(|(at, span)| half.push(*at, *span));
+            half
+        })
+    }
+
+    /// Whether a span that starts no earlier than this block may join it.
+    fn reaches(&self, span: Span, max_gap: u16) -> bool {
+        self.span.table == span.table
+            && u32::from(span.start) <= self.span.end() + u32::from(max_gap)
+            && span.end() - u32::from(self.span.start) <= span.table.limit()
+    }
+
+    fn push(&mut self, at: usize, span: Span) {
+        let end = self.span.end().max(span.end());
+        self.span.count = u16::try_from(end - u32::from(self.span.start)).expect("a block stays within the limit");
+        self.members.push((at, span));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn span(table: Table, start: u16, count: u16) -> Span {
+        Span { table, start, count }
+    }
+
+    fn holding(start: u16, count: u16) -> Span {
+        span(Table::HoldingRegister, start, count)
+    }
+
+    /// The requests as (start, count).
+    fn requests(spans: &[Span], max_gap: u16) -> Vec<(u16, u16)> {
+        plan(spans.iter().copied(), max_gap).iter().map(|block| (block.span.start, block.span.count)).collect()
+    }
+
+    #[test]
+    fn neighbours_become_one_request_in_whatever_order_they_come() {
+        assert_eq!(requests(&[holding(4, 2), holding(0, 1), holding(1, 3)], 0), [(0, 6)]);
+    }
+
+    #[test]
+    fn a_gap_is_bridged_up_to_the_limit_that_was_set() {
+        let spans = [holding(0, 1), holding(3, 1)];
+        assert_eq!(requests(&spans, 1), [(0, 1), (3, 1)]);
+        assert_eq!(requests(&spans, 2), [(0, 4)]);
+    }
+
+    #[test]
+    fn overlapping_and_nested_spans_are_asked_for_once() {
+        assert_eq!(requests(&[holding(0, 4), holding(1, 1), holding(2, 4), holding(0, 4)], 0), [(0, 6)]);
+    }
+
+    #[test]
+    fn tables_are_not_mixed() {
+        assert_eq!(requests(&[holding(0, 1), span(Table::InputRegister, 1, 1)], 10), [(0, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn a_request_stays_within_what_modbus_allows_and_tears_no_value_apart() {
+        let doubles: Vec<Span> = (0..40).map(|n| holding(n * 4, 4)).collect();
+        assert_eq!(requests(&doubles, 0), [(0, 124), (124, 36)]);
+        let bits: Vec<Span> = (0..2001).map(|n| span(Table::Coil, n, 1)).collect();
+        assert_eq!(requests(&bits, 0), [(0, 2000), (2000, 1)]);
+    }
+
+    #[test]
+    fn the_last_address_can_be_planned() {
+        assert_eq!(requests(&[holding(65532, 4), holding(65531, 1)], u16::MAX), [(65531, 5)]);
+    }
+
+    #[test]
+    fn every_member_gets_its_own_part_of_the_answer() {
+        let blocks = plan([holding(12, 2), holding(10, 1)].into_iter(), 1);
+        let parts: Vec<_> = blocks[0].parts(&[100, 101, 102, 103]).collect();
+        assert_eq!(parts, [(1, &[100][..]), (0, &[102, 103][..])]);
+    }
+
+    #[test]
+    fn halves_hold_all_members_and_no_gap_between_them() {
+        let blocks = plan([holding(0, 2), holding(1, 1), holding(5, 1)].into_iter(), 5);
+        let [left, right] = blocks[0].halves();
+        assert_eq!((left.span, left.members), (holding(0, 2), vec![(0, holding(0, 2))]));
+        assert_eq!((right.span, right.members), (holding(1, 5), vec![(1, holding(1, 1)), (2, holding(5, 1))]));
+    }
+
+    /// A span anywhere below 1000, so that many of them meet.
+    fn any_span() -> impl Strategy<Value = Span> {
+        (any::<bool>(), 0..1000_u16, 1..=4_u16)
+            .prop_map(|(coil, start, count)| if coil { span(Table::Coil, start, 1) } else { holding(start, count) })
+    }
+
+    proptest! {
+        #[test]
+        fn every_span_gets_its_registers_whole_and_halved(
+            spans in prop::collection::vec(any_span(), 0..200),
+            max_gap in 0..20_u16,
+        ) {
+            let mut blocks = plan(spans.iter().copied(), max_gap);
+            let mut served = vec![0; spans.len()];
+            while let Some(block) = blocks.pop() {
+                prop_assert!(u32::from(block.span.count) <= block.span.table.limit());
+                // A device of which each register holds its own address.
+                let words: Vec<u16> = (block.span.start..).take(block.span.count.into()).collect();
+                for (at, part) in block.parts(&words) {
+                    let expected: Vec<u16> = (spans[at].start..).take(spans[at].count.into()).collect();
+                    prop_assert_eq!(part, expected);
+                    prop_assert_eq!(block.span.table, spans[at].table);
+                    served[at] += 1;
+                }
+                if block.is_merged() {
+                    block.members().for_each(|(at, _)| served[at] -= 1);
+                    blocks.extend(block.halves());
+                }
+            }
+            prop_assert_eq!(served, vec![1; spans.len()]);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The driver by itself, called as the framework calls it.
+
+use mapper_framework::{
+    DataType, Device, Driver, DriverError, Property, Session, Value,
+    model::{ConfigData, DeviceId, DeviceInstance, DeviceModel, ModelId},
+};
+use modbus_tcp::{Config, ModbusTcp, Unit, Visitor};
+use serde_json::{Value as Json, json};
+
+use crate::{Outcome, server::Server};
+
+#[tokio::test]
+async fn a_number_of_each_type_is_read_and_all_in_one_request() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let mut unit = connect(&ModbusTcp::default(), &server, 3).await?;
+    let expected = [
+        (number(0, "int16"), Value::Int(-5)),
+        (number(1, "uint16"), Value::Int(65535)),
+        (number(2, "int32"), Value::Int(-70_000)),
+        (number(4, "uint32"), Value::Int(4_000_000_000)),
+        (number(6, "int64"), Value::Int(-5_000_000_000_000)),
+        (number(10, "uint64"), Value::Int(5_000_000_000_000)),
+        (number(14, "float32"), Value::Float(21.5)),
+        (number(16, "float64"), Value::Double(0.1)),
+        (holding(json!({"address": 20, "type": "uint32", "wordOrder": "little"})), Value::Int(0x1234_5678)),
+        (holding(json!({"address": 22, "type": "uint32", "byteOrder": "little"})), Value::Int(0x1234_5678)),
+        (holding(json!({"address": 0, "type": "int16", "scale": 0.1, "bias": 20})), Value::Double(19.5)),
+    ];
+    let properties: Vec<_> = expected.iter().map(|(property, _)| property).collect();
+    let values = unit.read_many(&properties).await;
+    assert_eq!(values.len(), expected.len());
+    for (value, (property, expected)) in values.into_iter().zip(&expected) {
+        assert_eq!(value.as_ref().ok(), Some(expected), "{property:?}: {value:?}");
+    }
+    // Registers 18 and 19 belong to the float64 at 16, and 20 follows at once: nothing parts the eleven.
+    assert_eq!(server.news().await?, ["connected", "request 3 3 0 24"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_four_tables_are_told_apart() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let properties = [
+        bit("Coil", 1),
+        bit("DiscreteInput", 1),
+        number(0, "int16"),
+        property(json!({"register": "InputRegister", "address": 0, "type": "int16"})),
+    ];
+    let mut values = Vec::new();
+    for property in &properties {
+        values.push(unit.read(property).await?);
+    }
+    assert_eq!(values, [0, 1, 600, 583].map(Value::Int));
+    let requests = ["request 1 1 1 1", "request 1 2 1 1", "request 1 3 0 1", "request 1 4 0 1"];
+    assert_eq!(server.news().await?[1..], requests);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_gap_is_bridged_only_if_the_config_says_so() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let properties = [number(0, "uint16"), number(3, "uint16")];
+    for (max_gap, requests) in [(0, vec!["request 6 3 0 1", "request 6 3 3 1"]), (2, vec!["request 6 3 0 4"])] {
+        let mut unit = connect_with(&driver, &server, json!({"unitId": 6, "maxGap": max_gap})).await?;
+        let values = unit.read_many(&properties.each_ref()).await;
+        assert_eq!(integers(values), [Some(0), Some(3)]);
+        let mut news = server.news().await?;
+        news.retain(|line| line.starts_with("request"));
+        news.sort();
+        assert_eq!(news, requests);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_written_stands_in_the_device() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let setpoint = holding(json!({"address": 0, "type": "int16", "scale": 0.1}));
+    unit.write(&setpoint, &Value::Float(-21.3)).await?;
+    let counter = holding(json!({"address": 10, "type": "uint32", "wordOrder": "little"}));
+    unit.write(&counter, &Value::Int(0x1234_5678)).await?;
+    unit.write(&bit("Coil", 2), &Value::Boolean(true)).await?;
+    let writes: Vec<_> = server.news().await?.into_iter().filter(|line| line.starts_with("request")).collect();
+    // Functions 6, 16 and 5: one register, several, and a coil.
+    assert_eq!(
+        writes.iter().map(|line| line.split(' ').nth(2)).collect::<Vec<_>>(),
+        [Some("6"), Some("16"), Some("5")]
+    );
+    assert_eq!(server.holding(1, 0, 1).await?, [-213_i16 as u16]);
+    assert_eq!(server.holding(1, 10, 2).await?, [0x5678, 0x1234]);
+    assert_eq!(unit.read(&bit("Coil", 2)).await?, Value::Int(1));
+    assert_eq!(unit.read(&bit("Coil", 1)).await?, Value::Int(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_is_refused_and_not_sent() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let error = refusal(unit.write(&number(10, "int16"), &Value::Int(40_000)).await);
+    assert_eq!(error, r#"HoldingRegister 10: "40000" does not fit: int16 holds -32768 to 32767 in steps of 1"#);
+    let error = refusal(unit.write(&number(10, "int16"), &Value::Double(0.5)).await);
+    assert!(error.starts_with(r#"HoldingRegister 10: "0.5" does not fit"#), "{error}");
+    let error = refusal(unit.write(&bit("DiscreteInput", 0), &Value::Boolean(true)).await);
+    assert_eq!(error, "DiscreteInput 0 can only be read, as Modbus has it");
+    assert_eq!(unit.read(&number(10, "int16")).await?, Value::Int(0));
+    assert_eq!(server.news().await?, ["connected", "request 1 3 10 1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_register_that_does_not_exist_costs_only_its_own_property() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let mut unit = connect(&ModbusTcp::default(), &server, 6).await?;
+    let properties: Vec<_> = (0..10).map(|address| number(address, "uint16")).collect();
+    let mut values = unit.read_many(&properties.iter().collect::<Vec<_>>()).await;
+    let error = refusal(values.remove(5));
+    assert_eq!(error, "HoldingRegister 5: the device answers with exception 0x02, Illegal data address");
+    assert_eq!(integers(values), [0, 1, 2, 3, 4, 6, 7, 8, 9].map(Some));
+    assert!(server.news().await?.contains(&"request 6 3 0 10".to_owned()), "they were asked for together at first");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_unit_that_the_gateway_cannot_reach_fails_without_costing_the_connection() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let (mut away, mut there) = (connect(&driver, &server, 5).await?, connect(&driver, &server, 1).await?);
+    let properties = [number(0, "int16"), number(0, "uint16")];
+    for value in away.read_many(&properties.each_ref()).await {
+        let error = value.expect_err("the unit is away");
+        assert!(error.is_retryable() && !error.is_disconnected(), "{error}");
+    }
+    assert_eq!(there.read(&number(0, "int16")).await?, Value::Int(600));
+    // Smaller requests would not reach it either, and would each cost the gateway's timeout.
+    assert_eq!(server.news().await?, ["connected", "request 5 3 0 1", "request 1 3 0 1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn units_behind_one_gateway_share_a_connection_that_ends_with_the_last_of_them() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let (one, two) = tokio::join!(connect(&driver, &server, 1), connect(&driver, &server, 2));
+    let (mut one, mut two) = (one?, two?);
+    let temperature = property(json!({"register": "InputRegister", "address": 0, "type": "int16"}));
+    let (hot, cold) = tokio::join!(one.read(&temperature), two.read(&temperature));
+    assert_eq!((hot?, cold?), (Value::Int(583), Value::Int(-71)));
+    assert_eq!(connections(&server.news().await?), 1);
+    drop(one);
+    assert_eq!(two.read(&temperature).await?, Value::Int(-71));
+    drop(two);
+    one = connect(&driver, &server, 1).await?;
+    assert_eq!(one.read(&temperature).await?, Value::Int(583));
+    assert_eq!(connections(&server.news().await?), 1, "the first connection is gone, so this is another one");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_learn_that_the_server_is_gone_and_connect_again() -> Outcome {
+    let Some(server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let (mut one, mut two) = (connect(&driver, &server, 1).await?, connect(&driver, &server, 2).await?);
+    assert!(one.read(&number(0, "int16")).await.is_ok());
+    let mut server = server.restart().await?;
+    let expected = ["the connection broke, or the other end closed it", "the connection to 127.0.0.1:"];
+    for (unit, expected) in [&mut one, &mut two].into_iter().zip(expected) {
+        let error = unit.read(&number(0, "int16")).await.expect_err("the server was killed");
+        assert!(error.is_disconnected() && error.to_string().contains(expected), "{error:?}");
+    }
+    // As the framework does: one device after the other gives up its session and gets a new one.
+    one = connect(&driver, &server, 1).await?;
+    two = connect(&driver, &server, 2).await?;
+    assert_eq!(one.read(&number(0, "int16")).await?, Value::Int(600));
+    assert_eq!(two.read(&number(0, "int16")).await?, Value::Int(600));
+    assert_eq!(connections(&server.news().await?), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_listening_is_an_error_that_names_the_address() -> Outcome {
+    let port = integration_tests::free_port();
+    let config = serde_json::from_value(json!({"host": "127.0.0.1", "port": port}))?;
+    let error = ModbusTcp::default().connect(&device(), config).await.err().expect("nobody listens");
+    assert!(error.to_string().starts_with(&format!("no connection to 127.0.0.1:{port}: ")), "{error}");
+    assert!(error.is_disconnected());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_missed_timeout_costs_the_connection_so_that_a_late_answer_finds_nobody() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let mut silent = connect_with(&driver, &server, json!({"unitId": 4, "timeout": 50})).await?;
+    let mut there = connect(&driver, &server, 1).await?;
+    let error = silent.read(&number(0, "int16")).await.expect_err("the unit never answers");
+    assert!(error.is_disconnected(), "{error:?}");
+    assert_eq!(error.to_string(), "HoldingRegister 0: no answer within 50 ms");
+    assert!(there.read(&number(0, "int16")).await.expect_err("the connection is shared").is_disconnected());
+    there = connect(&driver, &server, 1).await?;
+    assert_eq!(there.read(&number(0, "int16")).await?, Value::Int(600));
+    assert_eq!(connections(&server.news().await?), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_half_way_does_not_leave_its_answer_to_the_next() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let mut silent = connect_with(&driver, &server, json!({"unitId": 4, "timeout": 60_000})).await?;
+    let mut there = connect(&driver, &server, 1).await?;
+    let register = number(0, "int16");
+    tokio::select! {
+        value = silent.read(&register) => panic!("the unit never answers, but gave {value:?}"),
+        () = server.says("request 4 3 0 1") => {}
+    }
+    assert!(there.read(&register).await.expect_err("the connection is out of step").is_disconnected());
+    there = connect(&driver, &server, 1).await?;
+    assert_eq!(there.read(&register).await?, Value::Int(600));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_boilers_of_the_manifests_are_read_in_one_request_for_each_table() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let mut values = Vec::new();
+    for manifest in serde_saphyr::from_multiple::<Json>(include_str!("../../devices/instance.yaml"))? {
+        let config = manifest["spec"]["protocol"]["configData"].clone();
+        let mut unit = connect_with(&driver, &server, config).await?;
+        let properties = manifest["spec"]["properties"].as_array().expect("a list").iter();
+        let properties: Vec<_> = properties.map(|it| property(it["visitors"]["configData"].clone())).collect();
+        for value in unit.read_many(&properties.iter().collect::<Vec<_>>()).await {
+            values.push(value?.to_string());
+        }
+    }
+    let (one, two) = values.split_at(6);
+    assert_eq!(one, ["58.3", "1.5", "123456", "60", "0", "0"]);
+    assert_eq!(two, ["-7.1", "1.5", "123456", "60", "0", "0"]);
+    let mut requests: Vec<_> = server.news().await?.into_iter().filter(|line| line.starts_with("request")).collect();
+    requests.sort();
+    let of = |unit| ["1 0 1", "2 0 1", "3 0 1", "4 0 5"].map(|request| format!("request {unit} {request}"));
+    assert_eq!(requests, [of(1), of(2)].concat());
+    Ok(())
+}
+
+async fn connect(driver: &ModbusTcp, server: &Server, unit: u8) -> Result<Unit, DriverError> {
+    connect_with(driver, server, json!({"unitId": unit, "timeout": 10_000})).await
+}
+
+async fn connect_with(driver: &ModbusTcp, server: &Server, mut config: Json) -> Result<Unit, DriverError> {
+    config["host"] = "127.0.0.1".into();
+    config["port"] = server.port.into();
+    let config: Config = serde_json::from_value(config)?;
+    driver.connect(&device(), config).await
+}
+
+/// A device without properties: the driver does not look at it.
+fn device() -> Device {
+    let instance = DeviceInstance {
+        id: DeviceId::new("", "boiler"),
+        model: ModelId::new("", "boiler"),
+        protocol: "modbus-tcp".to_owned(),
+        config: ConfigData::new(),
+        properties: Vec::new(),
+        methods: Vec::new(),
+        state_report: None,
+        problems: Vec::new(),
+    };
+    Device::resolve(&instance, &DeviceModel { id: ModelId::new("", "boiler"), properties: Vec::new() }).device
+}
+
+fn property(visitor: Json) -> Property<Visitor> {
+    let visitor: Visitor = serde_json::from_value(visitor).expect("the visitor is right");
+    Property::builder("property", DataType::Double).visitor(visitor)
+}
+
+fn bit(register: &str, address: u16) -> Property<Visitor> {
+    property(json!({"register": register, "address": address}))
+}
+
+fn holding(mut visitor: Json) -> Property<Visitor> {
+    visitor["register"] = "HoldingRegister".into();
+    property(visitor)
+}
+
+fn number(address: u16, data_type: &str) -> Property<Visitor> {
+    holding(json!({"address": address, "type": data_type}))
+}
+
+fn integers(values: Vec<Result<Value, DriverError>>) -> Vec<Option<i64>> {
+    let integer = |value| if let Ok(Value::Int(integer)) = value { Some(integer) } else { None };
+    values.into_iter().map(integer).collect()
+}
+
+/// The message of an error that is not worth a retry.
+fn refusal<T: std::fmt::Debug>(outcome: Result<T, DriverError>) -> String {
+    let error = outcome.expect_err("a refusal");
+    assert!(!error.is_retryable(), "{error:?}");
+    error.to_string()
+}
+
+fn connections(news: &[String]) -> usize {
+    news.iter().filter(|line| *line == "connected").count()
+}
