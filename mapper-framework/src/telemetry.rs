@@ -296,8 +296,8 @@ impl Telemetry {
         info!(?socket, "listening for edgecore");
     }
 
-    pub(crate) fn stopping(&self, reason: &str) {
-        info!(reason, "stopping");
+    pub(crate) fn stopping(&self) {
+        info!("stopping");
     }
 
     pub(crate) fn stopped(&self, unreported: usize) {

@@ -7,6 +7,8 @@ pub(crate) mod convert;
 pub(crate) mod server;
 pub(crate) mod transport;
 
+pub use transport::SocketError;
+
 /// What `cargo xtask codegen` makes of `proto/dmi/v1beta1/api.proto`.
 #[rustfmt::skip]
 #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms)]

@@ -134,6 +134,19 @@ pub trait Session: Send + 'static {
     /// device arrives; what does not fit costs that property only, with an error that names it.
     type Visitor: DeserializeOwned + Send + Sync + 'static;
 
+    /// Checks a property before it is ever read, where its visitor alone does not tell whether it can be: whether the visitor
+    /// suits the property's data type, say, or whether it can be written as its access mode promises. By default all is well.
+    ///
+    /// Called when the device arrives. An `Err` costs that property only.
+    ///
+    /// # Errors
+    ///
+    /// The property cannot be served. The message becomes part of the device's state.
+    fn check(property: &Property<Self::Visitor>) -> Result<(), DriverError> {
+        let _ = property;
+        Ok(())
+    }
+
     /// Reads one property. The framework brings the value into the property's data type.
     ///
     /// An `Err` is counted and logged when it begins and when it ends; the other properties are read all the same.

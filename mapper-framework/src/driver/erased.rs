@@ -49,12 +49,13 @@ impl<D: Driver> ErasedDriver for Typed<D> {
     }
 
     fn bind(&self, property: &Property) -> Result<ErasedProperty, Problem> {
-        match parse::<<D::Session as Session>::Visitor>(property.visitor()) {
-            Ok(visitor) => Ok(Arc::new(property.with_visitor(visitor))),
-            Err(Misfit { path, message }) => {
-                Err(Problem::of_property(property.name(), join("visitors.configData", &path), message))
-            }
-        }
+        let problem = |path: &str, message: &dyn std::fmt::Display| {
+            Problem::of_property(property.name(), join("visitors.configData", path), message)
+        };
+        let visitor = parse(property.visitor()).map_err(|Misfit { path, message }| problem(&path, &message))?;
+        let property = property.with_visitor(visitor);
+        D::Session::check(&property).map_err(|error| problem("", &error))?;
+        Ok(Arc::new(property))
     }
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {

@@ -16,6 +16,10 @@ use std::{error::Error as StdError, fmt, io};
 /// assert!(parse("21.5").is_ok());
 /// assert!(parse("ERR").unwrap_err().is_retryable());
 /// ```
+///
+/// Since any error turns into one, `DriverError` is no [`std::error::Error`] itself; it becomes a boxed one by `?`. An error
+/// type of a driver's own that has refusals among it should not implement [`std::error::Error`] either, but
+/// `From<MyError> for DriverError`, so that a stray `?` does not make a refusal a failure.
 pub struct DriverError {
     kind: Kind,
     message: String,
@@ -83,6 +87,23 @@ impl<E: StdError + Send + Sync + 'static> From<E> for DriverError {
     fn from(error: E) -> Self {
         let kind = if tells_of_lost_connection(&error) { Kind::Disconnected } else { Kind::Failed };
         Self::of(kind, &error).with_source(error)
+    }
+}
+
+/// A `DriverError` as an error of the standard library's.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Boxed(DriverError);
+
+impl From<DriverError> for Box<dyn StdError + Send + Sync> {
+    fn from(error: DriverError) -> Self {
+        Box::new(Boxed(error))
+    }
+}
+
+impl From<DriverError> for Box<dyn StdError> {
+    fn from(error: DriverError) -> Self {
+        Box::new(Boxed(error))
     }
 }
 

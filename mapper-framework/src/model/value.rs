@@ -86,8 +86,8 @@ pub enum Value {
 impl Value {
     /// Turns the value into the form that `data_type` asks for.
     ///
-    /// A number changes its width where nothing but the precision that the type lacks is lost, 0 and 1 become booleans, and
-    /// anything becomes text.
+    /// A number changes its width where nothing but the precision that the type lacks is lost, 0 and 1 become booleans and
+    /// booleans become them, and anything becomes text.
     ///
     /// # Errors
     ///
@@ -98,6 +98,7 @@ impl Value {
             | (DataType::Boolean, Self::Boolean(_))
             | (DataType::String | DataType::Stream, Self::String(_))
             | (DataType::Bytes | DataType::Stream, Self::Bytes(_)) => Some(self.clone()),
+            (DataType::Int, Self::Boolean(boolean)) => Some(Self::Int((*boolean).into())),
             (DataType::Int, Self::Float(float)) => integral(f64::from(*float)),
             (DataType::Int, Self::Double(double)) => integral(*double),
             (DataType::Float, Self::Int(int)) => Some(Self::Float(*int as f32)),
@@ -272,6 +273,7 @@ mod tests {
         assert_eq!(Value::Double(21.0).conform(DataType::Int), Ok(Value::Int(21)));
         assert_eq!(Value::Int(21).conform(DataType::Double), Ok(Value::Double(21.0)));
         assert_eq!(Value::Int(1).conform(DataType::Boolean), Ok(Value::Boolean(true)));
+        assert_eq!(Value::Boolean(true).conform(DataType::Int), Ok(Value::Int(1)));
         assert_eq!(Value::Int(5).conform(DataType::String), Ok(Value::String("5".into())));
         assert!(Value::Double(21.5).conform(DataType::Int).is_err());
         assert!(Value::Int(2).conform(DataType::Boolean).is_err());

@@ -61,6 +61,9 @@ pub(super) struct DeviceTask {
     /// The device as it is served.
     pub(super) bound: Arc<BoundDevice>,
     pub(super) slots: Vec<Slot>,
+    /// The pauses between attempts to connect. Only a value that was read starts it over: a session that is lost as soon as it is
+    /// opened is no success.
+    backoff: Backoff,
 }
 
 /// Why waiting for a session was interrupted.
@@ -74,25 +77,21 @@ impl DeviceTask {
     pub(super) fn new(mut context: Context) -> Self {
         let bound = Arc::clone(&context.target.borrow_and_update());
         let slots = Slot::adopt(Vec::new(), &bound, &context.telemetry, Instant::now());
-        Self { context, bound, slots }
+        let backoff = Backoff::new(FIRST_PAUSE, context.settings.backoff_max);
+        Self { context, bound, slots, backoff }
     }
 
     /// Serves the device until it is stopped.
     pub(super) async fn run(mut self) {
-        let mut backoff = Backoff::new(FIRST_PAUSE, self.context.settings.backoff_max);
-        while let Some(session) = self.connect(&mut backoff).await {
-            let served_since = Instant::now();
+        while let Some(session) = self.connect().await {
             match LiveSession::new(&mut self, session).serve().await {
                 End::Stopped => break,
                 End::Reconfigured => {}
                 End::Lost(reason) => {
                     self.context.telemetry.session_lost(self.id(), &reason);
                     self.set_state(DeviceState::Disconnected, Some(reason));
-                    // A session that is lost as soon as it is opened is no success.
-                    if served_since.elapsed() > self.context.settings.backoff_max {
-                        backoff.reset();
-                    }
-                    if self.pause(backoff.next()).await.is_err() {
+                    let pause = self.backoff.next();
+                    if self.pause(pause).await.is_err() {
                         break;
                     }
                 }
@@ -105,7 +104,7 @@ impl DeviceTask {
     }
 
     /// Connects, however often it takes. `None` when the device is stopped.
-    async fn connect(&mut self, backoff: &mut Backoff) -> Option<Box<dyn ErasedSession>> {
+    async fn connect(&mut self) -> Option<Box<dyn ErasedSession>> {
         loop {
             if let Some(problem) = &self.bound.config_problem {
                 self.set_state(DeviceState::Unhealthy, Some(problem.to_string()));
@@ -120,15 +119,15 @@ impl DeviceTask {
                     return Some(session);
                 }
                 Ok(Err(error)) => {
-                    let pause = backoff.next();
-                    self.context.telemetry.connect_failed(self.id(), &error, backoff.attempts(), pause);
+                    let pause = self.backoff.next();
+                    self.context.telemetry.connect_failed(self.id(), &error, self.backoff.attempts(), pause);
                     self.set_state(DeviceState::Disconnected, Some(error));
                     if self.pause(pause).await.is_err() {
                         return None;
                     }
                 }
                 Err(Interruption::Stopped) => return None,
-                Err(Interruption::Reconfigured) => backoff.reset(),
+                Err(Interruption::Reconfigured) => self.backoff.reset(),
             }
         }
     }
@@ -214,7 +213,8 @@ impl DeviceTask {
     }
 
     /// Hands on what was read, each sample with the slot it belongs to.
-    pub(super) fn publish(&self, samples: &[(usize, Sample)], urgent: bool) {
+    pub(super) fn publish(&mut self, samples: &[(usize, Sample)], urgent: bool) {
+        self.backoff.reset();
         self.context.status.set_samples(samples.iter().map(|(_, sample)| sample));
         let with_phases = samples.iter().map(|(index, sample)| (sample, self.slots[*index].phase()));
         self.context.dispatch.samples(self.id(), with_phases, urgent);

@@ -12,6 +12,7 @@ mod session;
 mod slot;
 mod status;
 
+pub(crate) use call::panic_message;
 pub(crate) use device_task::Settings;
 pub(crate) use dispatch::Dispatch;
 pub use handle::{DeviceSnapshot, Handle, OperationError};

@@ -1,0 +1,148 @@
+//! From the command line to the exit code: the only place that reads arguments, environment and signals.
+
+use std::{
+    env,
+    future::Future,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    cli::{self, Cli},
+    config::{Config, ConfigError, Sources},
+    local_edge::{LocalEdge, LocalEdgeError, console},
+    logging,
+    mapper::{MapperBuilder, MapperError},
+};
+
+/// The exit code after a wrong command line or config, as clap has it for the former.
+const USAGE: u8 = 2;
+
+/// The exit code after a second signal has cut a shutdown short: 128 and the number of SIGINT, as shells have it.
+const ABORTED: i32 = 130;
+
+/// Why a mapper's program ends with an error.
+#[derive(Debug, thiserror::Error)]
+enum AppError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Mapper(#[from] MapperError),
+    #[error("--standalone {}: {source}", folder.display())]
+    Standalone { folder: PathBuf, source: LocalEdgeError },
+    #[error("cannot {what}: {source}")]
+    System { what: &'static str, source: io::Error },
+}
+
+impl MapperBuilder {
+    /// The whole `main` of a mapper: reads the command line, the config file and the environment, sets up the log, and runs until
+    /// SIGTERM or SIGINT. A second signal ends the process at once.
+    ///
+    /// The exit code is 0 after a shutdown in good order, 1 when the mapper cannot run, and 2 for a wrong command line or config.
+    ///
+    /// `--help` tells of the flags, and [`config`](crate::config) of the keys.
+    pub fn main(self) -> ExitCode {
+        let cli = match cli::parse(&self.package, env::args_os()) {
+            Ok(cli) => cli,
+            // To print is all there is to do: where standard output is closed, nobody reads it.
+            Err(error) => return error.print().map_or(ExitCode::FAILURE, |()| exit_code(error.exit_code())),
+        };
+        match start(self, &cli) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                if matches!(error, AppError::Config(_)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            }
+        }
+    }
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
+    let config = configure(&builder, cli)?;
+    let builder = builder.config(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| AppError::System { what: "start the async runtime", source })?;
+    runtime.block_on(async {
+        match &cli.standalone {
+            Some(folder) => run_standalone(builder, folder, cli.run_for).await,
+            None => run(builder, cli.run_for).await,
+        }
+    })
+}
+
+/// Reads the config, sets up the log with it, and tells there what is odd about it.
+fn configure(builder: &MapperBuilder, cli: &Cli) -> Result<Config, ConfigError> {
+    let sources = Sources::new(builder.config.clone()).env(env::vars_os());
+    let (config, warnings) = Config::load(cli.add_to(sources))?;
+    let ansi = logging::wants_ansi(env::var_os("NO_COLOR").as_deref(), io::stderr().is_terminal());
+    logging::init(&config.log, env::var("RUST_LOG").ok().as_deref(), ansi);
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+async fn run(builder: MapperBuilder, run_for: Option<Duration>) -> Result<(), AppError> {
+    let shutdown = shutdown(run_for).map_err(|source| AppError::System { what: "listen for signals", source })?;
+    Ok(builder.build().run_until(shutdown).await?)
+}
+
+/// Runs the same mapper against an edgecore in this process, on sockets in a folder of its own.
+async fn run_standalone(
+    mut builder: MapperBuilder,
+    devices: &Path,
+    run_for: Option<Duration>,
+) -> Result<(), AppError> {
+    let folder = tempfile::tempdir();
+    let folder = folder.map_err(|source| AppError::System { what: "make a folder for the sockets", source })?;
+    let fail = |source| AppError::Standalone { folder: devices.to_owned(), source };
+    let edge = LocalEdge::builder().start(folder.path()).await.map_err(fail)?;
+    let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
+    edge.watch(devices).await.map_err(fail)?;
+    builder.config.common.edgecore_sock = edge.socket().to_owned();
+    builder.config.grpc_server.socket_path = folder.path().join("mapper.sock");
+    let ended = run(builder, run_for).await;
+    edge.stop().await;
+    drop(edge);
+    // The console ends with the edge's events. Standard output that is closed meanwhile is no reason to fail.
+    drop(console.await);
+    ended
+}
+
+/// Completes at the first SIGTERM or SIGINT, or when the time is up. From then on, another signal ends the process.
+fn shutdown(run_for: Option<Duration>) -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            () = either(&mut terminate, &mut interrupt) => {}
+            () = elapsed(run_for) => {}
+        }
+        tokio::spawn(async move {
+            either(&mut terminate, &mut interrupt).await;
+            eprintln!("aborted by a second signal");
+            std::process::exit(ABORTED);
+        });
+    })
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+async fn elapsed(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}

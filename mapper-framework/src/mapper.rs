@@ -1,0 +1,292 @@
+//! The mapper: the only place that wires the parts together.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinError, JoinHandle},
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, Package},
+    dmi::{
+        client::MapperInfo,
+        server,
+        transport::{Socket, SocketError},
+    },
+    driver::{Driver, ErasedDriver, erase},
+    runtime::{
+        Dispatch, Handle, Settings,
+        link::Link,
+        manager::{COMMANDS, Manager},
+    },
+    telemetry::Telemetry,
+    twin::{Outbox, Pacer, reporter::Reporter},
+};
+
+/// Why a mapper cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapperError {
+    /// The mapper's socket cannot be listened on.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A part of the mapper has ended by itself, which is a defect of the framework.
+    #[error("the {part} has ended by itself, which is a defect of mapper-framework: {reason}")]
+    Ended {
+        /// Which part.
+        part: &'static str,
+        /// What is known of it.
+        reason: String,
+    },
+}
+
+/// A mapper that is ready to run: a driver, and everything around it.
+///
+/// ```
+/// use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Session, Value, config::Config};
+///
+/// struct Answer;
+///
+/// impl Driver for Answer {
+///     type Config = ();
+///     type Session = Answer;
+///     async fn connect(&self, _: &Device, (): ()) -> Result<Answer, DriverError> {
+///         Ok(Answer)
+///     }
+/// }
+///
+/// impl Session for Answer {
+///     type Visitor = ();
+///     async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+///         Ok(42.into())
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let mut config = Config::default();
+/// config.common.protocol = "answer".to_owned();
+/// config.grpc_server.socket_path = folder.path().join("answer.sock");
+/// let mapper = Mapper::builder(Answer).config(config).build();
+/// mapper.run_until(async { /* something that ends the run */ }).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Most mappers are programs of their own and call [`MapperBuilder::main`] instead.
+pub struct Mapper {
+    config: Config,
+    manager: Manager,
+    handle: Handle,
+    outbox: Arc<Outbox>,
+    telemetry: Telemetry,
+}
+
+/// Builds a [`Mapper`].
+#[must_use]
+pub struct MapperBuilder {
+    pub(crate) driver: Arc<dyn ErasedDriver>,
+    pub(crate) package: Package,
+    pub(crate) config: Config,
+}
+
+impl Mapper {
+    /// Starts with a driver.
+    pub fn builder(driver: impl Driver) -> MapperBuilder {
+        let package = Package::new("mapper", env!("CARGO_PKG_VERSION"), "");
+        MapperBuilder { driver: erase(driver), package, config: Config::from_package(&package) }
+    }
+
+    /// A handle to the mapper, which answers once it runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Runs until `shutdown`, and stops in good order then: collects no more, closes the sessions, and reports what is pending
+    /// and that devices are offline, all within `shutdown.grace`.
+    ///
+    /// That edgecore is not there, or goes away, does not end a mapper.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be listened on.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), MapperError> {
+        let socket = Socket::bind(&self.config.grpc_server.socket_path).await?;
+        self.telemetry.listening(socket.path());
+        let grace = self.config.shutdown.grace;
+        let (telemetry, outbox) = (self.telemetry.clone(), Arc::clone(&self.outbox));
+        let mut parts = self.start(socket);
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            ended = parts.any_ended() => Err(ended),
+        };
+        telemetry.stopping();
+        parts.stop(grace).await;
+        telemetry.stopped(outbox.len());
+        ended
+    }
+
+    fn start(self, socket: Socket) -> Parts {
+        let Self { config, manager, handle, outbox, telemetry } = self;
+        let stop = Stop::default();
+        let pacer = Arc::new(Pacer::new(config.report.calls_per_second, config.report.burst));
+        let (commands, received) = mpsc::channel(COMMANDS);
+        let (edge, connected) = watch::channel(None);
+        let link = Link {
+            socket: config.common.edgecore_sock.clone(),
+            mapper: mapper_info(&config),
+            pacer: Arc::clone(&pacer),
+            telemetry: telemetry.clone(),
+            devices: handle,
+            edge,
+        };
+        let reporter = Reporter::new(outbox, pacer, telemetry, connected);
+        let serving = server::serve(socket, commands, stop.wire.clone().cancelled_owned());
+        let server = async {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the DMI server has failed");
+            }
+        };
+        Parts {
+            server: Part::spawn("DMI server", server),
+            manager: Part::spawn("device manager", manager.run(received, stop.devices.clone())),
+            reporter: Part::spawn("reporter", reporter.run(stop.reports.clone())),
+            link: Part::spawn("link to edgecore", link.run(stop.wire.clone())),
+            stop,
+        }
+    }
+}
+
+fn mapper_info(config: &Config) -> MapperInfo {
+    MapperInfo {
+        name: config.common.name.clone(),
+        version: config.common.version.clone(),
+        api_version: config.common.api_version.clone(),
+        protocol: config.common.protocol.clone(),
+        address: config.grpc_server.socket_path.to_string_lossy().into_owned(),
+    }
+}
+
+impl MapperBuilder {
+    /// Says what the mapper is, for `--version`, `--help` and the registration: `mapper_framework::package!()`.
+    pub fn package(mut self, package: Package) -> Self {
+        self.config.common.name = package.name().to_owned();
+        self.config.common.version = package.version().to_owned();
+        self.package = package;
+        self
+    }
+
+    /// Sets the protocol whose devices the mapper serves, unless its config file names another.
+    pub fn protocol(mut self, protocol: &str) -> Self {
+        self.config.common.protocol = protocol.to_owned();
+        self
+    }
+
+    /// Sets the whole config. [`main`](Self::main) reads the file, the environment and the flags over it.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Ends the building.
+    #[must_use]
+    pub fn build(self) -> Mapper {
+        let (telemetry, outbox) = (Telemetry::default(), Arc::<Outbox>::default());
+        let config = self.config;
+        let settings = Settings { call_timeout: config.driver.call_timeout, backoff_max: config.driver.backoff_max };
+        let dispatch = Dispatch::new(Arc::clone(&outbox), telemetry.clone());
+        let budget = config.report.calls_per_second;
+        let (manager, handle) = Manager::new(self.driver, settings, budget, dispatch, telemetry.clone());
+        Mapper { config, manager, handle, outbox, telemetry }
+    }
+}
+
+/// The tokens that end the parts, in the order in which they are cancelled.
+#[derive(Debug, Default)]
+struct Stop {
+    devices: CancellationToken,
+    reports: CancellationToken,
+    /// The server and the link: edgecore is needed until the last report.
+    wire: CancellationToken,
+}
+
+/// The tasks of a running mapper.
+struct Parts {
+    server: Part,
+    manager: Part,
+    reporter: Part,
+    link: Part,
+    stop: Stop,
+}
+
+impl Parts {
+    /// Waits for a part to end, which none does by itself.
+    async fn any_ended(&mut self) -> MapperError {
+        tokio::select! {
+            ended = self.server.ended() => ended,
+            ended = self.manager.ended() => ended,
+            ended = self.reporter.ended() => ended,
+            ended = self.link.ended() => ended,
+        }
+    }
+
+    /// Ends the parts one after the other. What has not ended within the time is aborted.
+    async fn stop(self, grace: Duration) {
+        let deadline = Instant::now() + grace;
+        self.stop.devices.cancel();
+        self.manager.join(deadline).await;
+        self.stop.reports.cancel();
+        self.reporter.join(deadline).await;
+        self.stop.wire.cancel();
+        self.link.join(deadline).await;
+        self.server.join(deadline).await;
+    }
+}
+
+/// One task of the mapper's. Aborted when dropped.
+struct Part {
+    name: &'static str,
+    task: JoinHandle<()>,
+}
+
+impl Part {
+    fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { name, task: tokio::spawn(task) }
+    }
+
+    async fn ended(&mut self) -> MapperError {
+        let reason = match (&mut self.task).await {
+            Ok(()) => "it returned".to_owned(),
+            Err(error) => describe(error),
+        };
+        MapperError::Ended { part: self.name, reason }
+    }
+
+    async fn join(mut self, deadline: Instant) {
+        if self.task.is_finished() {
+            return;
+        }
+        match timeout_at(deadline, &mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(part = self.name, error = describe(error), "a part died while stopping"),
+            Err(_) => tracing::warn!(part = self.name, "not stopped within shutdown.grace, and cut off"),
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn describe(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => crate::runtime::panic_message(&*panic).to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
