@@ -1,0 +1,18 @@
+// Built with grpc-go v1.67.1, as KubeEdge v1.21 and later.
+module mapper-client
+
+go 1.22
+
+require (
+	github.com/bufbuild/protocompile v0.14.1
+	google.golang.org/grpc v1.67.1
+	google.golang.org/protobuf v1.34.2
+)
+
+require (
+	golang.org/x/net v0.28.0 // indirect
+	golang.org/x/sync v0.8.0 // indirect
+	golang.org/x/sys v0.24.0 // indirect
+	golang.org/x/text v0.17.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20240814211410-ddb44dafa142 // indirect
+)
