@@ -2,6 +2,7 @@
 
 mod dmi;
 mod driver;
+pub mod local_edge;
 pub mod model;
 
 pub use driver::{Driver, DriverError, Session};
