@@ -1,1 +1,1 @@
-fn main() {}
+//! A thermometer without hardware.

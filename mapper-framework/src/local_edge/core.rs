@@ -1,0 +1,63 @@
+//! What all parts of the edge share.
+
+use std::path::PathBuf;
+
+use tokio::sync::{Mutex, broadcast, mpsc, watch};
+
+use super::{EdgeEvents, event::EVENT_CAPACITY, event::EdgeEvent, quirks::Quirks, state::EdgeState};
+use crate::model::DeviceId;
+
+/// Devices of which an update is still to be repeated after a report. Past it, repeats are left out.
+pub(super) const REPEAT_CAPACITY: usize = 1024;
+
+/// The shared part of a [`LocalEdge`](super::LocalEdge).
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) quirks: Quirks,
+    pub(super) socket: PathBuf,
+    /// The state, behind the lock of a `watch` channel, which wakes those who wait for a change. Nobody holds it across an
+    /// await, and nobody works under it but on the state.
+    state: watch::Sender<EdgeState>,
+    events: broadcast::Sender<EdgeEvent>,
+    /// Held during each call to a mapper: edgecore makes one at a time. Fair, so calls keep their order.
+    pub(super) turn: Mutex<()>,
+    /// To the task that repeats updates after reports; it ends with the [`LocalEdge`](super::LocalEdge).
+    pub(super) repeats: mpsc::Sender<DeviceId>,
+}
+
+impl Core {
+    pub(super) fn new(quirks: Quirks, socket: PathBuf, repeats: mpsc::Sender<DeviceId>) -> Self {
+        let (state, _) = watch::channel(EdgeState::default());
+        let (events, _) = broadcast::channel(EVENT_CAPACITY);
+        Self { quirks, socket, state, events, turn: Mutex::new(()), repeats }
+    }
+
+    /// Looks at the state.
+    pub(super) fn read<R>(&self, look: impl FnOnce(&EdgeState) -> R) -> R {
+        look(&self.state.borrow())
+    }
+
+    /// Changes the state and wakes those who wait for it.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut EdgeState) -> R) -> R {
+        let mut result = None;
+        self.state.send_modify(|state| result = Some(change(state)));
+        result.expect("send_modify calls its closure once")
+    }
+
+    /// Waits until the state fits.
+    pub(super) async fn wait_until(&self, fits: impl FnMut(&EdgeState) -> bool) {
+        let mut receiver = self.state.subscribe();
+        // The sender lives as long as `self`, so waiting cannot fail.
+        drop(receiver.wait_for(fits).await);
+    }
+
+    /// Tells the subscribers, if there are any.
+    pub(super) fn emit(&self, event: EdgeEvent) {
+        // An error means that nobody listens.
+        drop(self.events.send(event));
+    }
+
+    pub(super) fn events(&self) -> EdgeEvents {
+        EdgeEvents::new(self.events.subscribe())
+    }
+}

@@ -1,0 +1,109 @@
+//! Device manifests: the YAML that `kubectl apply` takes, and the protobuf that edgecore makes of it.
+
+mod check;
+mod config;
+mod keys;
+mod parse;
+mod proto;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc};
+
+pub(super) use parse::parse;
+
+use crate::model::{DeviceId, ModelId};
+
+/// What a text holds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parsed {
+    pub(super) resources: Vec<Resource>,
+    /// What is odd but no reason to refuse it.
+    pub(super) warnings: Vec<String>,
+}
+
+/// One document. Cloning is cheap.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Resource {
+    Model(Arc<ModelManifest>),
+    Device(Arc<DeviceManifest>),
+}
+
+/// Names a document. Models come before the devices that need them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ResourceId {
+    Model(ModelId),
+    Device(DeviceId),
+}
+
+impl Resource {
+    pub(super) fn id(&self) -> ResourceId {
+        match self {
+            Self::Model(model) => ResourceId::Model(model.id.clone()),
+            Self::Device(device) => ResourceId::Device(device.id.clone()),
+        }
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Model(id) => write!(f, "device model {id}"),
+            Self::Device(id) => write!(f, "device {id}"),
+        }
+    }
+}
+
+/// A device model's manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ModelManifest {
+    pub(super) id: ModelId,
+    pub(super) spec: schema::ModelSpec,
+}
+
+/// A device's manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct DeviceManifest {
+    pub(super) id: DeviceId,
+    spec: schema::DeviceSpec,
+    /// Where the state's report was configured before v1.22.
+    status: Option<schema::StateReport>,
+}
+
+impl DeviceManifest {
+    /// The model that the device refers to.
+    pub(super) fn model(&self) -> ModelId {
+        ModelId::new(self.id.namespace(), &self.spec.device_model_ref.name)
+    }
+
+    /// `spec.protocol.protocolName`
+    pub(super) fn protocol(&self) -> &str {
+        &self.spec.protocol.protocol_name
+    }
+
+    pub(super) fn property_names(&self) -> impl Iterator<Item = &str> {
+        self.spec.properties.iter().map(|property| property.name.as_str())
+    }
+
+    /// The same manifest with another desired value; `None` if it lacks the property.
+    pub(super) fn with_desired(&self, property: &str, value: &str) -> Option<Self> {
+        let mut manifest = self.clone();
+        let property = manifest.spec.properties.iter_mut().find(|candidate| candidate.name == property)?;
+        property.desired.get_or_insert_default().value = value.to_owned();
+        Some(manifest)
+    }
+
+    /// Whether edgecore sees a change: in the spec, and there not in the order of properties or methods.
+    pub(super) fn differs_from(&self, other: &Self) -> bool {
+        sorted(&self.spec) != sorted(&other.spec)
+    }
+}
+
+fn sorted(spec: &schema::DeviceSpec) -> schema::DeviceSpec {
+    let mut spec = spec.clone();
+    spec.properties.sort_by(|a, b| a.name.cmp(&b.name));
+    spec.methods.sort_by(|a, b| a.name.cmp(&b.name));
+    spec
+}

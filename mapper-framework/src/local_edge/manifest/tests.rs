@@ -1,0 +1,224 @@
+use std::path::Path;
+
+use prost::Message;
+
+use super::*;
+use crate::dmi::generated as pb;
+
+const MODEL: &str = include_str!("../../../../examples/virtual-thermometer/devices/model.yaml");
+const INSTANCE: &str = include_str!("../../../../examples/virtual-thermometer/devices/instance.yaml");
+
+fn device(manifest: &str) -> Arc<DeviceManifest> {
+    match &parse(manifest, None).unwrap().resources[..] {
+        [Resource::Device(device)] => Arc::clone(device),
+        other => panic!("not one device: {other:?}"),
+    }
+}
+
+fn model(manifest: &str) -> Arc<ModelManifest> {
+    match &parse(manifest, None).unwrap().resources[..] {
+        [Resource::Model(model)] => Arc::clone(model),
+        other => panic!("not one model: {other:?}"),
+    }
+}
+
+fn refusal(manifest: &str) -> String {
+    parse(manifest, Some(Path::new("x.yaml"))).unwrap_err().to_string()
+}
+
+fn float(config: &pb::CustomizedValue, key: &str) -> f32 {
+    f32::decode(&config.data[key].value[..]).unwrap()
+}
+
+/// A device whose `spec` ends with the given lines.
+fn with(lines: &str) -> String {
+    format!(
+        "apiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {{name: boiler}}\nspec:\n  \
+         deviceModelRef: {{name: m}}\n{lines}"
+    )
+}
+
+fn with_property(line: &str) -> String {
+    with(&format!("  protocol: {{protocolName: p}}\n  properties:\n    - name: level\n      {line}\n"))
+}
+
+#[test]
+fn the_example_becomes_what_edgecore_sends() {
+    let message = device(INSTANCE).to_proto(&model(MODEL), Vec::new());
+    let spec = message.spec.unwrap();
+    assert_eq!((message.name.as_str(), message.namespace.as_str()), ("thermometer-1", "default"));
+    assert_eq!(spec.device_model_reference, "virtual-thermometer");
+    assert_eq!(float(spec.protocol.as_ref().unwrap().config_data.as_ref().unwrap(), "start"), 20.5);
+    let [temperature, heater] = &spec.properties[..] else { panic!("two properties") };
+    assert_eq!(float(temperature.visitors.as_ref().unwrap().config_data.as_ref().unwrap(), "drift"), 0.2_f32);
+    assert_eq!(heater.desired.as_ref().unwrap().value, "true");
+    assert!(heater.report_to_cloud);
+    assert_eq!(spec.methods[0].property_names, ["heater"]);
+    let status = message.status.unwrap();
+    assert_eq!((status.report_to_cloud, status.report_cycle), (true, 10_000));
+    assert!(parse(INSTANCE, None).unwrap().warnings.is_empty() && parse(MODEL, None).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn the_example_model_keeps_every_field() {
+    let message = model(MODEL).to_proto();
+    let temperature = &message.spec.unwrap().properties[0];
+    assert_eq!((temperature.r#type.as_str(), temperature.access_mode.as_str()), ("FLOAT", "ReadOnly"));
+    let bounds = (temperature.minimum.as_str(), temperature.maximum.as_str(), temperature.unit.as_str());
+    assert_eq!(bounds, ("-40", "125", "°C"));
+}
+
+#[test]
+fn a_device_without_anything_optional_has_empty_desired_and_visitors_and_the_default_namespace() {
+    let device = device(&with_property("collectCycle: 5"));
+    assert_eq!(device.id.as_str(), "default/boiler");
+    let spec = device.to_proto(&model(MODEL), Vec::new()).spec.unwrap();
+    assert_eq!(spec.protocol.unwrap().config_data, None);
+    let property = &spec.properties[0];
+    assert_eq!(property.desired, Some(pb::TwinProperty::default()));
+    assert_eq!(property.visitors, Some(pb::VisitorConfig::default()));
+    assert_eq!(property.push_method, None);
+}
+
+#[test]
+fn what_the_model_says_lies_under_what_the_device_says() {
+    let model = model(
+        "apiVersion: devices.kubeedge.io/v1beta1\nkind: DeviceModel\nmetadata: {name: m}\nspec:\n  \
+         protocolConfigData: {port: 502, unit: 1}\n  properties:\n    - name: level\n      \
+         visitors: {protocolName: of-model, configData: {register: 1, scale: 0.1}}\n",
+    );
+    let device = device(&with(
+        "  protocol: {protocolName: p, configData: {port: 10502}}\n  properties:\n    - name: level\n      \
+         visitors: {protocolName: of-device, configData: {register: 7}}\n",
+    ));
+    let spec = device.to_proto(&model, Vec::new()).spec.unwrap();
+    let protocol = spec.protocol.unwrap().config_data.unwrap();
+    assert_eq!((float(&protocol, "port"), float(&protocol, "unit")), (10_502.0, 1.0));
+    let visitors = spec.properties[0].visitors.clone().unwrap();
+    assert_eq!(visitors.protocol_name, "of-model");
+    let config = visitors.config_data.unwrap();
+    assert_eq!((float(&config, "register"), float(&config, "scale")), (7.0, 0.1_f32));
+}
+
+#[test]
+fn every_push_method_arrives() {
+    let push = "pushMethod:\n        \
+        http: {hostName: h, port: 80, requestPath: /p, timeout: 5}\n        \
+        mqtt: {address: 'mqtt://a', topic: t, qos: 1, retained: true}\n        \
+        otel: {endpointURL: 'http://o'}\n        \
+        anomalyDetection: {window: 5}\n        \
+        dbMethod:\n          \
+        influxdb2: {influxdb2ClientConfig: {url: u, org: o, bucket: b}, influxdb2DataConfig: {measurement: m, tag: {k: v}, fieldKey: f}}\n          \
+        redis: {redisClientConfig: {addr: r, db: 1, poolsize: 2, minIdleConns: 3}}\n          \
+        TDEngine: {TDEngineClientConfig: {addr: t, dbName: d}}\n          \
+        mysql: {mysqlClientConfig: {addr: m, database: d, userName: u}}";
+    let parsed = parse(&with_property(push), None).unwrap();
+    assert_eq!(parsed.warnings, Vec::<String>::new());
+    let push = device(&with_property(push)).to_proto(&model(MODEL), Vec::new()).spec.unwrap().properties[0].clone();
+    let push = push.push_method.unwrap();
+    assert_eq!(push.http.unwrap().requestpath, "/p");
+    assert_eq!((push.mqtt.as_ref().unwrap().qos, push.mqtt.unwrap().retained), (1, true));
+    assert_eq!(push.otel.unwrap().endpoint_url, "http://o");
+    assert!(push.anomaly_detection.unwrap().data.contains_key("window"));
+    let db = push.db_method.unwrap();
+    let influxdb2 = db.influxdb2.unwrap();
+    assert_eq!(influxdb2.influxdb2_client_config.unwrap().bucket, "b");
+    assert_eq!(influxdb2.influxdb2_data_config.unwrap().tag["k"], "v");
+    assert_eq!(db.redis.unwrap().redis_client_config.unwrap().min_idle_conns, 3);
+    assert_eq!(db.tdengine.unwrap().td_engine_client_config.unwrap().dbname, "d");
+    assert_eq!(db.mysql.unwrap().mysql_client_config.unwrap().user_name, "u");
+}
+
+#[test]
+fn the_state_report_may_still_stand_in_the_status() {
+    let text = with("  protocol: {protocolName: p}\nstatus: {reportToCloud: true, reportCycle: 70, twins: []}\n");
+    assert!(parse(&text, None).unwrap().warnings.is_empty());
+    let status = device(&text).to_proto(&model(MODEL), Vec::new()).status.unwrap();
+    assert_eq!((status.report_to_cloud, status.report_cycle), (true, 70));
+}
+
+#[test]
+fn a_desired_number_or_boolean_is_to_be_quoted() {
+    assert_eq!(
+        refusal(&with_property("desired: {value: 22}")),
+        "x.yaml, document 1: Device default/boiler: property \"level\": spec.properties[0].desired.value: \
+         invalid type: integer `22`, expected a string: quote it: \"22\""
+    );
+    assert!(refusal(&with_property("desired: {value: on}")).ends_with("quote it: \"true\""));
+}
+
+#[test]
+fn a_quoted_number_is_to_be_unquoted() {
+    let refusal = refusal(&with_property("collectCycle: \"1000\""));
+    assert!(refusal.contains("spec.properties[0].collectCycle"), "{refusal}");
+    assert!(refusal.ends_with("write it without quotes: 1000"), "{refusal}");
+}
+
+#[test]
+fn nested_config_is_refused_with_its_key() {
+    let refusal = refusal(&with("  protocol: {protocolName: p, configData: {bus: {port: 1}}}\n"));
+    assert!(
+        refusal.starts_with("x.yaml, document 1: Device default/boiler: spec.protocol.configData.bus: "),
+        "{refusal}"
+    );
+    assert!(refusal.ends_with("write one key for each value, or one string for them all"), "{refusal}");
+}
+
+#[test]
+fn a_device_needs_a_model_and_a_protocol_and_a_legal_name() {
+    assert!(refusal(&with("")).contains("spec.protocol.protocolName: missing: add it"));
+    let no_model = with("  protocol: {protocolName: p}\n").replace("  deviceModelRef: {name: m}\n", "");
+    assert!(refusal(&no_model).contains("spec.deviceModelRef.name: missing: add it"));
+    let name = with("  protocol: {protocolName: p}\n").replace("name: boiler", "name: Boiler_1");
+    assert!(refusal(&name).contains("metadata.name: \"Boiler_1\" is no Kubernetes name"));
+}
+
+#[test]
+fn a_mistyped_type_is_answered_with_the_right_one() {
+    let text = MODEL.replace("type: BOOLEAN", "type: boolean");
+    let refusal = refusal(&text);
+    assert!(refusal.contains("DeviceModel default/virtual-thermometer: property \"heater\""), "{refusal}");
+    assert!(refusal.ends_with("did you mean BOOLEAN?"), "{refusal}");
+}
+
+#[test]
+fn an_unknown_key_is_a_warning() {
+    let warnings = parse(&with_property("visitor: {a: 1}"), Some(Path::new("x.yaml"))).unwrap().warnings;
+    assert_eq!(
+        warnings,
+        [
+            "x.yaml, document 1: Device default/boiler: spec.properties.0.visitor is unknown and ignored; did you mean visitors?"
+        ]
+    );
+}
+
+#[test]
+fn another_kind_is_skipped_and_an_old_version_refused() {
+    let parsed = parse("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n---\n", None).unwrap();
+    assert_eq!((parsed.resources.len(), parsed.warnings.len()), (0, 1));
+    let old = INSTANCE.replace("v1beta1", "v1alpha2");
+    assert!(refusal(&old).ends_with("write it as devices.kubeedge.io/v1beta1, which KubeEdge has since v1.15"));
+}
+
+#[test]
+fn the_second_document_is_named_as_such() {
+    let refusal = refusal(&format!("{MODEL}---\n{}", with_property("desired: {value: 1}")));
+    assert!(refusal.starts_with("x.yaml, document 2: Device default/boiler"), "{refusal}");
+}
+
+#[test]
+fn text_that_is_no_yaml_is_refused_with_its_line() {
+    let refusal = refusal("a: b\n  c: [\n");
+    assert!(refusal.starts_with("x.yaml, not valid YAML") && refusal.contains("line"), "{refusal}");
+}
+
+#[test]
+fn the_order_of_properties_is_no_change() {
+    let two = |first: &str, second: &str| {
+        let properties = format!("  properties: [{{name: {first}}}, {{name: {second}}}]\n");
+        device(&with(&format!("  protocol: {{protocolName: p}}\n{properties}")))
+    };
+    assert!(!two("a", "b").differs_from(&two("b", "a")));
+    assert!(two("a", "b").differs_from(&two("a", "c")));
+    assert!(device(INSTANCE).differs_from(&device(INSTANCE).with_desired("heater", "false").unwrap()));
+}

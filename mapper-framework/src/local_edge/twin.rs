@@ -1,0 +1,131 @@
+//! Twins as edgecore keeps them.
+
+use crate::dmi::generated::{Twin, TwinProperty};
+
+use super::alphabet;
+
+/// What edgecore has stored for a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTwin {
+    value: String,
+    observed_desired: String,
+    data_type: String,
+    timestamp: Option<i64>,
+    stored: u64,
+}
+
+impl StoredTwin {
+    /// The reported value.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// The desired value that the mapper says it has seen; empty for none.
+    pub fn observed_desired(&self) -> &str {
+        &self.observed_desired
+    }
+
+    /// The metadata `type` of the reported value; empty if the mapper sent none.
+    pub fn data_type(&self) -> &str {
+        &self.data_type
+    }
+
+    /// The metadata `timestamp` of the reported value, in milliseconds since 1970; `None` if the mapper sent no number.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.timestamp
+    }
+
+    /// How often the twin has been stored, the present value included.
+    pub fn times_stored(&self) -> u64 {
+        self.stored
+    }
+
+    /// The twin after one more report. All metadata but type and timestamp are lost, as in edgecore.
+    pub(super) fn next(previous: Option<&Self>, observed_desired: &TwinProperty, reported: &TwinProperty) -> Self {
+        let metadata = |key: &str| reported.metadata.get(key);
+        Self {
+            value: reported.value.clone(),
+            observed_desired: observed_desired.value.clone(),
+            data_type: metadata("type").cloned().unwrap_or_default(),
+            timestamp: metadata("timestamp").and_then(|timestamp| timestamp.parse().ok()),
+            stored: previous.map_or(0, |previous| previous.stored) + 1,
+        }
+    }
+
+    pub(super) fn to_proto(&self, property: &str) -> Twin {
+        let mut reported = TwinProperty { value: self.value.clone(), ..TwinProperty::default() };
+        reported.metadata.insert("type".to_owned(), self.data_type.clone());
+        if let Some(timestamp) = self.timestamp {
+            reported.metadata.insert("timestamp".to_owned(), timestamp.to_string());
+        }
+        Twin {
+            property_name: property.to_owned(),
+            observed_desired: Some(TwinProperty { value: self.observed_desired.clone(), ..TwinProperty::default() }),
+            reported: Some(reported),
+        }
+    }
+}
+
+/// Why edgecore accepted a call and yet stored nothing. It does not tell the mapper.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The device is not on this node. A request without a namespace names no device.
+    #[error("edgecore knows no such device; the report must hold its namespace and name")]
+    UnknownDevice,
+    /// The property's name does not match `^[a-zA-Z0-9-_.,:/@#]{1,128}$`.
+    #[error("the property's name is empty, longer than 128 bytes, or holds a sign outside a-z A-Z 0-9 - _ . , : / @ #")]
+    IllegalName,
+    /// The reported value does not match `^[a-zA-Z0-9-_.,:/@#]{1,512}$`.
+    #[error("the reported value is longer than 512 bytes, or holds a sign outside a-z A-Z 0-9 - _ . , : / @ #")]
+    IllegalValue,
+    /// The observed desired value does not match `^[a-zA-Z0-9-_.,:/@#]{1,512}$`.
+    #[error("the observed desired value is longer than 512 bytes, or holds a sign outside a-z A-Z 0-9 - _ . , : / @ #")]
+    IllegalDesired,
+    /// The state is none of ok, online, offline, disconnected, unhealthy, unknown.
+    #[error("the state is none of ok, online, offline, disconnected, unhealthy, unknown")]
+    UnknownState,
+}
+
+/// What edgecore would store of a twin, or why it would not. Names and values are judged as in edgecore, the device is not.
+pub(super) fn judge(name: &str, observed_desired: &TwinProperty, reported: &TwinProperty) -> Result<(), DropReason> {
+    if !alphabet::is_legal_name(name) {
+        return Err(DropReason::IllegalName);
+    }
+    if !alphabet::is_legal_value(&observed_desired.value) {
+        return Err(DropReason::IllegalDesired);
+    }
+    if !alphabet::is_legal_value(&reported.value) {
+        return Err(DropReason::IllegalValue);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn property(value: &str) -> TwinProperty {
+        TwinProperty { value: value.to_owned(), ..TwinProperty::default() }
+    }
+
+    #[test]
+    fn only_type_and_timestamp_are_kept_of_the_metadata() {
+        let mut reported = property("21.4");
+        for (key, value) in [("type", "float"), ("timestamp", "1700000000000"), ("quality", "good")] {
+            reported.metadata.insert(key.to_owned(), value.to_owned());
+        }
+        let twin = StoredTwin::next(None, &property(""), &reported);
+        assert_eq!((twin.data_type(), twin.timestamp(), twin.times_stored()), ("float", Some(1_700_000_000_000), 1));
+        assert_eq!(twin.to_proto("t").reported.unwrap().metadata.len(), 2);
+        assert_eq!(StoredTwin::next(Some(&twin), &property(""), &reported).times_stored(), 2);
+    }
+
+    #[test]
+    fn a_twin_is_judged_by_its_name_and_both_of_its_values() {
+        assert_eq!(judge("t", &property(""), &property("")), Ok(()));
+        assert_eq!(judge("t t", &property(""), &property("1")), Err(DropReason::IllegalName));
+        assert_eq!(judge("t", &property("a b"), &property("1")), Err(DropReason::IllegalDesired));
+        assert_eq!(judge("t", &property(""), &property("21 °C")), Err(DropReason::IllegalValue));
+    }
+}

@@ -1,0 +1,139 @@
+//! A folder of manifests, applied whenever it changes.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+use super::{
+    LocalEdgeError,
+    core::Core,
+    event::EdgeEvent,
+    folder,
+    manifest::{Resource, ResourceId},
+};
+
+/// How long a folder has to be quiet before it is read: editors save in several steps.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Follows a folder. Ends, with the thread of its watcher, when it is dropped.
+pub(super) struct Follower {
+    core: Arc<Core>,
+    folder: PathBuf,
+    /// Runs a thread of its own, which ends when this is dropped.
+    _watcher: RecommendedWatcher,
+    /// Holds one signal at most: that something has changed since the folder was read.
+    changed: mpsc::Receiver<()>,
+    /// By file, what was last read of it without a fault.
+    files: BTreeMap<PathBuf, Vec<Resource>>,
+    /// What has been applied.
+    applied: BTreeMap<ResourceId, Resource>,
+    /// What has been said of the files, so that it is said once.
+    said: Vec<String>,
+}
+
+impl Follower {
+    /// Starts to watch a folder and applies what is in it.
+    pub(super) async fn start(core: Arc<Core>, folder: &Path) -> Result<Self, LocalEdgeError> {
+        let (signal, changed) = mpsc::channel(1);
+        let failed = |source: notify::Error| LocalEdgeError::Watch { path: folder.to_owned(), source: source.into() };
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // To read a file is an event too, and would go round for ever. A full channel has its signal already.
+            if event.map_or(true, |event| !event.kind.is_access()) {
+                signal.try_send(()).unwrap_or(());
+            }
+        })
+        .map_err(failed)?;
+        // Watch first and read then, so that no change falls between.
+        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(failed)?;
+        let mut follower = Self {
+            core,
+            folder: folder.to_owned(),
+            _watcher: watcher,
+            changed,
+            files: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            said: Vec::new(),
+        };
+        follower.read().await.map_err(|error| LocalEdgeError::io(folder, error))?;
+        Ok(follower)
+    }
+
+    /// Applies changes until it is dropped.
+    pub(super) async fn run(mut self) {
+        while self.changed.recv().await.is_some() {
+            self.settle().await;
+            if let Err(error) = self.read().await {
+                let message = format!("{}: {error}: what was applied stays", self.folder.display());
+                self.core.emit(EdgeEvent::Warning { message });
+            }
+        }
+    }
+
+    /// Waits until the folder is quiet.
+    async fn settle(&mut self) {
+        while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changed.recv()).await {}
+    }
+
+    async fn read(&mut self) -> std::io::Result<()> {
+        let mut said = Vec::new();
+        let mut files = BTreeMap::new();
+        for (path, outcome) in folder::read(&self.folder).await? {
+            let resources = match outcome {
+                Ok(parsed) => {
+                    said.extend(parsed.warnings.into_iter().map(|message| EdgeEvent::Warning { message }));
+                    parsed.resources
+                }
+                Err(error) => {
+                    said.push(EdgeEvent::ManifestRefused { message: error.to_string() });
+                    self.files.remove(&path).unwrap_or_default()
+                }
+            };
+            files.insert(path, resources);
+        }
+        self.files = files;
+        self.say(said);
+        self.follow().await;
+        Ok(())
+    }
+
+    /// Emits what was not said the last time.
+    fn say(&mut self, events: Vec<EdgeEvent>) {
+        let before = std::mem::take(&mut self.said);
+        for event in events {
+            let text = format!("{event:?}");
+            if !before.contains(&text) {
+                self.core.emit(event);
+            }
+            self.said.push(text);
+        }
+    }
+
+    /// Applies what is new or has changed, and deletes what is gone.
+    ///
+    /// What has not changed in the files stays as it is, so that a desired value set by other means is not set back.
+    async fn follow(&mut self) {
+        let all = self.files.values().flatten().cloned();
+        let wanted: BTreeMap<ResourceId, Resource> = all.map(|resource| (resource.id(), resource)).collect();
+        // Devices before their models.
+        let gone: Vec<ResourceId> = self.applied.keys().filter(|id| !wanted.contains_key(id)).rev().cloned().collect();
+        for id in gone {
+            if let Err(error) = self.core.delete(&id).await {
+                self.core.emit(EdgeEvent::Warning { message: format!("{id} cannot be deleted: {error}") });
+            }
+        }
+        let news = wanted.iter().filter(|(id, resource)| self.applied.get(id) != Some(resource) || self.waits(id));
+        self.core.apply(news.map(|(_, resource)| resource.clone()).collect()).await;
+        self.applied = wanted;
+    }
+
+    /// Whether it is a device that was applied before its model.
+    fn waits(&self, id: &ResourceId) -> bool {
+        matches!(id, ResourceId::Device(id) if self.core.read(|state| state.awaits_model(id)))
+    }
+}
