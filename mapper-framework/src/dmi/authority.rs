@@ -4,12 +4,14 @@
 //!
 //! edgecore is a grpc-go client that dials the mapper's unix socket by its bare path, and grpc-go derives the
 //! `:authority` of each call from what it dialled: `/etc/kubeedge/modbus.sock` (v1.53) or
-//! `%2Fetc%2Fkubeedge%2Fmodbus.sock` (v1.67). Neither is an authority by RFC 3986. `h2` checks, and resets the stream
-//! with `PROTOCOL_ERROR` before tonic sees the call, so with a bare tonic server *every* call of edgecore fails, while
-//! a test written with tonic's own client passes. The fix has been proposed to `h2`
-//! (<https://github.com/hyperium/h2/pull/487>) and declined for `hyper`
-//! (<https://github.com/hyperium/hyper/issues/3750>). A `[patch.crates-io]` cannot help a library: Cargo obeys it in
-//! the workspace that builds the binary only, so each user of the library would have to repeat it.
+//! `%2Fetc%2Fkubeedge%2Fmodbus.sock` (v1.67). The first is no authority by RFC 3986; the second is, but the `http` crate
+//! takes no `%` in a host name. `h2` asks that crate, and resets the stream with `PROTOCOL_ERROR` before tonic sees the
+//! call. So with a bare tonic server *every* call of edgecore fails, while a test written with tonic's own client passes.
+//!
+//! A fix for `h2` has been an open pull request for years (<https://github.com/hyperium/h2/pull/487>), and hyper's
+//! maintainers hold that a path is not an authority (<https://github.com/hyperium/hyper/issues/3750>). A
+//! `[patch.crates-io]` cannot help a library: Cargo obeys it in the workspace that builds the binary only, so each user
+//! of the library would have to repeat it.
 //!
 //! # How
 //!
@@ -55,7 +57,7 @@ pub(crate) use rule::placeholder;
 /// Why a connection was closed, or a rewriter not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AuthorityError {
-    /// One header block exceeds what any client sends and `h2` accepts (16 KiB by default).
+    /// One header block exceeds what any client sends and tonic's server accepts (16 KiB by default).
     #[error("a header block of more than {} bytes", block::MAX_BLOCK)]
     BlockTooLong,
     /// A CONTINUATION flood: many frames with few bytes or none.

@@ -7,7 +7,7 @@ use super::frames::{self, CONTINUATION, Fragment, HEADERS, Head};
 use super::hpack;
 use super::rule::Rule;
 
-/// The most payload of one header block, with its padding. `h2` accepts 16 KiB unless told otherwise.
+/// The most payload of one header block, with its padding. tonic's server accepts 16 KiB unless told otherwise.
 pub(super) const MAX_BLOCK: usize = 64 * 1024;
 /// The most CONTINUATION frames of one block. A client fills its frames, so four suffice for [`MAX_BLOCK`].
 pub(super) const MAX_CONTINUATIONS: usize = 64;

@@ -228,6 +228,11 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_one_byte_is_rewritten_at_the_very_start() {
+        assert_eq!(sanitise(&block(&[0x41], b"/", false)), Ok(Some(block(&[0x41], b"-", false))));
+    }
+
+    #[test]
     fn indexed_fields_and_size_updates_are_no_literals() {
         assert_eq!(sanitise(&[]), Ok(None));
         assert_eq!(sanitise(&[0x20, 0x3f, 0xe1, 0x1f, 0x81, 0xbe, 0xff, 0x80, 0x01, 0xc0]), Ok(None));

@@ -1,3 +1,5 @@
+use std::future::poll_fn;
+
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -37,6 +39,17 @@ async fn a_hostile_client_is_an_error_of_invalid_data() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     let reason = error.get_ref().and_then(|inner| inner.downcast_ref::<AuthorityError>());
     assert_eq!(reason, Some(&AuthorityError::Interrupted));
+}
+
+#[tokio::test]
+async fn an_error_comes_without_bytes() {
+    let (mut client, server) = duplex(1_024);
+    client.write_all(&[PREFACE, &frame(0x1, 0, 1, &[]), &frame(0x0, 0, 1, &[])].concat()).await.expect("room");
+    let mut server = SanitisedStream::new(server);
+    let mut space = [0; 1_024];
+    let mut buf = ReadBuf::new(&mut space);
+    poll_fn(|cx| Pin::new(&mut server).poll_read(cx, &mut buf)).await.expect_err("refused");
+    assert!(buf.filled().is_empty());
 }
 
 #[tokio::test]

@@ -220,7 +220,9 @@ fn nothing_passes_after_an_error() {
     let hostile = [PREFACE, &frame(0x1, 0, 1, &[]), &SETTINGS].concat();
     assert_eq!(rewriter.push(&hostile, &mut output), Err(AuthorityError::Interrupted));
     output.clear();
-    assert_eq!(rewriter.push(&SETTINGS, &mut output), Err(AuthorityError::Interrupted));
+    for _ in 0..2 {
+        assert_eq!(rewriter.push(&SETTINGS, &mut output), Err(AuthorityError::Interrupted));
+    }
     assert!(output.is_empty());
 }
 
