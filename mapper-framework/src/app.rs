@@ -96,11 +96,7 @@ async fn run(builder: MapperBuilder, run_for: Option<Duration>) -> Result<(), Ap
 }
 
 /// Runs the same mapper against an edgecore in this process, on sockets in a folder of its own.
-async fn run_standalone(
-    mut builder: MapperBuilder,
-    devices: &Path,
-    run_for: Option<Duration>,
-) -> Result<(), AppError> {
+async fn run_standalone(mut builder: MapperBuilder, devices: &Path, run_for: Option<Duration>) -> Result<(), AppError> {
     let folder = tempfile::tempdir();
     let folder = folder.map_err(|source| AppError::System { what: "make a folder for the sockets", source })?;
     let fail = |source| AppError::Standalone { folder: devices.to_owned(), source };

@@ -1,0 +1,71 @@
+//! The driver: all that is not the framework's.
+
+use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
+use serde::Deserialize;
+
+/// Opens rooms. There is nothing that several rooms would share.
+pub(crate) struct VirtualThermometer;
+
+/// `spec.protocol.configData`
+#[derive(Deserialize)]
+pub(crate) struct Config {
+    /// The temperature of the unheated room, in °C.
+    ambient: f64,
+}
+
+/// `visitors.configData`: what the property shows of the room.
+#[derive(Deserialize)]
+#[serde(tag = "shows", rename_all = "camelCase")]
+pub(crate) enum Visitor {
+    /// The temperature, which moves by up to `drift` °C with each read.
+    Temperature { drift: f64 },
+    /// Whether the heater is on.
+    Heater,
+}
+
+/// A room with a heater.
+pub(crate) struct Room {
+    ambient: f64,
+    temperature: f64,
+    heater: bool,
+}
+
+impl Driver for VirtualThermometer {
+    type Config = Config;
+    type Session = Room;
+
+    async fn connect(&self, _device: &Device, config: Config) -> Result<Room, DriverError> {
+        Ok(Room { ambient: config.ambient, temperature: config.ambient, heater: false })
+    }
+}
+
+impl Session for Room {
+    type Visitor = Visitor;
+
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+        Ok(match property.visitor() {
+            Visitor::Temperature { drift } => self.drift(*drift).into(),
+            Visitor::Heater => self.heater.into(),
+        })
+    }
+
+    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        match (property.visitor(), value) {
+            (Visitor::Heater, Value::Boolean(on)) => self.heater = *on,
+            _ => return Err(DriverError::refused("only the heater can be switched")),
+        }
+        Ok(())
+    }
+}
+
+impl Room {
+    /// By how much the heater warms the room in the end, in °C.
+    const WARMTH: f64 = 5.0;
+
+    /// Moves the temperature towards where the heater brings it, and gives it in steps of 0.01 °C, as thermometers do.
+    fn drift(&mut self, drift: f64) -> f64 {
+        let goal = if self.heater { self.ambient + Self::WARMTH } else { self.ambient };
+        self.temperature += (goal - self.temperature).clamp(-drift, drift) * fastrand::f64();
+        (self.temperature * 100.0).round() / 100.0
+    }
+}
