@@ -113,7 +113,9 @@ fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
     let yaml = "common: {name: file, version: file, api_version: file}";
     let mut defaults = Config::default();
     let CommonConfig { name, version, api_version, protocol, .. } = &mut defaults.common;
-    [name, version, api_version, protocol].map(|value| *value = "default".into());
+    for value in [name, version, api_version, protocol] {
+        *value = "default".into();
+    }
     let sources = Sources::new(defaults)
         .flag("--name", "common.name", "flag")
         .env([("MAPPER_COMMON__NAME", "env"), ("MAPPER_COMMON__VERSION", "env")])

@@ -94,10 +94,10 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // Another process may have taken the path since: its file is not ours to remove.
-        if fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
-            if let Err(error) = fs::remove_file(&self.path) {
-                tracing::warn!(path = ?self.path, %error, "the socket's file cannot be removed");
-            }
+        if fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = ?self.path, %error, "the socket's file cannot be removed");
         }
     }
 }

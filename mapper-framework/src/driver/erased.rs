@@ -113,10 +113,10 @@ struct Misfit {
 
 fn parse<T: DeserializeOwned>(data: &ConfigData) -> Result<T, Misfit> {
     // An absent config reads as unit or as a struct of defaults, whichever the driver has.
-    if data.is_empty() {
-        if let Ok(unit) = serde_json::from_value(serde_json::Value::Null) {
-            return Ok(unit);
-        }
+    if data.is_empty()
+        && let Ok(unit) = serde_json::from_value(serde_json::Value::Null)
+    {
+        return Ok(unit);
     }
     serde_path_to_error::deserialize(data.clone())
         .map_err(|error| Misfit { path: error.path().to_string(), message: error.inner().to_string() })

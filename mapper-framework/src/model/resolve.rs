@@ -167,10 +167,10 @@ fn join(instance: &InstanceProperty, model: &ModelProperty) -> Result<Property, 
     let access_mode = access_mode(&model.access_mode).map_err(|message| problem("accessMode", &message))?;
     let bound = |field, text: &str| bound(text, data_type).map_err(|error| problem(field, &error));
     let (minimum, maximum) = (bound("minimum", &model.minimum)?, bound("maximum", &model.maximum)?);
-    if let (Some(minimum), Some(maximum)) = (minimum, maximum) {
-        if minimum > maximum {
-            return Err(problem("minimum", &format_args!("{minimum} is greater than the maximum, {maximum}")));
-        }
+    if let (Some(minimum), Some(maximum)) = (minimum, maximum)
+        && minimum > maximum
+    {
+        return Err(problem("minimum", &format_args!("{minimum} is greater than the maximum, {maximum}")));
     }
     let mut builder = Property::builder(&model.name, data_type)
         .description(&model.description)

@@ -23,7 +23,7 @@ use super::{
     Dispatch,
     bound::BoundDevice,
     call::fenced,
-    handle::{Operation, OperationError},
+    handle::{Operation, OperationError, answer},
     session::{End, LiveSession},
     slot::Slot,
     status::StatusCell,
@@ -186,8 +186,7 @@ impl DeviceTask {
 
     fn refuse(&self, operation: Operation) {
         let reason = self.context.status.read().reason.unwrap_or_else(|| "it is not connected yet".to_owned());
-        // Whoever asked may have gone: then nobody misses the answer.
-        drop(operation.reply.send(Err(OperationError::Unavailable { device: self.id().clone(), reason })));
+        answer(operation.reply, Err(OperationError::Unavailable { device: self.id().clone(), reason }));
     }
 
     /// Takes in the device as edgecore wants it now. False if that needs another session.

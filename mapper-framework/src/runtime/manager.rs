@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -24,7 +24,7 @@ use super::{
     Dispatch, Handle,
     bound::BoundDevice,
     device_task::{Context, DeviceTask, Settings},
-    handle::{DeviceSnapshot, Operation, OperationError, Request},
+    handle::{DeviceSnapshot, Operation, OperationError, Request, answer},
     status::StatusCell,
 };
 
@@ -117,13 +117,12 @@ impl Manager {
     // ---- what edgecore asks ----
 
     fn command(&mut self, command: Command) {
-        // edgecore may have given up on a call: then nobody misses the answer.
         match command {
-            Command::UpsertDevice(instance, reply) => drop(reply.send(self.upsert_device(*instance))),
-            Command::RemoveDevice(id, reply) => drop(reply.send(self.remove_device(&id))),
-            Command::UpsertModel(model, reply) => drop(reply.send(self.upsert_model(model))),
-            Command::RemoveModel(id, reply) => drop(reply.send(self.remove_model(&id))),
-            Command::GetDevice(id, reply) => drop(reply.send(self.device_report(&id))),
+            Command::UpsertDevice(instance, reply) => answer(reply, self.upsert_device(*instance)),
+            Command::RemoveDevice(id, reply) => answer(reply, self.remove_device(&id)),
+            Command::UpsertModel(model, reply) => answer(reply, self.upsert_model(model)),
+            Command::RemoveModel(id, reply) => answer(reply, self.remove_model(&id)),
+            Command::GetDevice(id, reply) => answer(reply, self.device_report(&id)),
         }
         self.check_budget();
     }
@@ -252,18 +251,17 @@ impl Manager {
     // ---- what is asked from within ----
 
     fn request(&mut self, request: Request) {
-        // As for commands, an answer may come too late for whoever asked.
         match request {
             Request::Reconcile(registration, done) => {
                 self.reconcile(registration);
-                drop(done.send(()));
+                answer(done, ());
             }
             Request::Devices(reply) => {
                 let mut devices: Vec<_> = self.devices.keys().cloned().collect();
                 devices.sort_unstable();
-                drop(reply.send(devices));
+                answer(reply, devices);
             }
-            Request::Device(id, reply) => drop(reply.send(self.devices.get(&id).map(Entry::snapshot))),
+            Request::Device(id, reply) => answer(reply, self.devices.get(&id).map(Entry::snapshot)),
             Request::Operate(id, operation) => self.operate(&id, operation),
         }
     }
@@ -285,7 +283,7 @@ impl Manager {
 
     fn operate(&self, id: &DeviceId, operation: Operation) {
         let unavailable = |reason: &str| OperationError::Unavailable { device: id.clone(), reason: reason.to_owned() };
-        let refuse = |operation: Operation, error| drop(operation.reply.send(Err(error)));
+        let refuse = |operation: Operation, error| answer(operation.reply, Err(error));
         let Some(entry) = self.devices.get(id) else {
             return refuse(operation, OperationError::NotFound(format!("there is no device {id}")));
         };

@@ -14,7 +14,7 @@ use crate::{
 use super::{
     call::{caught, fenced},
     device_task::DeviceTask,
-    handle::{Operation, OperationError},
+    handle::{Operation, OperationError, answer},
     schedule::Schedule,
 };
 
@@ -314,8 +314,7 @@ impl<'a> LiveSession<'a> {
                 }
             },
         };
-        // Whoever asked may have gone: then nobody misses the answer.
-        drop(reply.send(outcome));
+        answer(reply, outcome);
         end
     }
 

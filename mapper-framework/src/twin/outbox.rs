@@ -76,7 +76,8 @@ enum Class {
 
 #[derive(Debug, Default)]
 struct PendingDevice {
-    twins: HashMap<Arc<str>, TwinUpdate>,
+    /// By name, so that reports read the same each time.
+    twins: BTreeMap<Arc<str>, TwinUpdate>,
     state: Option<DeviceState>,
     turn: Option<Turn>,
     refusals: u32,

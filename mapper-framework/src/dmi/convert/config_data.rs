@@ -89,41 +89,41 @@ fn double(number: f64) -> Json {
 mod tests {
     use super::*;
 
-    fn read(any: Any) -> Result<Json, String> {
-        to_json(&any)
+    fn read(any: &Any) -> Result<Json, String> {
+        to_json(any)
     }
 
     #[test]
     fn an_integral_float_is_an_integer() {
-        assert_eq!(read(wrap("FloatValue", &10502.0_f32)), Ok(Json::from(10502)));
-        assert_eq!(read(wrap("FloatValue", &-3.0_f32)), Ok(Json::from(-3)));
-        assert_eq!(read(wrap("FloatValue", &123_456_789.0_f32)), Ok(Json::from(123_456_792)));
+        assert_eq!(read(&wrap("FloatValue", &10502.0_f32)), Ok(Json::from(10502)));
+        assert_eq!(read(&wrap("FloatValue", &-3.0_f32)), Ok(Json::from(-3)));
+        assert_eq!(read(&wrap("FloatValue", &123_456_789.0_f32)), Ok(Json::from(123_456_792)));
     }
 
     #[test]
     fn another_float_is_its_shortest_decimal() {
-        assert_eq!(read(wrap("FloatValue", &0.1_f32)), Ok(Json::from(0.1)));
-        assert_eq!(read(wrap("FloatValue", &1e30_f32)).map(|json| json.is_f64()), Ok(true));
+        assert_eq!(read(&wrap("FloatValue", &0.1_f32)), Ok(Json::from(0.1)));
+        assert_eq!(read(&wrap("FloatValue", &1e30_f32)).map(|json| json.is_f64()), Ok(true));
     }
 
     #[test]
     fn every_wrapper_is_tolerated() {
-        assert_eq!(read(wrap("Int32Value", &-7_i32)), Ok(Json::from(-7)));
-        assert_eq!(read(wrap("Int64Value", &i64::MIN)), Ok(Json::from(i64::MIN)));
-        assert_eq!(read(wrap("UInt32Value", &7_u32)), Ok(Json::from(7)));
-        assert_eq!(read(wrap("UInt64Value", &u64::MAX)), Ok(Json::from(u64::MAX)));
-        assert_eq!(read(wrap("DoubleValue", &0.1_f64)), Ok(Json::from(0.1)));
-        assert_eq!(read(wrap("BoolValue", &true)), Ok(Json::from(true)));
-        assert_eq!(read(wrap("StringValue", &"COM1".to_owned())), Ok(Json::from("COM1")));
-        assert_eq!(read(wrap("BytesValue", &b"abc".to_vec())), Ok(Json::from("abc")));
+        assert_eq!(read(&wrap("Int32Value", &-7_i32)), Ok(Json::from(-7)));
+        assert_eq!(read(&wrap("Int64Value", &i64::MIN)), Ok(Json::from(i64::MIN)));
+        assert_eq!(read(&wrap("UInt32Value", &7_u32)), Ok(Json::from(7)));
+        assert_eq!(read(&wrap("UInt64Value", &u64::MAX)), Ok(Json::from(u64::MAX)));
+        assert_eq!(read(&wrap("DoubleValue", &0.1_f64)), Ok(Json::from(0.1)));
+        assert_eq!(read(&wrap("BoolValue", &true)), Ok(Json::from(true)));
+        assert_eq!(read(&wrap("StringValue", &"COM1".to_owned())), Ok(Json::from("COM1")));
+        assert_eq!(read(&wrap("BytesValue", &b"abc".to_vec())), Ok(Json::from("abc")));
     }
 
     #[test]
     fn what_is_no_number_or_no_scalar_is_refused() {
-        assert!(read(wrap("FloatValue", &f32::NAN)).is_err());
-        assert!(read(wrap("Struct", &true)).unwrap_err().contains("not a scalar"));
+        assert!(read(&wrap("FloatValue", &f32::NAN)).is_err());
+        assert!(read(&wrap("Struct", &true)).unwrap_err().contains("not a scalar"));
         let torn = Any { type_url: format!("{PREFIX}google.protobuf.FloatValue"), value: vec![0x0d, 0x00] };
-        assert!(read(torn).unwrap_err().contains("cannot be decoded"));
+        assert!(read(&torn).unwrap_err().contains("cannot be decoded"));
     }
 
     #[test]

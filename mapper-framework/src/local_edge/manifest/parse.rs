@@ -137,7 +137,7 @@ impl Place<'_> {
     /// The name of the property that a path leads into.
     fn property_at(&self, path: &serde_path_to_error::Path) -> Option<String> {
         let mut value = self.value;
-        for segment in path.iter() {
+        for segment in path {
             value = step(value, segment)?;
             if matches!(segment, Segment::Seq { .. }) {
                 return value.get("name").and_then(Value::as_str).map(str::to_owned);
