@@ -407,6 +407,28 @@ async fn the_socket_of_an_earlier_run_is_replaced_but_no_other_file() {
 }
 
 #[tokio::test]
+async fn a_dropped_edge_ends_its_subscriptions_and_its_connections() {
+    let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
+    let manifests = tempfile::tempdir().unwrap();
+    edge.watch(manifests.path()).await.unwrap();
+    let mut client = connect(edge.socket()).await;
+    client.report_device_status(report("thermometer-1", "temperature", "21")).await.unwrap();
+    let mut events = edge.events();
+    drop(edge);
+    assert!(events.wait_for(|_| false).await.is_none());
+    client.report_device_status(report("thermometer-1", "temperature", "21")).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_message_of_more_than_4_mebibytes_is_refused() {
+    let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
+    let mut client = connect(edge.socket()).await;
+    let long = report("thermometer-1", "temperature", &"x".repeat(4 << 20));
+    client.report_device_status(long).await.unwrap_err();
+    assert_eq!((edge.counts().dropped_twins(), edge.crashed()), (0, None));
+}
+
+#[tokio::test]
 async fn a_socket_path_that_is_too_long_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let error = LocalEdge::builder().start(folder.path().join("x".repeat(100))).await.unwrap_err();

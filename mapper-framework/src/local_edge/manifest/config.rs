@@ -65,8 +65,8 @@ mod tests {
 
     use super::*;
 
-    fn float(value: Value) -> f32 {
-        let any = to_any(&value).unwrap();
+    fn float(value: &Value) -> f32 {
+        let any = to_any(value).unwrap();
         assert_eq!(any.type_url, "type.googleapis.com/google.protobuf.FloatValue");
         f32::decode(&any.value[..]).unwrap()
     }
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn every_number_becomes_a_32_bit_float() {
-        assert_eq!(float(json!(10502)), 10502.0);
-        assert_eq!(float(json!(0.1)), 0.1_f32);
-        assert_eq!(float(json!(123_456_789)), 123_456_792.0);
-        assert_eq!(float(json!(u64::MAX)), 18_446_744_073_709_551_615.0);
-        assert_eq!(float(json!(0)), 0.0);
+        assert_eq!(float(&json!(10502)), 10502.0);
+        assert_eq!(float(&json!(0.1)), 0.1_f32);
+        assert_eq!(float(&json!(123_456_789)), 123_456_792.0);
+        assert_eq!(float(&json!(u64::MAX)), 18_446_744_073_709_551_615.0);
+        assert_eq!(float(&json!(0)), 0.0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     keys, schema,
 };
 use crate::{
-    local_edge::error::ManifestError,
+    local_edge::error::{ManifestDetails, ManifestError},
     model::{DeviceId, ModelId},
 };
 
@@ -24,8 +24,8 @@ pub(in super::super) fn parse(text: &str, file: Option<&Path>) -> Result<Parsed,
     // kubectl reads YAML 1.1, in which 0755 is octal and an unquoted `on` is a boolean.
     let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let message = format!("not valid YAML: {error}");
-        ManifestError { cure: "correct the line".to_owned(), ..fault(file, 0, message) }
+        let (message, cure) = (format!("not valid YAML: {error}"), "correct the line".to_owned());
+        ManifestDetails { file: file.map(Path::to_owned), message, cure, ..ManifestDetails::default() }
     })?;
     let mut parsed = Parsed::default();
     for (index, document) in documents.iter().enumerate() {
@@ -35,11 +35,6 @@ pub(in super::super) fn parse(text: &str, file: Option<&Path>) -> Result<Parsed,
         }
     }
     Ok(parsed)
-}
-
-fn fault(file: Option<&Path>, document: usize, message: String) -> ManifestError {
-    let (resource, property, field, cure) = (None, None, None, String::new());
-    ManifestError { file: file.map(Path::to_owned), document, resource, property, field, message, cure }
 }
 
 /// A document and where it stands.
@@ -101,20 +96,17 @@ impl Place<'_> {
         let deserializer = serde_ignored::Deserializer::new(self.value, &mut ignored);
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             let value = self.at(error.path());
-            let mut fault = Fault::new(error.path().to_string(), error.inner().to_string(), cure(error.inner(), value));
+            let message = plain(&error.inner().to_string());
+            let mut fault = Fault::new(error.path().to_string(), &message, cure(&message, value));
             fault.property = self.property_at(error.path());
             self.error(fault)
         })
     }
 
-    fn error(&self, found: Fault) -> ManifestError {
-        ManifestError {
-            resource: self.resource(),
-            property: found.property,
-            field: Some(found.field),
-            cure: found.cure,
-            ..fault(self.file, self.document, found.message)
-        }
+    fn error(&self, fault: Fault) -> ManifestError {
+        let (file, document, resource) = (self.file.map(Path::to_owned), self.document, self.resource());
+        let Fault { property, field, message, cure } = fault;
+        ManifestDetails { file, document, resource, property, field: Some(field), message, cure }.into()
     }
 
     fn warning(&self, message: &str) -> String {
@@ -155,17 +147,24 @@ fn step<'v>(value: &'v Value, segment: &Segment) -> Option<&'v Value> {
     }
 }
 
+/// serde's message in words of YAML, not of Rust.
+fn plain(message: &str) -> String {
+    let message = message
+        .split_once("expected struct ")
+        .map_or_else(|| message.to_owned(), |(found, _)| format!("{found}expected a map"));
+    message.replace("expected i64", "expected a whole number").replace("expected i32", "expected a whole number")
+}
+
 /// What to do about a value of the wrong type, or a missing one.
-fn cure(error: &serde_json::Error, value: Option<&Value>) -> String {
-    let message = error.to_string();
+fn cure(message: &str, value: Option<&Value>) -> String {
+    let expects = |what: &str| message.ends_with(&format!("expected {what}"));
     match value {
-        Some(value @ (Value::Number(_) | Value::Bool(_))) if message.contains("expected a string") => {
-            format!("quote it: \"{value}\"")
-        }
-        Some(Value::String(text)) if !message.contains("expected a") || message.contains("expected a boolean") => {
+        Some(value @ (Value::Number(_) | Value::Bool(_))) if expects("a string") => format!("quote it: \"{value}\""),
+        Some(Value::String(text)) if expects("a whole number") || expects("a boolean") => {
             format!("write it without quotes: {text}")
         }
         Some(Value::Null) => "give it a value, or leave the key out".to_owned(),
+        Some(_) if expects("a map") || expects("a sequence") => "indent its keys or items below it".to_owned(),
         _ if message.contains("missing field") => "add it".to_owned(),
         _ => "see the custom resource's reference for its type".to_owned(),
     }

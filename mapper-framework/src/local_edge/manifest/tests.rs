@@ -155,6 +155,17 @@ fn a_quoted_number_is_to_be_unquoted() {
 }
 
 #[test]
+fn a_scalar_for_a_map_is_told_in_words_of_yaml() {
+    let refusal = refusal(&with("  protocol: modbus\n"));
+    assert!(
+        refusal.ends_with(
+            "spec.protocol: invalid type: string \"modbus\", expected a map: indent its keys or items below it"
+        ),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn nested_config_is_refused_with_its_key() {
     let refusal = refusal(&with("  protocol: {protocolName: p, configData: {bus: {port: 1}}}\n"));
     assert!(
