@@ -3,17 +3,4 @@
 mod driver;
 mod server;
 
-use std::fmt;
-
-/// Why a test failed: any error, so that `?` takes a `DriverError` too, which is not an [`Error`](std::error::Error).
-#[derive(Debug)]
-#[expect(dead_code, reason = "the test's output shows it")]
-struct Failure(String);
-
-impl<E: fmt::Display> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(format!("{error:#}"))
-    }
-}
-
-type Outcome = Result<(), Failure>;
+type Outcome = Result<(), Box<dyn std::error::Error>>;
