@@ -197,7 +197,8 @@ impl<'a> LiveSession<'a> {
 
     fn read_failed(&mut self, index: usize, error: &DriverError) {
         let slot = &mut self.task.slots[index];
-        let begins = !std::mem::replace(&mut slot.failing, true);
+        // A lost connection is told of once for the device, and not for each of its properties.
+        let begins = !error.is_disconnected() && !std::mem::replace(&mut slot.failing, true);
         let property = Arc::clone(slot.property());
         self.task.context.telemetry.read_failed(self.task.id(), property.name(), error, begins);
     }
