@@ -3,7 +3,7 @@
 //! These tests lie in the program's own package, since cargo builds the program for them and tells them where it is. A test of
 //! another package would have to guess, and might run what an earlier build has left.
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, io, path::Path, time::Instant};
 
 use integration_tests::ChildGuard;
 use tempfile::TempDir;
@@ -30,13 +30,13 @@ async fn outcome(arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 /// A copy of the devices, to be changed.
-fn copy_of_devices() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+fn copy_of_devices() -> io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
     for file in ["model.yaml", "instance.yaml"] {
         let devices = Path::new(env!("CARGO_MANIFEST_DIR")).join("devices");
-        fs::copy(devices.join(file), folder.path().join(file)).unwrap();
+        fs::copy(devices.join(file), folder.path().join(file))?;
     }
-    folder
+    Ok(folder)
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_run_may_end_by_itself() {
 
 #[tokio::test]
 async fn a_desired_value_that_is_edited_reaches_the_device() {
-    let folder = copy_of_devices();
+    let folder = copy_of_devices().unwrap();
     let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);
     program.wait_for_line(|line| line == "twin default/thermometer-1 heater = true (desired true)").await;
     let file = folder.path().join("instance.yaml");
@@ -75,7 +75,7 @@ async fn a_desired_value_that_is_edited_reaches_the_device() {
 
 #[tokio::test]
 async fn a_broken_manifest_is_named_with_its_line_and_the_rest_goes_on() {
-    let folder = copy_of_devices();
+    let folder = copy_of_devices().unwrap();
     let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);
     program.wait_for_line(|line| line.starts_with("twin default/thermometer-1 temperature")).await;
     fs::write(folder.path().join("broken.yaml"), "kind: Device\nmetadata: {name: x\nspec:\n").unwrap();
