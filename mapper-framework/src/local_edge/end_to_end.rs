@@ -59,6 +59,9 @@ async fn a_mapper_that_registers_gets_the_model_once_for_each_of_its_devices() {
     assert_eq!(with.model_list.len(), 2);
     assert_eq!(with.model_list[0], with.model_list[1]);
     assert_eq!((edge.mappers()[0].is_called(), edge.mappers()[0].protocol()), (true, PROTOCOL));
+
+    client.mapper_register(mapper.request(PROTOCOL, false)).await.unwrap();
+    assert!(edge.mappers()[0].is_called(), "the client that the second registration made stays");
 }
 
 #[tokio::test]
