@@ -276,7 +276,7 @@ async fn an_old_edge_forgets_the_mapper_when_it_restarts() {
 }
 
 #[tokio::test]
-async fn an_edge_with_issue_6269_sends_the_device_after_every_report() {
+async fn an_older_edge_may_send_the_device_after_every_report() {
     let (_folder, edge, mut mapper) = scene(LocalEdge::builder().updates_after_every_report()).await;
     let mut client = connect(edge.socket()).await;
     for value in ["21", "22"] {
