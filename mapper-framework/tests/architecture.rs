@@ -1,5 +1,7 @@
 //! The layers of ARCHITECTURE.md, held against the sources: a module uses only what stands below it.
 
+#![allow(clippy::unwrap_used, reason = "sources that cannot be read are a reason to stop")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
