@@ -41,7 +41,10 @@ fn copy_of_devices() -> io::Result<TempDir> {
 
 #[tokio::test]
 async fn the_readme_s_command_shows_twins_and_stops_in_good_order_at_sigterm() {
-    let mut program = start(&["--standalone", DEVICES]);
+    let readme = include_str!("../../../README.md");
+    let command = readme.lines().find(|line| line.starts_with("cargo run -p virtual-thermometer -- ")).unwrap();
+    let arguments = command.split_once(" -- ").unwrap().1;
+    let mut program = start(&arguments.split(' ').collect::<Vec<_>>());
     let twin = program.wait_for_line(|line| line.starts_with("twin default/thermometer-1 temperature = ")).await;
     let temperature: f64 = twin.rsplit(' ').next().unwrap().parse().unwrap();
     assert!((20.0..=26.0).contains(&temperature), "{twin}");

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    DriverError,
-    driver::{ErasedProperty, ErasedSession},
+    driver::{DriverError, ErasedProperty, ErasedSession},
     model::{DeviceState, Reading, Sample, Value},
     twin::{Goal, check},
 };

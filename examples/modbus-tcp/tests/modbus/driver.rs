@@ -1,9 +1,6 @@
 //! The driver by itself, called as the framework calls it.
 
-use mapper_framework::{
-    DataType, Device, Driver, DriverError, Property, Session, Value,
-    model::{ConfigData, DeviceId, DeviceInstance, DeviceModel, ModelId},
-};
+use mapper_framework::{DataType, Device, Driver, DriverError, Property, Session, Value};
 use modbus_tcp::{Config, ModbusTcp, Unit, Visitor};
 use serde_json::{Value as Json, json};
 
@@ -258,19 +255,9 @@ async fn connect_with(driver: &ModbusTcp, server: &Server, mut config: Json) -> 
     driver.connect(&device(), config).await
 }
 
-/// A device without properties: the driver does not look at it.
+/// The driver does not look at the device.
 fn device() -> Device {
-    let instance = DeviceInstance {
-        id: DeviceId::new("", "boiler"),
-        model: ModelId::new("", "boiler"),
-        protocol: "modbus-tcp".to_owned(),
-        config: ConfigData::new(),
-        properties: Vec::new(),
-        methods: Vec::new(),
-        state_report: None,
-        problems: Vec::new(),
-    };
-    Device::resolve(&instance, &DeviceModel { id: ModelId::new("", "boiler"), properties: Vec::new() }).device
+    Device::builder("boiler").build()
 }
 
 fn property(visitor: Json) -> Property<Visitor> {
