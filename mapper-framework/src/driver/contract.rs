@@ -86,7 +86,8 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Connects to a device.
     ///
-    /// An `Err` of any kind is logged and tried again with backoff; until then the device's state is `disconnected`.
+    /// An `Err` of any kind is tried again with backoff; until then the device's state is `disconnected`, with the error as its
+    /// reason. It is logged when failing begins and when the error becomes another one.
     fn connect(
         &self,
         device: &Device,
@@ -149,7 +150,8 @@ pub trait Session: Send + 'static {
 
     /// Reads one property. The framework brings the value into the property's data type.
     ///
-    /// An `Err` is counted and logged when it begins and when it ends; the other properties are read all the same.
+    /// An `Err` is counted, and logged when it begins and when it ends; the other properties are read all the same. A lost
+    /// connection is logged once for the device.
     fn read(&mut self, property: &Property<Self::Visitor>) -> impl Future<Output = Result<Value, DriverError>> + Send;
 
     /// Reads all properties that are due now, by default one after the other with [`read`](Self::read).

@@ -20,7 +20,7 @@ async fn twins_hold_what_the_devices_hold_and_one_connection_serves_both() -> Ou
         is(edge, &boiler(1), "online").await;
         is(edge, &boiler(2), "online").await;
         assert_eq!(server.holding(2, 0, 1).await?, [550], "the desired setpoint was written");
-        assert_eq!(connections(&mut server).await?, 1);
+        assert_eq!(server.connections().await?, 1);
         Ok(())
     })
     .await
@@ -63,7 +63,7 @@ async fn devices_are_back_with_values_and_settings_when_the_server_is_back() -> 
         holds(edge, &boiler(1), "pump", "true").await;
         holds(edge, &boiler(2), "setpoint", "55").await;
         assert_eq!(server.holding(2, 0, 1).await?, [550]);
-        assert_eq!(connections(&mut server).await?, 1);
+        assert_eq!(server.connections().await?, 1);
         Ok(())
     })
     .await
@@ -202,9 +202,4 @@ async fn holds(edge: &LocalEdge, device: &DeviceId, property: &str, value: &str)
 /// Waits until the device is in the state.
 async fn is(edge: &LocalEdge, device: &DeviceId, state: &str) {
     edge.wait_until(|edge| edge.state(device) == Some(state)).await;
-}
-
-/// How many connections the server has taken since it was last asked.
-async fn connections(server: &mut Server) -> anyhow::Result<usize> {
-    Ok(server.news().await?.iter().filter(|line| *line == "connected").count())
 }

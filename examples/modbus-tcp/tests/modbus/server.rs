@@ -59,6 +59,12 @@ impl Server {
         Ok(news)
     }
 
+    /// How many connections the server has taken in all, without the bare client's.
+    pub(crate) async fn connections(&mut self) -> anyhow::Result<usize> {
+        self.news().await?;
+        Ok(self.process.lines().iter().filter(|line| *line == "connected").count() - 1)
+    }
+
     /// Waits for this line, printed already or not.
     pub(crate) async fn says(&mut self, expected: &str) {
         self.process.wait_for_line(|line| line == expected).await;
