@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) call_timeout: Duration,
     /// The longest pause between two attempts to connect.
     pub(crate) backoff_max: Duration,
+    /// How long sessions may take to close when the mapper stops.
+    pub(crate) closing: Duration,
 }
 
 /// What a device's task is given by the manager.
