@@ -89,7 +89,7 @@ impl DeviceTask {
             match LiveSession::new(&mut self, session).serve().await {
                 End::Stopped => break,
                 End::Reconfigured => {}
-                End::Lost(reason) => {
+                End::Lost(reason) | End::Silent(reason) => {
                     self.context.telemetry.session_lost(self.id(), &reason);
                     self.set_state(DeviceState::Disconnected, Some(reason));
                     let pause = self.backoff.next();

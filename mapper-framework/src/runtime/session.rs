@@ -30,6 +30,8 @@ pub(super) enum End {
     Reconfigured,
     /// The connection is lost, or can no longer be trusted.
     Lost(String),
+    /// The connection looks sound, and yet the device does not answer on it.
+    Silent(String),
 }
 
 /// A device's task while it has a session.
@@ -62,7 +64,7 @@ impl<'a> LiveSession<'a> {
         Self { task, session, schedule, state_due, failed_rounds: 0 }
     }
 
-    /// Serves the session until it ends, and closes it unless it is lost.
+    /// Serves the session until it ends, and closes it, or drops it if it is lost.
     pub(super) async fn serve(mut self) -> End {
         if self.state_due.is_none() {
             self.set_state(DeviceState::Online);
@@ -73,8 +75,9 @@ impl<'a> LiveSession<'a> {
                 break end;
             }
         };
-        if !matches!(end, End::Lost(_)) {
-            self.close().await;
+        match end {
+            End::Lost(_) => self.discard().await,
+            End::Stopped | End::Reconfigured | End::Silent(_) => self.close().await,
         }
         end
     }
@@ -212,7 +215,7 @@ impl<'a> LiveSession<'a> {
         if self.failed_rounds < MAX_FAILED_ROUNDS {
             return Ok(());
         }
-        Err(End::Lost(format!("{MAX_FAILED_ROUNDS} rounds of reads in a row have failed")))
+        Err(End::Silent(format!("{MAX_FAILED_ROUNDS} rounds of reads in a row have failed")))
     }
 
     /// Takes in what the device has delivered by itself.
@@ -413,6 +416,12 @@ impl<'a> LiveSession<'a> {
         // A failure has been logged, and there is nothing left to save.
         drop(fenced(self.task.id(), "close", deadline, &context.telemetry, self.session.close()).await);
     }
+
+    async fn discard(self) {
+        let Self { task, session, .. } = self;
+        // A panic has been logged, and the session is gone all the same.
+        drop(caught(task.id(), "drop", &task.context.telemetry, async { drop(session) }).await);
+    }
 }
 
 impl std::fmt::Display for End {
@@ -420,7 +429,7 @@ impl std::fmt::Display for End {
         match self {
             Self::Stopped => f.write_str("the device is stopped"),
             Self::Reconfigured => f.write_str("the device is connected to anew"),
-            Self::Lost(reason) => f.write_str(reason),
+            Self::Lost(reason) | Self::Silent(reason) => f.write_str(reason),
         }
     }
 }

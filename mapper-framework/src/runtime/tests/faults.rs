@@ -63,6 +63,18 @@ async fn a_panic_while_closing_does_not_keep_the_device_from_coming_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_panics_while_it_is_dropped_is_connected_to_with_backoff() {
+    let rig = neighbours().await;
+    rig.puppet.on("read a/x", Does::Disconnect);
+    rig.puppet.on("drop a", Does::Panic);
+    rig.add(device("a", [property("x", 1000)])).await;
+    sleep(60 * SECOND).await;
+    assert_eq!(rig.stats().task_deaths, 0);
+    let attempts = rig.puppet.count("connect a");
+    assert!((4..20).contains(&attempts), "{attempts} attempts in a minute");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hanging_call_ends_at_its_deadline_and_no_other_device_notices() {
     for operation in ["connect a", "read a/x", "write a/level", "state a"] {
         let rig = neighbours().await;
@@ -124,6 +136,18 @@ async fn a_property_that_cannot_be_read_for_good_does_not_cost_the_session() {
     rig.add(device("a", [property("x", 1000)])).await;
     sleep(60 * SECOND).await;
     assert_eq!(rig.puppet.count("connect a"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_rounds_that_fail_altogether_close_the_session_and_connect_anew() {
+    let rig = Rig::new().await;
+    rig.puppet.on("read a/x", Does::Fail);
+    rig.puppet.on("read a/y", Does::Fail);
+    rig.add(device("a", [property("x", 1000), property("y", 1000)])).await;
+    rig.puppet.until("connect a", 2).await;
+    assert_eq!(rig.puppet.count("read a/x"), 3);
+    let deeds: Vec<_> = rig.puppet.deeds().into_iter().filter(|deed| !deed.starts_with("state")).collect();
+    assert_eq!(deeds, ["connect a", "close a", "connect a"]);
 }
 
 #[tokio::test(start_paused = true)]
