@@ -162,11 +162,11 @@ impl<'a> LiveSession<'a> {
                 }
             }
         }
-        let all_failed = samples.is_empty() && retryable;
+        let failed = samples.is_empty() && retryable;
         self.publish(&samples);
         match lost {
             Some(reason) => Err(End::Lost(reason)),
-            None => self.judge_round(all_failed),
+            None => self.judge_round(failed),
         }
     }
 
@@ -205,9 +205,10 @@ impl<'a> LiveSession<'a> {
         self.task.context.telemetry.read_failed(self.task.id(), property.name(), error, begins);
     }
 
-    /// Gives the session up when nothing can be read on it any more.
-    fn judge_round(&mut self, all_failed: bool) -> Result<(), End> {
-        if !all_failed {
+    /// Gives the session up when nothing can be read on it any more. A round that has failed says nothing of the session while a
+    /// property that is read in other rounds works.
+    fn judge_round(&mut self, failed: bool) -> Result<(), End> {
+        if !failed || !self.task.slots.iter().all(|slot| slot.failing) {
             self.failed_rounds = 0;
             return Ok(());
         }

@@ -130,6 +130,20 @@ async fn a_device_that_connects_and_never_answers_floods_neither_itself_nor_the_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_property_that_fails_costs_itself_only() {
+    let rig = Rig::new().await;
+    let logged = Logged::warnings();
+    // The one that fails is asked for far more often than the one that works.
+    rig.puppet.on("read a/x", Does::Fail);
+    rig.add(device("a", [property("x", 100), property("y", 10_000)])).await;
+    sleep(600 * SECOND).await;
+    assert_eq!((rig.puppet.count("connect a"), rig.stats().sessions_lost), (1, 0));
+    assert!(rig.puppet.count("read a/y") >= 60);
+    assert_eq!(logged.lines().len(), 1, "{:?}", logged.lines());
+    assert!(rig.stats().read_failures > 5000, "each failure is counted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_property_that_cannot_be_read_for_good_does_not_cost_the_session() {
     let rig = Rig::new().await;
     rig.puppet.on("read a/x", Does::Refuse);
