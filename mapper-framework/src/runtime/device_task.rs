@@ -65,7 +65,7 @@ pub(super) struct DeviceTask {
     pub(super) slots: Vec<Slot>,
     /// The pauses between attempts to connect. Only a value that was read starts it over: a session that is lost as soon as it is
     /// opened is no success.
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
 }
 
 /// Why waiting for a session was interrupted.
@@ -214,8 +214,7 @@ impl DeviceTask {
     }
 
     /// Hands on what was read, each sample with the slot it belongs to.
-    pub(super) fn publish(&mut self, samples: &[(usize, Sample)], urgent: bool) {
-        self.backoff.reset();
+    pub(super) fn publish(&self, samples: &[(usize, Sample)], urgent: bool) {
         self.context.status.set_samples(samples.iter().map(|(_, sample)| sample));
         let with_phases = samples.iter().map(|(index, sample)| (sample, self.slots[*index].phase()));
         self.context.dispatch.samples(self.id(), with_phases, urgent);

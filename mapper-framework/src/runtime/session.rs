@@ -194,6 +194,7 @@ impl<'a> LiveSession<'a> {
             }
         }
         if !samples.is_empty() {
+            self.task.backoff.reset();
             self.task.publish(samples, urgent);
         }
     }
@@ -245,16 +246,24 @@ impl<'a> LiveSession<'a> {
             let goal = self.task.slots[index].goal.as_ref();
             let Some(goal) = goal.filter(|goal| goal.due().is_some_and(|due| due <= Instant::now())) else { continue };
             let value = goal.value().clone();
-            let written = self.write(index, None, &value).await?;
-            let outcome = match written {
-                Ok(()) => self.confirm(index).await?,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                self.goal_failed(index, &error)?;
+            match self.pursue(index, &value).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.goal_failed(index, &error)?,
+                Err(end) => {
+                    // What breaks the session must not break the next one at once.
+                    self.with_goal(index, |goal| goal.postpone(Instant::now()));
+                    return Err(end);
+                }
             }
         }
         Ok(())
+    }
+
+    async fn pursue(&mut self, index: usize, value: &Value) -> Result<Result<(), DriverError>, End> {
+        match self.write(index, None, value).await? {
+            Ok(()) => self.confirm(index).await,
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// Reads back what was written, which tells the goal whether it has been reached.

@@ -130,6 +130,26 @@ async fn a_device_that_connects_and_never_answers_floods_neither_itself_nor_the_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_desired_value_that_breaks_the_session_is_written_with_backoff() {
+    for does in [Does::Disconnect, Does::Panic, Does::Hang] {
+        let rig = Rig::new().await;
+        let logged = Logged::warnings();
+        rig.puppet.on("write a/level", does);
+        rig.add(device("a", [property("x", 1000), desired("level", "5")])).await;
+        sleep(3600 * SECOND).await;
+        let (writes, warnings) = (rig.puppet.count("write a/level"), logged.lines().len());
+        assert!((10..50).contains(&writes), "{does:?}: {writes} writes in an hour");
+        assert!(warnings < 200, "{does:?}: {warnings} warnings in an hour");
+        let reads = rig.puppet.count("read a/x");
+        assert!(reads > 2500, "{does:?}: {reads} reads in an hour");
+        rig.puppet.mend("write a/level");
+        rig.puppet.again("write a/level", 1).await;
+        rig.puppet.again("read a/level", 2).await;
+        assert_eq!(rig.value("a", "level").await, Some(Value::Int(5)), "{does:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_property_that_fails_costs_itself_only() {
     let rig = Rig::new().await;
     let logged = Logged::warnings();
