@@ -156,7 +156,7 @@ impl Manager {
             self.telemetry.device_waits_for_model(id, &entry.instance.model);
             return;
         };
-        let bound = Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model));
+        let bound = Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model, &self.telemetry));
         let before = entry.running.as_ref().map(|running| Arc::clone(&running.target.borrow()));
         let known = before.map(|before| before.problems.clone()).unwrap_or_default();
         for problem in bound.problems.iter().filter(|problem| !known.contains(problem)) {

@@ -36,6 +36,39 @@ async fn a_visitor_that_does_not_fit_costs_its_property_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_type_that_panics_while_it_is_read_costs_what_was_read() {
+    let rig = Rig::new().await;
+    rig.add(device("b", [property("x", 1000)])).await;
+    let bomb = data(serde_json::json!({"bomb": true}));
+    let wrong = InstanceProperty { visitor: bomb.clone(), ..property("y", 1000) };
+    let message = refusal(&rig, device("a", [property("x", 1000), wrong])).await;
+    assert!(
+        message.contains(r#"property "y", visitors.configData: the driver panicked in check: the bomb explodes"#),
+        "{message}"
+    );
+    rig.puppet.until("read a/x", 2).await;
+
+    let config = DeviceInstance { config: bomb, ..device("c", [property("x", 1000)]) };
+    let message = refusal(&rig, config).await;
+    assert!(message.contains("device default/c: protocol.configData: the driver panicked"), "{message}");
+    rig.puppet.again("read b/x", 2).await;
+    assert_eq!(rig.handle.devices().await, [id("a"), id("b"), id("c")]);
+    assert_eq!(rig.stats().driver_panics, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_config_that_does_not_fit_waits_for_its_correction() {
+    let rig = Rig::new().await;
+    let wrong = DeviceInstance { config: data(serde_json::json!({"bomb": 1})), ..device("a", [property("x", 1000)]) };
+    refusal(&rig, wrong).await;
+    sleep(60 * SECOND).await;
+    assert_eq!((rig.puppet.count("connect a"), rig.state("a").await), (0, DeviceState::Unhealthy));
+    rig.add(device("a", [property("x", 1000)])).await;
+    rig.puppet.until("read a/x", 1).await;
+    assert_eq!(rig.state("a").await, DeviceState::Ok);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_model_that_becomes_wrong_names_the_device_that_suffers() {
     let rig = Rig::new().await;
     rig.add(device("a", [property("x", 1000), property("y", 1000)])).await;
