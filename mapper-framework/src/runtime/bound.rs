@@ -10,6 +10,9 @@ use crate::{
 
 use super::call::checked;
 
+/// How many problems of a device its complaint tells. All of them are in the log.
+const MAX_TOLD: usize = 10;
+
 /// A device and, of each property, what the driver made of its visitor. A property that did not fit is left out.
 pub(super) struct BoundDevice {
     pub(super) device: Arc<Device>,
@@ -59,9 +62,11 @@ impl BoundDevice {
         self.device.config() == other.device.config() && self.device.protocol() == other.device.protocol()
     }
 
-    /// All problems in one line; `None` if there are none.
+    /// The problems in one line; `None` if there are none.
     pub(super) fn complaint(&self) -> Option<String> {
-        let problems: Vec<_> = self.problems.iter().map(ToString::to_string).collect();
-        (!problems.is_empty()).then(|| problems.join("; "))
+        let problems: Vec<_> = self.problems.iter().take(MAX_TOLD).map(ToString::to_string).collect();
+        let more = self.problems.len() - problems.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        (!problems.is_empty()).then(|| problems.join("; ") + &more)
     }
 }

@@ -1,7 +1,10 @@
 //! The owner of all devices and models. It answers at once and never waits for a device: edgecore gives a call ten seconds and
 //! does not try again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -158,7 +161,7 @@ impl Manager {
         };
         let bound = Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model, &self.telemetry));
         let before = entry.running.as_ref().map(|running| Arc::clone(&running.target.borrow()));
-        let known = before.map(|before| before.problems.clone()).unwrap_or_default();
+        let known: HashSet<_> = before.iter().flat_map(|before| &before.problems).collect();
         for problem in bound.problems.iter().filter(|problem| !known.contains(problem)) {
             self.telemetry.problem(id, problem);
         }
