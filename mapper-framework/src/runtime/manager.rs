@@ -9,6 +9,7 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::{Id, JoinError, JoinSet},
+    time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -114,6 +115,9 @@ impl Manager {
                 Some(ended) = self.tasks.join_next_with_id() => self.task_ended(ended),
             }
         }
+        // Whoever still waits for an answer is told at once that there will be none.
+        drop(commands);
+        self.refuse_all();
         self.stop_all().await;
     }
 
@@ -331,12 +335,21 @@ impl Manager {
         }
     }
 
-    /// Ends all devices, and reports them offline.
+    fn refuse_all(&mut self) {
+        self.requests.close();
+        while self.requests.try_recv().is_ok() {}
+    }
+
+    /// Ends all devices, and reports them offline. A session that does not close in time must not cost the reports of the others.
     async fn stop_all(&mut self) {
         for running in self.devices.values().filter_map(|entry| entry.running.as_ref()) {
             running.stop.cancel();
         }
-        while self.tasks.join_next().await.is_some() {}
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(self.settings.closing, ended).await.is_err() {
+            self.telemetry.closing_cut_off(self.tasks.len(), self.settings.closing);
+            self.tasks.abort_all();
+        }
         for (id, entry) in &self.devices {
             let Some(running) = &entry.running else { continue };
             if running.target.borrow().device.state_report().is_some() {

@@ -111,3 +111,20 @@ async fn a_stopping_manager_closes_the_sessions_and_tells_that_devices_are_offli
     assert_eq!((puppet.count("close a"), puppet.count("close b")), (1, 1));
     assert_eq!(outbox.pending_state(&id("a")), Some(DeviceState::Offline));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_does_not_close_does_not_cost_the_others_their_last_report() {
+    let rig = Rig::new().await;
+    rig.puppet.on("close a", Does::Hang);
+    for name in ["a", "b"] {
+        rig.add(device(name, [property("x", 1000)])).await;
+        rig.puppet.until(&format!("read {name}/x"), 1).await;
+    }
+    let began = Instant::now();
+    let (puppet, outbox) = rig.stop().await;
+    assert!(began.elapsed() <= CLOSING + SECOND, "{:?}", began.elapsed());
+    assert_eq!(puppet.count("close b"), 1);
+    for name in ["a", "b"] {
+        assert_eq!(outbox.pending_state(&id(name)), Some(DeviceState::Offline));
+    }
+}
