@@ -1,8 +1,11 @@
 //! A device while it is connected: reads on schedule, writes what is desired, and takes what the device delivers.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{future::ready, sync::Arc, time::SystemTime};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::consume_budget,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     DriverError,
@@ -42,6 +45,8 @@ pub(super) struct LiveSession<'a> {
     /// When the device's state is asked for next; `None` if its manifest wants no reports.
     state_due: Option<Instant>,
     failed_rounds: u32,
+    /// Whether an operation was served last: then the clock comes first, so that neither starves the other.
+    operated: bool,
 }
 
 /// What wakes a session.
@@ -61,7 +66,7 @@ impl<'a> LiveSession<'a> {
         let cycles = task.slots.iter().map(|slot| slot.property().collect_cycle());
         let schedule = Schedule::new(cycles, now, task.seed());
         let state_due = task.device().state_report().map(|_| now);
-        Self { task, session, schedule, state_due, failed_rounds: 0 }
+        Self { task, session, schedule, state_due, failed_rounds: 0, operated: false }
     }
 
     /// Serves the session until it ends, and closes it, or drops it if it is lost.
@@ -84,11 +89,13 @@ impl<'a> LiveSession<'a> {
 
     async fn next_event(&mut self) -> Event {
         let due = self.next_due();
+        let turn_of_clock = self.operated && due.is_some_and(|due| due <= Instant::now());
         let (context, id) = (&mut self.task.context, self.task.bound.device.id());
         tokio::select! {
             biased;
             () = context.stop.cancelled() => Event::Stopped,
             changed = context.target.changed() => if changed.is_ok() { Event::Changed } else { Event::Stopped },
+            () = ready(()), if turn_of_clock => Event::Due,
             Some(operation) = context.operations.recv() => Event::Operation(operation),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
             readings = caught(id, "changed", &context.telemetry, self.session.changed()) => Event::Delivered(readings),
@@ -96,12 +103,17 @@ impl<'a> LiveSession<'a> {
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), End> {
+        self.operated = matches!(event, Event::Operation(_));
         match event {
             Event::Stopped => Err(End::Stopped),
             Event::Changed => self.adopt_target(),
             Event::Operation(operation) => self.operate(operation).await,
             Event::Due => self.tick().await,
-            Event::Delivered(Ok(Ok(readings))) => self.deliver(readings),
+            Event::Delivered(Ok(Ok(readings))) => {
+                // A driver that delivers without ever waiting would keep the thread to itself.
+                consume_budget().await;
+                self.deliver(readings)
+            }
             Event::Delivered(Ok(Err(error))) => Err(End::Lost(error.to_string())),
             Event::Delivered(Err(panic)) => Err(End::Lost(panic)),
         }

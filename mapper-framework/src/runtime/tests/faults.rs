@@ -196,6 +196,20 @@ async fn ticks_that_a_slow_read_runs_over_are_skipped_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_device_that_delivers_nothing_over_and_over_starves_neither_the_clock_nor_an_operation() {
+    let rig = Rig::new().await;
+    rig.puppet.on("changed a", Does::Take(Duration::ZERO));
+    rig.add(device("a", [property("x", 1)])).await;
+    // Time does not advance by itself while a task has something to do.
+    while rig.puppet.count("read a/x") < 5 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    rig.write("a", "x", "7").await.expect("there is time for it");
+    rig.remove("a").await.expect("it is there");
+    rig.puppet.until("close a", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn cycles_beyond_all_measure_are_served() {
     let rig = Rig::new().await;
     rig.add(device("a", [property("x", u64::MAX), property("y", i64::MAX as u64), property("level", 1000)])).await;

@@ -104,6 +104,29 @@ async fn a_device_that_hangs_does_not_collect_operations() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flood_of_operations_does_not_starve_the_clock() {
+    let rig = Rig::new().await;
+    rig.puppet.on("write a/x", Does::Take(Duration::from_millis(10)));
+    rig.add(device("a", [property("x", 3_600_000), property("y", 1000)])).await;
+    rig.puppet.until("read a/y", 1).await;
+    let over = Arc::new(AtomicBool::new(false));
+    for _ in 0..8 {
+        let (handle, over) = (rig.handle.clone(), Arc::clone(&over));
+        tokio::spawn(async move {
+            while !over.load(Relaxed) {
+                // One that is refused for being too many is not the point here.
+                drop(handle.write(&id("a"), "x", "1").await);
+            }
+        });
+    }
+    sleep(10 * SECOND).await;
+    over.store(true, Relaxed);
+    let (reads, writes) = (rig.puppet.count("read a/y"), rig.puppet.count("write a/x"));
+    assert!(reads >= 10, "{reads} reads in ten seconds, beside {writes} writes");
+    assert!(writes > 500, "{writes} writes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_that_are_always_due_do_not_starve_an_operation() {
     let rig = Rig::new().await;
     for place in ["read a/x", "read a/y", "read a/level"] {
