@@ -85,8 +85,16 @@ impl DeviceTask {
 
     /// Serves the device until it is stopped.
     pub(super) async fn run(mut self) {
+        self.serve().await;
+        self.context.operations.close();
+        while let Ok(operation) = self.context.operations.try_recv() {
+            self.refuse(operation, End::Stopped.to_string());
+        }
+    }
+
+    async fn serve(&mut self) {
         while let Some(session) = self.connect().await {
-            match LiveSession::new(&mut self, session).serve().await {
+            match LiveSession::new(self, session).serve().await {
                 End::Stopped => break,
                 End::Reconfigured => {}
                 End::Lost(reason) | End::Silent(reason) => {
@@ -181,13 +189,15 @@ impl DeviceTask {
                         return Interruption::Reconfigured;
                     }
                 }
-                Some(operation) = self.context.operations.recv() => self.refuse(operation),
+                Some(operation) = self.context.operations.recv() => {
+                    let (_, reason) = self.context.status.state();
+                    self.refuse(operation, reason.unwrap_or_else(|| "it is not connected yet".to_owned()));
+                }
             }
         }
     }
 
-    fn refuse(&self, operation: Operation) {
-        let reason = self.context.status.read().reason.unwrap_or_else(|| "it is not connected yet".to_owned());
+    fn refuse(&self, operation: Operation, reason: String) {
         answer(operation.reply, Err(OperationError::Unavailable { device: self.id().clone(), reason }));
     }
 

@@ -412,7 +412,7 @@ impl<'a> LiveSession<'a> {
         }
         if let Some(report) = self.task.device().state_report() {
             self.state_due = Some(Instant::now() + report.cycle);
-            let state = self.task.context.status.read().state;
+            let (state, _) = self.task.context.status.state();
             self.task.context.dispatch.state(self.task.id(), state, false);
         }
         Ok(())

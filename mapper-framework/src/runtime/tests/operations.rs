@@ -104,6 +104,22 @@ async fn a_device_that_hangs_does_not_collect_operations() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn operations_that_wait_for_a_device_that_is_removed_are_told_so() {
+    let rig = running().await;
+    rig.puppet.on("write a/x", Does::Hang);
+    let a = id("a");
+    let writes = futures_util::future::join_all((0..4).map(|_| rig.handle.write(&a, "x", "1")));
+    let (answers, ()) = tokio::join!(writes, async {
+        rig.puppet.until("write a/x", 1).await;
+        rig.remove("a").await.expect("it is there");
+    });
+    for answer in answers {
+        let error = answer.expect_err("the device is gone");
+        assert!(matches!(error, OperationError::Unavailable { .. }), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_operations_does_not_starve_the_clock() {
     let rig = Rig::new().await;
     rig.puppet.on("write a/x", Does::Take(Duration::from_millis(10)));
