@@ -131,9 +131,11 @@ impl<'a> LiveSession<'a> {
         }
         let cycles = self.task.slots.iter().map(|slot| slot.property().collect_cycle());
         self.schedule.assign(cycles, Instant::now());
-        let cycle = self.task.device().state_report().map(|report| report.cycle);
-        self.state_due = cycle.map(|cycle| self.state_due.unwrap_or_else(|| Instant::now() + cycle));
-        self.set_state(DeviceState::Online);
+        // The driver's view is asked for anew: whether the device is sound may have changed with its manifest.
+        self.state_due = self.task.device().state_report().map(|_| Instant::now());
+        if self.state_due.is_none() {
+            self.set_state(DeviceState::Online);
+        }
         Ok(())
     }
 

@@ -87,6 +87,26 @@ async fn a_changed_config_ends_the_wait_for_a_device_that_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_update_does_not_overrule_the_state_that_the_driver_sees() {
+    let rig = Rig::new().await;
+    let mut rarely = device("a", [property("x", 1000)]);
+    rarely.state_report = Some(StateReport { cycle: 3600 * SECOND });
+    rig.add(rarely.clone()).await;
+    rig.puppet.until("read a/x", 2).await;
+    assert_eq!(rig.state("a").await, DeviceState::Ok);
+    rarely.properties.push(property("y", 1000));
+    rig.add(rarely.clone()).await;
+    rig.puppet.until("read a/y", 1).await;
+    assert_eq!(rig.state("a").await, DeviceState::Ok);
+
+    // A shorter cycle counts from now on, and not from the end of the longer one.
+    rarely.state_report = Some(StateReport { cycle: SECOND });
+    rig.add(rarely).await;
+    sleep(10 * SECOND).await;
+    assert!(rig.puppet.count("state a") >= 9);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_model_that_changes_reaches_its_devices() {
     let rig = Rig::new().await;
     rig.add(device("a", [property("x", 1000)])).await;
