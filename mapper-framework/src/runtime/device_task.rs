@@ -149,8 +149,10 @@ impl DeviceTask {
         let call = async { driver.connect(&device).await.map_err(|error| error.to_string()) };
         let deadline = self.context.settings.call_timeout;
         tokio::select! {
-            session = fenced(device.id(), "connect", deadline, &telemetry, call) => Ok(session.flatten()),
+            // A device that is removed before its turn is not connected to.
+            biased;
             interruption = self.interrupted() => Err(interruption),
+            session = fenced(device.id(), "connect", deadline, &telemetry, call) => Ok(session.flatten()),
         }
     }
 
@@ -180,6 +182,7 @@ impl DeviceTask {
         let stop = self.context.stop.clone();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Interruption::Stopped,
                 changed = self.context.target.changed() => {
                     if changed.is_err() {

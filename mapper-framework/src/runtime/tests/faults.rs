@@ -35,12 +35,14 @@ async fn a_panic_costs_the_session_it_happened_in_and_nothing_else() {
         rig.add(device("a", [property("x", 1000), desired("level", "5")])).await;
         sleep(10 * SECOND).await;
         assert!(rig.stats().driver_panics > 0, "{operation}");
-        assert_eq!(rig.state("a").await, DeviceState::Disconnected, "{operation}");
-        let reason = rig.snapshot("a").await.reason.expect("there is something to say");
-        assert!(reason.contains("panics"), "{operation}: {reason}");
+        if !operation.starts_with("write") {
+            // Between two attempts to write, the device is served.
+            let reason = rig.snapshot("a").await.reason.expect("there is something to say");
+            assert!(reason.contains("panics"), "{operation}: {reason}");
+        }
 
         rig.puppet.mend(operation);
-        rig.puppet.again("connect a", 1).await;
+        rig.puppet.again(if operation.starts_with("write") { operation } else { "connect a" }, 1).await;
         rig.puppet.again("read a/x", 2).await;
         assert_eq!(rig.state("a").await, DeviceState::Ok, "{operation}");
         let gap = longest_gap(&rig.puppet, "read b/x");
@@ -159,7 +161,8 @@ async fn a_property_that_fails_costs_itself_only() {
     sleep(600 * SECOND).await;
     assert_eq!((rig.puppet.count("connect a"), rig.stats().sessions_lost), (1, 0));
     assert!(rig.puppet.count("read a/y") >= 60);
-    assert_eq!(logged.lines().len(), 1, "{:?}", logged.lines());
+    let told = logged.lines().iter().filter(|line| line.contains("reads fail")).count();
+    assert_eq!(told, 1, "{:?}", logged.lines());
     assert!(rig.stats().read_failures > 5000, "each failure is counted");
 }
 
@@ -178,8 +181,9 @@ async fn three_rounds_that_fail_altogether_close_the_session_and_connect_anew() 
     rig.puppet.on("read a/x", Does::Fail);
     rig.puppet.on("read a/y", Does::Fail);
     rig.add(device("a", [property("x", 1000), property("y", 1000)])).await;
-    rig.puppet.until("connect a", 2).await;
+    rig.puppet.until("close a", 1).await;
     assert_eq!(rig.puppet.count("read a/x"), 3);
+    rig.puppet.until("connect a", 2).await;
     let deeds: Vec<_> = rig.puppet.deeds().into_iter().filter(|deed| !deed.starts_with("state")).collect();
     assert_eq!(deeds, ["connect a", "close a", "connect a"]);
 }

@@ -15,8 +15,8 @@ use tokio::{
 
 use crate::{Device, DeviceState, Driver, DriverError, Method, Property, Reading, Session, Value};
 
-/// Time is paused: a day passes in a moment, and a test that waits longer is wrong.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Time is paused: an hour passes in a moment, and a test that waits longer is wrong.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// How an operation goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,7 +93,7 @@ impl Puppet {
     /// Waits until an operation has been asked for so often.
     pub(super) async fn until(&self, operation: &str, count: usize) {
         let mut stage = self.0.subscribe();
-        let waited = timeout(DAY, stage.wait_for(|stage| stage.times(operation).len() >= count)).await;
+        let waited = timeout(HOUR, stage.wait_for(|stage| stage.times(operation).len() >= count)).await;
         let seen = waited.map(|stage| drop(stage.expect("the puppet lives")));
         assert!(seen.is_ok(), "{operation} was asked for {} times, not {count}", self.count(operation));
     }
