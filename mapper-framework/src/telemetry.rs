@@ -176,6 +176,11 @@ impl Telemetry {
         error!(%device, operation, panic, "the driver panicked");
     }
 
+    pub(crate) fn closing_cut_off(&self, devices: usize, patience: Duration) {
+        self.counters.deadlines_missed.fetch_add(devices as u64, Relaxed);
+        warn!(devices, ?patience, "sessions have not closed in time, and are cut off");
+    }
+
     // ---- reads and writes ----
 
     pub(crate) fn samples(&self, count: usize) {
