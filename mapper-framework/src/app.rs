@@ -70,12 +70,15 @@ fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
     let builder = builder.config(config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| AppError::System { what: "start the async runtime", source })?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match &cli.standalone {
             Some(folder) => run_standalone(builder, folder, cli.run_for).await,
             None => run(builder, cli.run_for).await,
         }
-    })
+    });
+    // A driver's blocking call that hangs would keep the process for ever; the grace is over.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Reads the config, sets up the log with it, and tells there what is odd about it.

@@ -7,12 +7,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{UnixListener, UnixStream},
+    time::sleep,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::{Channel, Endpoint};
@@ -172,9 +174,24 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// Accepts connections for as long as the stream is polled. One that fails to be accepted costs only itself.
+/// The pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections for as long as the stream is polled. One that fails to be accepted costs only itself: when the process has
+/// no file descriptor left, the next one is accepted when it has.
 pub(crate) fn incoming(socket: Arc<Socket>) -> impl tokio_stream::Stream<Item = io::Result<UnixStream>> {
-    futures_util::stream::unfold(socket, |socket| async move { Some((socket.accept().await, socket)) })
+    futures_util::stream::unfold(socket, |socket| async move {
+        loop {
+            match socket.accept().await {
+                Ok(stream) => return Some((Ok(stream), socket)),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted, and will be waited for");
+                    // The listener stays ready, so without a pause this would spin.
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    })
 }
 
 #[cfg(test)]

@@ -76,6 +76,7 @@ struct Running {
     stop: CancellationToken,
     /// Cancelled by the task when it has ended.
     ended: CancellationToken,
+    task: Id,
 }
 
 impl Manager {
@@ -178,26 +179,21 @@ impl Manager {
     fn start(&mut self, id: &DeviceId, bound: Arc<BoundDevice>) {
         let (target, targets) = watch::channel(bound);
         let (operations, received) = mpsc::channel(OPERATIONS);
-        let running = Running {
-            target,
-            operations,
-            status: Arc::new(StatusCell::new()),
-            stop: CancellationToken::new(),
-            ended: CancellationToken::new(),
-        };
+        let (stop, ended, status) = (CancellationToken::new(), CancellationToken::new(), Arc::new(StatusCell::new()));
         let context = Context {
             driver: Arc::clone(&self.driver),
             settings: self.settings,
             dispatch: self.dispatch.clone(),
             telemetry: self.telemetry.clone(),
-            status: Arc::clone(&running.status),
+            status: Arc::clone(&status),
             target: targets,
             operations: received,
-            stop: running.stop.clone(),
+            stop: stop.clone(),
         };
         let predecessor = self.leaving.get(id).cloned();
-        let task = self.tasks.spawn(serve(context, predecessor, running.ended.clone().drop_guard()));
-        self.task_devices.insert(task.id(), id.clone());
+        let task = self.tasks.spawn(serve(context, predecessor, ended.clone().drop_guard())).id();
+        self.task_devices.insert(task, id.clone());
+        let running = Running { target, operations, status, stop, ended, task };
         if let Some(entry) = self.devices.get_mut(id) {
             entry.running = Some(running);
         }
@@ -327,7 +323,11 @@ impl Manager {
         if self.leaving.get(&id).is_some_and(CancellationToken::is_cancelled) {
             self.leaving.remove(&id);
         }
-        let running = self.devices.get_mut(&id).and_then(|entry| entry.running.take_if(|it| it.ended.is_cancelled()));
+        let Some(entry) = self.devices.get_mut(&id) else {
+            // What the task read in its last moment is no longer of interest.
+            return self.dispatch.forget(&id);
+        };
+        let running = entry.running.take_if(|running| running.task == task);
         if let Some(running) = running.filter(|_| died) {
             self.telemetry.task_died(&id);
             let bound = Arc::clone(&running.target.borrow());

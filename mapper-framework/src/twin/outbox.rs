@@ -78,9 +78,16 @@ enum Class {
 struct PendingDevice {
     /// By name, so that reports read the same each time.
     twins: BTreeMap<Arc<str>, TwinUpdate>,
-    state: Option<DeviceState>,
+    state: Option<PendingState>,
     turn: Option<Turn>,
     refusals: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PendingState {
+    state: DeviceState,
+    /// Whether it goes before the device's twins: one that has changed does, one that is repeated or the last does not.
+    ahead: bool,
 }
 
 impl Outbox {
@@ -97,10 +104,12 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Takes in a device's state. `urgent` brings the device ahead.
+    /// Takes in a device's state. `urgent` brings the device ahead, and the state before its twins.
     pub(crate) fn post_state(&self, device: &DeviceId, state: DeviceState, urgent: bool) {
         let mut pending = self.lock();
-        pending.entry(device).state = Some(state);
+        let entry = pending.entry(device);
+        let waits_ahead = entry.state.is_some_and(|pending| pending.ahead && pending.state == state);
+        entry.state = Some(PendingState { state, ahead: urgent || waits_ahead });
         pending.enqueue(device, Class::of(urgent));
         drop(pending);
         self.wake.notify_one();
@@ -128,7 +137,7 @@ impl Outbox {
     /// The state that waits of a device.
     #[cfg(test)]
     pub(crate) fn pending_state(&self, device: &DeviceId) -> Option<DeviceState> {
-        self.lock().devices.get(device)?.state
+        self.lock().devices.get(device)?.state.map(|pending| pending.state)
     }
 
     /// Waits until there is something to report.
@@ -149,7 +158,9 @@ impl Outbox {
         let mut pending = self.lock();
         let entry = pending.entry(&report.device);
         match report.content {
-            Content::State(state) => drop(entry.state.get_or_insert(state)),
+            Content::State(state) => {
+                entry.state.get_or_insert(PendingState { state, ahead: true });
+            }
             Content::Twins(twins) => {
                 for twin in twins {
                     entry.twins.entry(twin.property.shared_name()).or_insert(twin);
@@ -194,7 +205,7 @@ impl Pending {
         let ((class, _), device) = self.turns.pop_first()?;
         let entry = self.devices.get_mut(&device)?;
         entry.turn = None;
-        let content = entry.take(class);
+        let content = entry.take();
         let refusals = entry.refusals;
         if entry.is_empty() {
             self.devices.remove(&device);
@@ -211,10 +222,10 @@ impl PendingDevice {
         self.twins.is_empty() && self.state.is_none()
     }
 
-    /// What is to be reported now. A changed state comes before its twins, and one that is only repeated after them.
-    fn take(&mut self, class: Class) -> Content {
-        match self.state.take_if(|_| class != Class::Ordinary || self.twins.is_empty()) {
-            Some(state) => Content::State(state),
+    /// What is to be reported now.
+    fn take(&mut self) -> Content {
+        match self.state.take_if(|pending| pending.ahead || self.twins.is_empty()) {
+            Some(pending) => Content::State(pending.state),
             None if self.twins.len() <= MAX_TWINS => {
                 Content::Twins(std::mem::take(&mut self.twins).into_values().collect())
             }
@@ -288,6 +299,52 @@ mod tests {
         assert_eq!(take(&outbox), pair("b", "x=1"));
         assert_eq!(take(&outbox), pair("a", "x=1"));
         assert_eq!(take(&outbox), pair("a", "online"));
+    }
+
+    #[test]
+    fn the_last_state_comes_after_the_last_values_even_of_a_device_that_is_ahead() {
+        let outbox = Outbox::default();
+        outbox.post_state(&device("a"), DeviceState::Online, true);
+        outbox.post_twins(&device("a"), [twin("x", 1)], true);
+        outbox.post_state(&device("a"), DeviceState::Offline, false);
+        assert_eq!(take(&outbox), pair("a", "x=1"));
+        assert_eq!(take(&outbox), pair("a", "offline"));
+
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        let report = outbox.take().expect("something is pending");
+        outbox.post_state(&device("a"), DeviceState::Offline, false);
+        outbox.put_back(report, false);
+        assert_eq!(take(&outbox), pair("a", "x=1"));
+        assert_eq!(take(&outbox), pair("a", "offline"));
+    }
+
+    #[test]
+    fn a_changed_state_stays_ahead_when_it_is_repeated() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        outbox.post_state(&device("a"), DeviceState::Disconnected, true);
+        outbox.post_state(&device("a"), DeviceState::Disconnected, false);
+        assert_eq!(take(&outbox), pair("a", "disconnected"));
+    }
+
+    #[tokio::test]
+    async fn several_posts_and_a_wait_that_is_given_up_lose_no_wake_up() {
+        let outbox = Outbox::default();
+        for _ in 0..3 {
+            // One wait is cancelled in the moment in which it is woken.
+            let waits = outbox.filled();
+            tokio::pin!(waits);
+            assert!(futures_util::poll!(&mut waits).is_pending());
+            outbox.post_twins(&device("a"), [twin("x", 1)], false);
+            outbox.post_twins(&device("b"), [twin("x", 1)], false);
+        }
+        outbox.filled().await;
+        while outbox.take().is_some() {}
+        let (mut one, mut other) = (Box::pin(outbox.filled()), Box::pin(outbox.filled()));
+        assert!(futures_util::poll!(&mut one).is_pending() && futures_util::poll!(&mut other).is_pending());
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        drop(one);
+        other.await;
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Reporter {
         }
         tokio::select! {
             () = self.pacer.ready() => {}
-            _ = self.edge.changed() => {}
+            () = switched(&mut self.edge) => {}
         }
         true
     }
@@ -180,7 +180,7 @@ impl Reporter {
         // A call can also fail on a connection that is sound, and is not to be hammered then.
         let pause = tokio::time::sleep(RETRY);
         tokio::select! {
-            _ = self.edge.changed() => {}
+            () = switched(&mut self.edge) => {}
             () = pause => {}
         }
     }
@@ -192,6 +192,14 @@ impl Reporter {
             self.telemetry.report_refused(&report.device, error);
             self.outbox.put_back(report, true);
         }
+    }
+}
+
+/// Waits for another connection, or for the end of the present one. Once the link has ended there will be none, and the wait does
+/// not end.
+async fn switched(edge: &mut watch::Receiver<Option<EdgeClient>>) {
+    if edge.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -222,6 +230,17 @@ mod tests {
         assert!(reporter.render(&device, &twin("21 °C", "")).is_none());
         assert!(reporter.render(&device, &twin("21C", "")).is_some());
         assert_eq!(reporter.telemetry.stats().twins_illegal, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_has_ended_does_not_undo_the_pace() {
+        let mut reporter = reporter();
+        reporter.outbox.post_twins(&DeviceId::new("", "a"), [twin("21", "")], false);
+        for _ in 0..90 {
+            reporter.pacer.spend();
+        }
+        let work = tokio::time::timeout(Duration::from_millis(900), reporter.work(&CancellationToken::new()));
+        assert!(work.await.is_err(), "there is a call to spend in a second only");
     }
 
     #[tokio::test]
