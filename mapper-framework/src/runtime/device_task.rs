@@ -50,7 +50,8 @@ pub(super) struct Context {
     pub(super) status: Arc<StatusCell>,
     /// The device as edgecore wants it; the latest one counts.
     pub(super) target: watch::Receiver<Arc<BoundDevice>>,
-    pub(super) operations: mpsc::Receiver<Operation>,
+    /// In boxes: a channel has room for 32 from the start, for each device.
+    pub(super) operations: mpsc::Receiver<Box<Operation>>,
     /// Cancelled when the device is removed or the mapper stops.
     pub(super) stop: CancellationToken,
 }
@@ -179,7 +180,7 @@ impl DeviceTask {
                         return Interruption::Reconfigured;
                     }
                 }
-                Some(operation) = self.context.operations.recv() => self.refuse(operation),
+                Some(operation) = self.context.operations.recv() => self.refuse(*operation),
             }
         }
     }
