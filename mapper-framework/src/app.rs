@@ -4,7 +4,7 @@ use std::{
     env,
     future::Future,
     io::{self, IsTerminal},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -32,8 +32,8 @@ enum AppError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Mapper(#[from] MapperError),
-    #[error("--standalone {}: {source}", folder.display())]
-    Standalone { folder: PathBuf, source: LocalEdgeError },
+    #[error("--standalone: {0}")]
+    Standalone(#[from] LocalEdgeError),
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
 }
@@ -99,10 +99,9 @@ async fn run(builder: MapperBuilder, run_for: Option<Duration>) -> Result<(), Ap
 async fn run_standalone(mut builder: MapperBuilder, devices: &Path, run_for: Option<Duration>) -> Result<(), AppError> {
     let folder = tempfile::tempdir();
     let folder = folder.map_err(|source| AppError::System { what: "make a folder for the sockets", source })?;
-    let fail = |source| AppError::Standalone { folder: devices.to_owned(), source };
-    let edge = LocalEdge::builder().start(folder.path()).await.map_err(fail)?;
+    let edge = LocalEdge::builder().start(folder.path()).await?;
     let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
-    edge.watch(devices).await.map_err(fail)?;
+    edge.watch(devices).await?;
     builder.config.common.edgecore_sock = edge.socket().to_owned();
     builder.config.grpc_server.socket_path = folder.path().join("mapper.sock");
     let ended = run(builder, run_for).await;

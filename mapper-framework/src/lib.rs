@@ -1,4 +1,56 @@
 //! Write KubeEdge device mappers in Rust.
+//!
+//! KubeEdge takes Kubernetes to edge nodes, where a *mapper* per protocol reads and writes the devices and talks to `edgecore`
+//! over the Device Management Interface (DMI). This crate is everything of a mapper but its driver: the DMI, a task per device
+//! that reads on schedule and survives what drivers do, device twins in both directions within edgecore's limits, the config,
+//! the command line, and an edgecore within the process to try it all without a cluster.
+//!
+//! # A whole mapper
+//!
+//! ```no_run
+//! use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Session, Value};
+//!
+//! struct Clock;
+//!
+//! impl Driver for Clock {
+//!     type Config = ();
+//!     type Session = Clock;
+//!
+//!     async fn connect(&self, _device: &Device, (): ()) -> Result<Clock, DriverError> {
+//!         Ok(Clock)
+//!     }
+//! }
+//!
+//! impl Session for Clock {
+//!     type Visitor = ();
+//!
+//!     async fn read(&mut self, _property: &Property<()>) -> Result<Value, DriverError> {
+//!         Ok(std::time::UNIX_EPOCH.elapsed()?.as_secs_f64().into())
+//!     }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     Mapper::builder(Clock).package(mapper_framework::package!()).protocol("clock").main()
+//! }
+//! ```
+//!
+//! `clock --standalone devices` runs it on the manifests in the folder `devices`; without that flag it connects to the edgecore
+//! of its node.
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! | --- | --- |
+//! | what a driver has to do, and what the framework does for it | [`Driver`], [`Session`], [`DriverError`] |
+//! | devices, properties and values | [`model`] |
+//! | the keys of the config file, the environment and the flags | [`config`] |
+//! | a mapper as part of another program | [`Mapper::run_until`], [`Handle`] |
+//! | an edgecore for tests, and what a mapper does against it | [`local_edge`] |
+//! | what a mapper counts | [`Stats`] |
+//!
+//! # Features
+//!
+//! None yet.
 
 mod app;
 mod backoff;

@@ -197,7 +197,12 @@ impl MapperBuilder {
     pub fn build(self) -> Mapper {
         let (telemetry, outbox) = (Telemetry::default(), Arc::<Outbox>::default());
         let config = self.config;
-        let settings = Settings { call_timeout: config.driver.call_timeout, backoff_max: config.driver.backoff_max };
+        let settings = Settings {
+            call_timeout: config.driver.call_timeout,
+            backoff_max: config.driver.backoff_max,
+            // The other half is for the reports.
+            closing: config.shutdown.grace / 2,
+        };
         let dispatch = Dispatch::new(Arc::clone(&outbox), telemetry.clone());
         let budget = config.report.calls_per_second;
         let (manager, handle) = Manager::new(self.driver, settings, budget, dispatch, telemetry.clone());

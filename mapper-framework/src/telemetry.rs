@@ -135,7 +135,6 @@ impl Telemetry {
     }
 
     pub(crate) fn state_changed(&self, device: &DeviceId, state: DeviceState, reason: Option<&str>) {
-        let reason = reason.unwrap_or_default();
         info!(%device, %state, reason, "device state");
     }
 
@@ -151,9 +150,15 @@ impl Telemetry {
         info!(%device, "connected");
     }
 
+    /// Logged when failing begins, as is each new reason with the device's state; counted each time.
     pub(crate) fn connect_failed(&self, device: &DeviceId, error: &dyn fmt::Display, attempt: u32, pause: Duration) {
         self.counters.connect_failures.fetch_add(1, Relaxed);
-        warn!(%device, attempt, ?pause, %error, "cannot connect, and will try again");
+        let pause = Duration::from_millis(pause.as_millis() as u64);
+        if attempt == 1 {
+            warn!(%device, ?pause, %error, "cannot connect, and will try again");
+        } else {
+            debug!(%device, attempt, ?pause, %error, "still cannot connect");
+        }
     }
 
     pub(crate) fn session_lost(&self, device: &DeviceId, reason: &dyn fmt::Display) {
@@ -169,6 +174,11 @@ impl Telemetry {
     pub(crate) fn driver_panicked(&self, device: &DeviceId, operation: &str, panic: &str) {
         self.counters.driver_panics.fetch_add(1, Relaxed);
         error!(%device, operation, panic, "the driver panicked");
+    }
+
+    pub(crate) fn closing_cut_off(&self, devices: usize, patience: Duration) {
+        self.counters.deadlines_missed.fetch_add(devices as u64, Relaxed);
+        warn!(devices, ?patience, "sessions have not closed in time, and are cut off");
     }
 
     // ---- reads and writes ----

@@ -20,3 +20,8 @@ mod tool;
 pub use child::{ChildGuard, DEADLINE};
 pub use port::free_port;
 pub use tool::{Tool, go_client, python};
+
+/// The driver in the README is compiled, so that it stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -29,14 +29,14 @@ pub fn python() -> Tool {
     Request { tool: "python", variable: PYTHON, file: None }.answer()
 }
 
-/// The Go client whose folder below `tests/clients` has this name, as in `go-1.67`.
+/// The Go client of this name: `go-1.53` or `go-1.67`, by the release of grpc-go in it.
 ///
 /// # Panics
 ///
 /// If the test was not started by `cargo xtask test`, which builds it.
 #[track_caller]
-pub fn go_client(folder: &str) -> Tool {
-    Request { tool: "go", variable: GO_CLIENTS, file: Some(folder) }.answer()
+pub fn go_client(name: &str) -> Tool {
+    Request { tool: "go", variable: GO_CLIENTS, file: Some(name) }.answer()
 }
 
 /// What a test asks for.

@@ -145,8 +145,14 @@ impl Format {
         Some(if self.is_plain() { decimal } else { tidy((decimal - self.bias) / self.scale) })
     }
 
-    fn is_plain(&self) -> bool {
+    /// Whether the number stands as it is.
+    pub(crate) fn is_plain(&self) -> bool {
         self.scale == 1.0 && self.bias == 0.0
+    }
+
+    /// Whether no value has a fraction.
+    pub(crate) fn is_integral(&self) -> bool {
+        self.number.integers().is_some() && self.scale.fract() == 0.0 && self.bias.fract() == 0.0
     }
 }
 

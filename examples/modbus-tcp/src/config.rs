@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use mapper_framework::{DriverError, Value};
+use mapper_framework::{AccessMode, DataType, DriverError, Value};
 use serde::Deserialize;
 
 use crate::{
@@ -62,12 +62,31 @@ impl Visitor {
         self.span
     }
 
+    /// Checks that the property can be what its device model says.
+    pub(crate) fn check(&self, data_type: DataType, access_mode: AccessMode) -> Result<(), Unsuited> {
+        use DataType as T;
+        let is_read_write = access_mode == AccessMode::ReadWrite;
+        if is_read_write && !self.span.table.is_writable() {
+            return Err(Unsuited::ReadOnly(self.span));
+        }
+        let unsuited = |holds, suited| Err(Unsuited::DataType { span: self.span, holds, data_type, suited });
+        match (&self.format, data_type) {
+            (_, T::String) if !is_read_write => Ok(()),
+            (None, T::Boolean | T::Int) => Ok(()),
+            (None, _) => unsuited("one bit", "BOOLEAN or INT"),
+            (Some(_), T::Float | T::Double) => Ok(()),
+            (Some(format), T::Int) if format.is_integral() => Ok(()),
+            (Some(format), T::Boolean) if format.is_integral() && format.is_plain() => Ok(()),
+            (Some(format), _) if format.is_integral() => unsuited("an integer", "INT, FLOAT or DOUBLE"),
+            (Some(_), _) => unsuited("a number with a fraction", "FLOAT or DOUBLE"),
+        }
+    }
+
     /// The value of the span's registers.
     pub(crate) fn decode(&self, words: &[u16]) -> Result<Value, DriverError> {
         match &self.format {
             Some(format) => Ok(format.decode(words)?),
-            // As a number, which becomes a boolean where the device model says so.
-            None => Ok(Value::from(words[0])),
+            None => Ok(Value::from(words[0] != 0)),
         }
     }
 
@@ -161,6 +180,15 @@ enum Mistake {
     BeyondTheEnd { address: u16, count: u16 },
 }
 
+/// Why a property cannot be what its device model says, although its visitor is right.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsuited {
+    #[error("{0} can only be read, as Modbus has it: the device model has to say ReadOnly")]
+    ReadOnly(Span),
+    #[error("{span} holds {holds}, which does not suit {data_type}: the device model has to say {suited}")]
+    DataType { span: Span, holds: &'static str, data_type: DataType, suited: &'static str },
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
@@ -231,6 +259,37 @@ mod tests {
         assert!(error.starts_with("`type` is missing: InputRegister needs int16"), "{error}");
         let error = mistake(json!({"register": "InputRegister", "address": 0, "type": "int16", "scale": 0}));
         assert_eq!(error, "`scale` is 0, which makes every value the same");
+    }
+
+    #[test]
+    fn a_visitor_has_to_suit_the_device_model() -> anyhow::Result<()> {
+        use AccessMode::{ReadOnly, ReadWrite};
+        use DataType as T;
+        let coil = visitor(json!({"register": "Coil", "address": 0}))?;
+        let input = visitor(json!({"register": "DiscreteInput", "address": 0}))?;
+        let of = |data_type: &str, scale: f64| {
+            visitor(json!({"register": "HoldingRegister", "address": 0, "type": data_type, "scale": scale}))
+        };
+        let (integer, kilo, tenths, float) =
+            (of("int16", 1.0)?, of("int16", 1000.0)?, of("int16", 0.1)?, of("float32", 1.0)?);
+        let suited = |visitor: &Visitor, access_mode| {
+            let all = [T::Int, T::Float, T::Double, T::String, T::Boolean, T::Bytes, T::Stream];
+            all.into_iter().filter(|it| visitor.check(*it, access_mode).is_ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(suited(&coil, ReadWrite), [T::Int, T::Boolean]);
+        assert_eq!(suited(&coil, ReadOnly), [T::Int, T::String, T::Boolean]);
+        assert_eq!(suited(&input, ReadWrite), []);
+        assert_eq!(suited(&integer, ReadWrite), [T::Int, T::Float, T::Double, T::Boolean]);
+        assert_eq!(suited(&kilo, ReadWrite), [T::Int, T::Float, T::Double]);
+        assert_eq!(suited(&tenths, ReadWrite), [T::Float, T::Double]);
+        assert_eq!(suited(&float, ReadOnly), [T::Float, T::Double, T::String]);
+        let error = tenths.check(T::Int, ReadOnly).expect_err("it has a fraction").to_string();
+        assert_eq!(
+            error,
+            "HoldingRegister 0 holds a number with a fraction, which does not suit INT: the device model has to say \
+             FLOAT or DOUBLE"
+        );
+        Ok(())
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub struct Unit {
 impl Session for Unit {
     type Visitor = Visitor;
 
+    fn check(property: &Property<Visitor>) -> Result<(), DriverError> {
+        property.visitor().check(property.data_type(), property.access_mode()).map_err(DriverError::refused)
+    }
+
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
         let visitor = property.visitor();
         let words = self.fetch(visitor.span()).await.map_err(|fault| fault.at(visitor.span()))?;

@@ -1,11 +1,10 @@
-//! The program. `modbus-tcp --standalone devices` runs it without Kubernetes.
+//! The program. README.md says how to run it, with and without Kubernetes.
 
-// fn main() -> std::process::ExitCode {
-//     mapper_framework::Mapper::builder(modbus_tcp::ModbusTcp::default())
-//         .package(mapper_framework::package!())
-//         .protocol("modbus-tcp")
-//         .main()
-// }
+use std::process::ExitCode;
 
-/// Stands in until the framework has the builder above.
-fn main() {}
+use mapper_framework::Mapper;
+use modbus_tcp::ModbusTcp;
+
+fn main() -> ExitCode {
+    Mapper::builder(ModbusTcp::default()).package(mapper_framework::package!()).protocol("modbus-tcp").main()
+}

@@ -20,6 +20,10 @@ impl Table {
         matches!(self, Self::Coil | Self::DiscreteInput)
     }
 
+    pub(crate) fn is_writable(self) -> bool {
+        matches!(self, Self::Coil | Self::HoldingRegister)
+    }
+
     /// The most that the Modbus specification lets a request ask for.
     fn limit(self) -> u32 {
         if self.holds_bits() { 2000 } else { 125 }

@@ -76,6 +76,8 @@ mod validate;
 mod warning;
 mod yaml;
 
+pub(crate) use validate::MAX_SOCKET_PATH;
+
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use super::{Config, InvalidValue};
 
 /// `sun_path` holds 108 bytes on Linux, the last of which is zero.
-pub(super) const MAX_SOCKET_PATH: usize = 107;
+pub(crate) const MAX_SOCKET_PATH: usize = 107;
 
 /// The first key whose value cannot work, and why.
 pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidValue)> {

@@ -22,6 +22,10 @@ use super::{
 /// The largest request that is read. A device with 10,000 properties takes about 2 MB.
 const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
+/// The longest message of a status, in bytes. It travels in a header, percent-encoded; a client drops the call whose headers are
+/// larger than it takes, which is 16 KiB with some.
+const MAX_MESSAGE: usize = 4000;
+
 /// Serves DMI and gRPC reflection on `socket` until `shutdown`, then lets calls under way finish.
 pub(crate) async fn serve(
     socket: Socket,
@@ -166,16 +170,25 @@ fn twin(sample: &Sample) -> pb::Twin {
 
 impl From<Invalid> for Status {
     fn from(invalid: Invalid) -> Self {
-        Self::invalid_argument(invalid.to_string())
+        Self::invalid_argument(cut(invalid.to_string()))
     }
 }
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Invalid(message) => Self::invalid_argument(message),
-            Refusal::NotFound(message) => Self::not_found(message),
+            Refusal::Invalid(message) => Self::invalid_argument(cut(message)),
+            Refusal::NotFound(message) => Self::not_found(cut(message)),
             Refusal::Stopping => Self::unavailable(refusal.to_string()),
         }
     }
+}
+
+fn cut(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        let end = (0..=MAX_MESSAGE).rev().find(|&end| message.is_char_boundary(end)).unwrap_or_default();
+        message.truncate(end);
+        message.push('…');
+    }
+    message
 }

@@ -18,8 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-/// The longest path a unix socket can have: `sun_path` holds 108 bytes with the final zero.
-pub(crate) const MAX_SOCKET_PATH: usize = 107;
+pub(crate) use crate::config::MAX_SOCKET_PATH;
 
 /// Why the mapper's socket cannot be listened on. The texts name the path and the cure.
 #[derive(Debug, thiserror::Error)]

@@ -105,8 +105,11 @@ fn sent(
     match result {
         Ok(()) => (Tone::Good, format!("{kind} {id} {done}")),
         // Nothing is lost: the mapper gets it when it registers.
-        Err(failure @ (SendFailure::NoMapper(_) | SendFailure::NotRunning)) if operation != Operation::Remove => {
-            (Tone::Plain, clean(&format!("{kind} {id} kept: {failure}")))
+        Err(SendFailure::NoMapper(protocol)) if operation != Operation::Remove => {
+            (Tone::Plain, clean(&format!("{kind} {id} applied, waits for a mapper of protocol {protocol}")))
+        }
+        Err(SendFailure::NotRunning) if operation != Operation::Remove => {
+            (Tone::Plain, format!("{kind} {id} applied, waits for the edge to run"))
         }
         Err(failure) => (Tone::Bad, clean(&format!("{kind} {id} could not be told to {to_do}: {failure}"))),
     }

@@ -40,6 +40,9 @@ pub(super) struct Follower {
 impl Follower {
     /// Starts to watch a folder and applies what is in it.
     pub(super) async fn start(core: Arc<Core>, folder: &Path) -> Result<Self, LocalEdgeError> {
+        let unreadable = |error| LocalEdgeError::io(folder, error);
+        // The watcher says less plainly what is wrong with a folder.
+        drop(tokio::fs::read_dir(folder).await.map_err(unreadable)?);
         let (signal, changed) = mpsc::channel(1);
         let failed = |source: notify::Error| LocalEdgeError::Watch { path: folder.to_owned(), source: source.into() };
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -60,7 +63,7 @@ impl Follower {
             applied: BTreeMap::new(),
             said: Vec::new(),
         };
-        follower.read().await.map_err(|error| LocalEdgeError::io(folder, error))?;
+        follower.read().await.map_err(unreadable)?;
         Ok(follower)
     }
 

@@ -17,6 +17,21 @@ pub struct Device {
 }
 
 impl Device {
+    /// Starts a device in the namespace `default` of which everything but the name has its default, for the tests of a driver.
+    pub fn builder(name: &str) -> DeviceBuilder {
+        DeviceBuilder {
+            device: Self {
+                id: DeviceId::new("default", name),
+                model: ModelId::new("default", "model"),
+                protocol: String::new(),
+                config: ConfigData::new(),
+                properties: Vec::new(),
+                methods: Vec::new(),
+                state_report: None,
+            },
+        }
+    }
+
     /// Namespace and name.
     pub fn id(&self) -> &DeviceId {
         &self.id
@@ -55,6 +70,61 @@ impl Device {
     /// How often the device's state is reported; `None` when the manifest asks for no reports.
     pub fn state_report(&self) -> Option<StateReport> {
         self.state_report
+    }
+}
+
+/// Builds a [`Device`].
+///
+/// ```
+/// use mapper_framework::{DataType, Device, Property};
+///
+/// let level = Property::builder("level", DataType::Int).build();
+/// let config = serde_json::json!({"port": 502});
+/// let device = Device::builder("tank").config(config.as_object().cloned().unwrap()).property(level).build();
+/// assert_eq!(device.id().as_str(), "default/tank");
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DeviceBuilder {
+    device: Device,
+}
+
+impl DeviceBuilder {
+    /// Sets `spec.protocol.protocolName`; empty by default.
+    pub fn protocol(mut self, protocol: &str) -> Self {
+        self.device.protocol = protocol.to_owned();
+        self
+    }
+
+    /// Sets `spec.protocol.configData`; empty by default.
+    pub fn config(mut self, config: ConfigData) -> Self {
+        self.device.config = config;
+        self
+    }
+
+    /// Adds a property.
+    pub fn property(mut self, property: Property) -> Self {
+        self.device.properties.push(Arc::new(property));
+        self
+    }
+
+    /// Adds a method that can be called on these properties.
+    pub fn method(mut self, name: &str, property_names: &[&str]) -> Self {
+        let property_names = property_names.iter().map(|&name| name.to_owned()).collect();
+        self.device.methods.push(Method { name: name.to_owned(), description: String::new(), property_names });
+        self
+    }
+
+    /// Asks for reports of the device's state; none by default.
+    pub fn state_report(mut self, cycle: Duration) -> Self {
+        self.device.state_report = Some(StateReport { cycle });
+        self
+    }
+
+    /// Ends the building.
+    #[must_use]
+    pub fn build(self) -> Device {
+        self.device
     }
 }
 

@@ -11,7 +11,7 @@ mod resolve;
 mod sample;
 mod value;
 
-pub use device::{Device, DeviceState, Method, StateReport};
+pub use device::{Device, DeviceBuilder, DeviceState, Method, StateReport};
 pub use id::{DeviceId, ModelId, NamespacedName};
 pub use property::{AccessMode, Property, PropertyBuilder};
 pub use push::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush};

@@ -76,7 +76,7 @@ pub struct ModelProperty {
 }
 
 /// Something wrong with a device's manifest or model. It costs the property it names, or the device if it names none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
     property: Option<String>,
     field: String,

@@ -5,7 +5,13 @@ use std::sync::Arc;
 use crate::{
     driver::{ErasedDriver, ErasedProperty},
     model::{Device, DeviceInstance, DeviceModel, Problem, Property},
+    telemetry::Telemetry,
 };
+
+use super::call::checked;
+
+/// How many problems of a device its complaint tells. All of them are in the log.
+const MAX_TOLD: usize = 10;
 
 /// A device and, of each property, what the driver made of its visitor. A property that did not fit is left out.
 pub(super) struct BoundDevice {
@@ -26,14 +32,23 @@ pub(super) struct BoundProperty {
 
 impl BoundDevice {
     /// Joins manifest, model and driver.
-    pub(super) fn new(driver: &dyn ErasedDriver, instance: &DeviceInstance, model: &DeviceModel) -> Self {
+    pub(super) fn new(
+        driver: &dyn ErasedDriver,
+        instance: &DeviceInstance,
+        model: &DeviceModel,
+        telemetry: &Telemetry,
+    ) -> Self {
         let resolved = Device::resolve(instance, model);
         let (mut device, mut problems) = (resolved.device, resolved.problems);
-        let config_problem = driver.check_config(&device).err();
+        let config = checked(&device.id, telemetry, || driver.check_config(&device))
+            .unwrap_or_else(|panic| Err(Problem::of_device("protocol.configData", panic)));
+        let config_problem = config.err();
         problems.extend(config_problem.clone());
         let mut properties = Vec::with_capacity(device.properties.len());
         for property in &device.properties {
-            match driver.bind(property) {
+            let bound = checked(&device.id, telemetry, || driver.bind(property))
+                .unwrap_or_else(|panic| Err(Problem::of_property(property.name(), "visitors.configData", panic)));
+            match bound {
                 Ok(erased) => properties.push(BoundProperty { property: Arc::clone(property), erased }),
                 Err(problem) => problems.push(problem),
             }
@@ -47,9 +62,11 @@ impl BoundDevice {
         self.device.config() == other.device.config() && self.device.protocol() == other.device.protocol()
     }
 
-    /// All problems in one line; `None` if there are none.
+    /// The problems in one line; `None` if there are none.
     pub(super) fn complaint(&self) -> Option<String> {
-        let problems: Vec<_> = self.problems.iter().map(ToString::to_string).collect();
-        (!problems.is_empty()).then(|| problems.join("; "))
+        let problems: Vec<_> = self.problems.iter().take(MAX_TOLD).map(ToString::to_string).collect();
+        let more = self.problems.len() - problems.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        (!problems.is_empty()).then(|| problems.join("; ") + &more)
     }
 }

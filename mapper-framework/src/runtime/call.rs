@@ -1,6 +1,11 @@
 //! A call into the driver, fenced in: a deadline, and no way out for a panic.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    any::Any,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use tokio::time::timeout;
@@ -40,11 +45,23 @@ pub(super) async fn caught<T>(
     call: impl Future<Output = T>,
 ) -> Result<T, String> {
     // What a panic leaves behind half done is dropped by the caller.
-    AssertUnwindSafe(call).catch_unwind().await.map_err(|panic| {
-        let message = panic_message(&*panic);
-        telemetry.driver_panicked(device, operation, message);
-        format!("the driver panicked in {operation}: {message}")
-    })
+    AssertUnwindSafe(call).catch_unwind().await.map_err(|panic| told(device, operation, telemetry, &*panic))
+}
+
+/// Has the driver's types read what the user wrote.
+///
+/// # Errors
+///
+/// They panicked.
+pub(super) fn checked<T>(device: &DeviceId, telemetry: &Telemetry, check: impl FnOnce() -> T) -> Result<T, String> {
+    // Nothing is shared with the check but the driver, and that must bear its panics anyway.
+    catch_unwind(AssertUnwindSafe(check)).map_err(|panic| told(device, "check", telemetry, &*panic))
+}
+
+fn told(device: &DeviceId, operation: &'static str, telemetry: &Telemetry, panic: &(dyn Any + Send)) -> String {
+    let message = panic_message(panic);
+    telemetry.driver_panicked(device, operation, message);
+    format!("the driver panicked in {operation}: {message}")
 }
 
 /// What a panic said.

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) call_timeout: Duration,
     /// The longest pause between two attempts to connect.
     pub(crate) backoff_max: Duration,
+    /// How long sessions may take to close when the mapper stops.
+    pub(crate) closing: Duration,
 }
 
 /// What a device's task is given by the manager.
@@ -64,7 +66,7 @@ pub(super) struct DeviceTask {
     pub(super) slots: Vec<Slot>,
     /// The pauses between attempts to connect. Only a value that was read starts it over: a session that is lost as soon as it is
     /// opened is no success.
-    backoff: Backoff,
+    pub(super) backoff: Backoff,
 }
 
 /// Why waiting for a session was interrupted.
@@ -84,11 +86,19 @@ impl DeviceTask {
 
     /// Serves the device until it is stopped.
     pub(super) async fn run(mut self) {
+        self.serve().await;
+        self.context.operations.close();
+        while let Ok(operation) = self.context.operations.try_recv() {
+            self.refuse(*operation, End::Stopped.to_string());
+        }
+    }
+
+    async fn serve(&mut self) {
         while let Some(session) = self.connect().await {
-            match LiveSession::new(&mut self, session).serve().await {
+            match LiveSession::new(self, session).serve().await {
                 End::Stopped => break,
                 End::Reconfigured => {}
-                End::Lost(reason) => {
+                End::Lost(reason) | End::Silent(reason) => {
                     self.context.telemetry.session_lost(self.id(), &reason);
                     self.set_state(DeviceState::Disconnected, Some(reason));
                     let pause = self.backoff.next();
@@ -140,8 +150,10 @@ impl DeviceTask {
         let call = async { driver.connect(&device).await.map_err(|error| error.to_string()) };
         let deadline = self.context.settings.call_timeout;
         tokio::select! {
-            session = fenced(device.id(), "connect", deadline, &telemetry, call) => Ok(session.flatten()),
+            // A device that is removed before its turn is not connected to.
+            biased;
             interruption = self.interrupted() => Err(interruption),
+            session = fenced(device.id(), "connect", deadline, &telemetry, call) => Ok(session.flatten()),
         }
     }
 
@@ -171,6 +183,7 @@ impl DeviceTask {
         let stop = self.context.stop.clone();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Interruption::Stopped,
                 changed = self.context.target.changed() => {
                     if changed.is_err() {
@@ -180,13 +193,15 @@ impl DeviceTask {
                         return Interruption::Reconfigured;
                     }
                 }
-                Some(operation) = self.context.operations.recv() => self.refuse(*operation),
+                Some(operation) = self.context.operations.recv() => {
+                    let (_, reason) = self.context.status.state();
+                    self.refuse(*operation, reason.unwrap_or_else(|| "it is not connected yet".to_owned()));
+                }
             }
         }
     }
 
-    fn refuse(&self, operation: Operation) {
-        let reason = self.context.status.read().reason.unwrap_or_else(|| "it is not connected yet".to_owned());
+    fn refuse(&self, operation: Operation, reason: String) {
         answer(operation.reply, Err(OperationError::Unavailable { device: self.id().clone(), reason }));
     }
 
@@ -213,8 +228,7 @@ impl DeviceTask {
     }
 
     /// Hands on what was read, each sample with the slot it belongs to.
-    pub(super) fn publish(&mut self, samples: &[(usize, Sample)], urgent: bool) {
-        self.backoff.reset();
+    pub(super) fn publish(&self, samples: &[(usize, Sample)], urgent: bool) {
         self.context.status.set_samples(samples.iter().map(|(_, sample)| sample));
         let with_phases = samples.iter().map(|(index, sample)| (sample, self.slots[*index].phase()));
         self.context.dispatch.samples(self.id(), with_phases, urgent);

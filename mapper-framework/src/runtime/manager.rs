@@ -1,11 +1,15 @@
 //! The owner of all devices and models. It answers at once and never waits for a device: edgecore gives a call ten seconds and
 //! does not try again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use tokio::{
     sync::{mpsc, watch},
     task::{Id, JoinError, JoinSet},
+    time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -111,6 +115,9 @@ impl Manager {
                 Some(ended) = self.tasks.join_next_with_id() => self.task_ended(ended),
             }
         }
+        // Whoever still waits for an answer is told at once that there will be none.
+        drop(commands);
+        self.refuse_all();
         self.stop_all().await;
     }
 
@@ -156,9 +163,9 @@ impl Manager {
             self.telemetry.device_waits_for_model(id, &entry.instance.model);
             return;
         };
-        let bound = Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model));
+        let bound = Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model, &self.telemetry));
         let before = entry.running.as_ref().map(|running| Arc::clone(&running.target.borrow()));
-        let known = before.map(|before| before.problems.clone()).unwrap_or_default();
+        let known: HashSet<_> = before.iter().flat_map(|before| &before.problems).collect();
         for problem in bound.problems.iter().filter(|problem| !known.contains(problem)) {
             self.telemetry.problem(id, problem);
         }
@@ -328,12 +335,21 @@ impl Manager {
         }
     }
 
-    /// Ends all devices, and reports them offline.
+    fn refuse_all(&mut self) {
+        self.requests.close();
+        while self.requests.try_recv().is_ok() {}
+    }
+
+    /// Ends all devices, and reports them offline. A session that does not close in time must not cost the reports of the others.
     async fn stop_all(&mut self) {
         for running in self.devices.values().filter_map(|entry| entry.running.as_ref()) {
             running.stop.cancel();
         }
-        while self.tasks.join_next().await.is_some() {}
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(self.settings.closing, ended).await.is_err() {
+            self.telemetry.closing_cut_off(self.tasks.len(), self.settings.closing);
+            self.tasks.abort_all();
+        }
         for (id, entry) in &self.devices {
             let Some(running) = &entry.running else { continue };
             if running.target.borrow().device.state_report().is_some() {

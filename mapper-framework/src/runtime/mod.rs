@@ -11,6 +11,8 @@ mod schedule;
 mod session;
 mod slot;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use call::panic_message;
 pub(crate) use device_task::Settings;

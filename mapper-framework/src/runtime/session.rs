@@ -1,12 +1,14 @@
 //! A device while it is connected: reads on schedule, writes what is desired, and takes what the device delivers.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{future::ready, sync::Arc, time::SystemTime};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::consume_budget,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
-    DriverError,
-    driver::{ErasedProperty, ErasedSession},
+    driver::{DriverError, ErasedProperty, ErasedSession},
     model::{DeviceState, Reading, Sample, Value},
     twin::{Goal, check},
 };
@@ -30,6 +32,8 @@ pub(super) enum End {
     Reconfigured,
     /// The connection is lost, or can no longer be trusted.
     Lost(String),
+    /// The connection looks sound, and yet the device does not answer on it.
+    Silent(String),
 }
 
 /// A device's task while it has a session.
@@ -40,6 +44,8 @@ pub(super) struct LiveSession<'a> {
     /// When the device's state is asked for next; `None` if its manifest wants no reports.
     state_due: Option<Instant>,
     failed_rounds: u32,
+    /// Whether an operation was served last: then the clock comes first, so that neither starves the other.
+    operated: bool,
 }
 
 /// What wakes a session.
@@ -59,10 +65,10 @@ impl<'a> LiveSession<'a> {
         let cycles = task.slots.iter().map(|slot| slot.property().collect_cycle());
         let schedule = Schedule::new(cycles, now, task.seed());
         let state_due = task.device().state_report().map(|_| now);
-        Self { task, session, schedule, state_due, failed_rounds: 0 }
+        Self { task, session, schedule, state_due, failed_rounds: 0, operated: false }
     }
 
-    /// Serves the session until it ends, and closes it unless it is lost.
+    /// Serves the session until it ends, and closes it, or drops it if it is lost.
     pub(super) async fn serve(mut self) -> End {
         if self.state_due.is_none() {
             self.set_state(DeviceState::Online);
@@ -73,19 +79,22 @@ impl<'a> LiveSession<'a> {
                 break end;
             }
         };
-        if !matches!(end, End::Lost(_)) {
-            self.close().await;
+        match end {
+            End::Lost(_) => self.discard().await,
+            End::Stopped | End::Reconfigured | End::Silent(_) => self.close().await,
         }
         end
     }
 
     async fn next_event(&mut self) -> Event {
         let due = self.next_due();
+        let turn_of_clock = self.operated && due.is_some_and(|due| due <= Instant::now());
         let (context, id) = (&mut self.task.context, self.task.bound.device.id());
         tokio::select! {
             biased;
             () = context.stop.cancelled() => Event::Stopped,
             changed = context.target.changed() => if changed.is_ok() { Event::Changed } else { Event::Stopped },
+            () = ready(()), if turn_of_clock => Event::Due,
             Some(operation) = context.operations.recv() => Event::Operation(operation),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
             readings = caught(id, "changed", &context.telemetry, self.session.changed()) => Event::Delivered(readings),
@@ -93,12 +102,17 @@ impl<'a> LiveSession<'a> {
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), End> {
+        self.operated = matches!(event, Event::Operation(_));
         match event {
             Event::Stopped => Err(End::Stopped),
             Event::Changed => self.adopt_target(),
             Event::Operation(operation) => self.operate(*operation).await,
             Event::Due => self.tick().await,
-            Event::Delivered(Ok(Ok(readings))) => self.deliver(readings),
+            Event::Delivered(Ok(Ok(readings))) => {
+                // A driver that delivers without ever waiting would keep the thread to itself.
+                consume_budget().await;
+                self.deliver(readings)
+            }
             Event::Delivered(Ok(Err(error))) => Err(End::Lost(error.to_string())),
             Event::Delivered(Err(panic)) => Err(End::Lost(panic)),
         }
@@ -116,9 +130,11 @@ impl<'a> LiveSession<'a> {
         }
         let cycles = self.task.slots.iter().map(|slot| slot.property().collect_cycle());
         self.schedule.assign(cycles, Instant::now());
-        let cycle = self.task.device().state_report().map(|report| report.cycle);
-        self.state_due = cycle.map(|cycle| self.state_due.unwrap_or_else(|| Instant::now() + cycle));
-        self.set_state(DeviceState::Online);
+        // The driver's view is asked for anew: whether the device is sound may have changed with its manifest.
+        self.state_due = self.task.device().state_report().map(|_| Instant::now());
+        if self.state_due.is_none() {
+            self.set_state(DeviceState::Online);
+        }
         Ok(())
     }
 
@@ -159,11 +175,11 @@ impl<'a> LiveSession<'a> {
                 }
             }
         }
-        let all_failed = samples.is_empty() && retryable;
+        let failed = samples.is_empty() && retryable;
         self.publish(&samples);
         match lost {
             Some(reason) => Err(End::Lost(reason)),
-            None => self.judge_round(all_failed),
+            None => self.judge_round(failed),
         }
     }
 
@@ -191,20 +207,23 @@ impl<'a> LiveSession<'a> {
             }
         }
         if !samples.is_empty() {
+            self.task.backoff.reset();
             self.task.publish(samples, urgent);
         }
     }
 
     fn read_failed(&mut self, index: usize, error: &DriverError) {
         let slot = &mut self.task.slots[index];
-        let begins = !std::mem::replace(&mut slot.failing, true);
+        // A lost connection is told of once for the device, and not for each of its properties.
+        let begins = !error.is_disconnected() && !std::mem::replace(&mut slot.failing, true);
         let property = Arc::clone(slot.property());
         self.task.context.telemetry.read_failed(self.task.id(), property.name(), error, begins);
     }
 
-    /// Gives the session up when nothing can be read on it any more.
-    fn judge_round(&mut self, all_failed: bool) -> Result<(), End> {
-        if !all_failed {
+    /// Gives the session up when nothing can be read on it any more. A round that has failed says nothing of the session while a
+    /// property that is read in other rounds works.
+    fn judge_round(&mut self, failed: bool) -> Result<(), End> {
+        if !failed || !self.task.slots.iter().all(|slot| slot.failing) {
             self.failed_rounds = 0;
             return Ok(());
         }
@@ -212,7 +231,7 @@ impl<'a> LiveSession<'a> {
         if self.failed_rounds < MAX_FAILED_ROUNDS {
             return Ok(());
         }
-        Err(End::Lost(format!("{MAX_FAILED_ROUNDS} rounds of reads in a row have failed")))
+        Err(End::Silent(format!("{MAX_FAILED_ROUNDS} rounds of reads in a row have failed")))
     }
 
     /// Takes in what the device has delivered by itself.
@@ -241,16 +260,24 @@ impl<'a> LiveSession<'a> {
             let goal = self.task.slots[index].goal.as_ref();
             let Some(goal) = goal.filter(|goal| goal.due().is_some_and(|due| due <= Instant::now())) else { continue };
             let value = goal.value().clone();
-            let written = self.write(index, None, &value).await?;
-            let outcome = match written {
-                Ok(()) => self.confirm(index).await?,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                self.goal_failed(index, &error)?;
+            match self.pursue(index, &value).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => self.goal_failed(index, &error)?,
+                Err(end) => {
+                    // What breaks the session must not break the next one at once.
+                    self.with_goal(index, |goal| goal.postpone(Instant::now()));
+                    return Err(end);
+                }
             }
         }
         Ok(())
+    }
+
+    async fn pursue(&mut self, index: usize, value: &Value) -> Result<Result<(), DriverError>, End> {
+        match self.write(index, None, value).await? {
+            Ok(()) => self.confirm(index).await,
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// Reads back what was written, which tells the goal whether it has been reached.
@@ -387,7 +414,7 @@ impl<'a> LiveSession<'a> {
         }
         if let Some(report) = self.task.device().state_report() {
             self.state_due = Some(Instant::now() + report.cycle);
-            let state = self.task.context.status.read().state;
+            let (state, _) = self.task.context.status.state();
             self.task.context.dispatch.state(self.task.id(), state, false);
         }
         Ok(())
@@ -413,6 +440,12 @@ impl<'a> LiveSession<'a> {
         // A failure has been logged, and there is nothing left to save.
         drop(fenced(self.task.id(), "close", deadline, &context.telemetry, self.session.close()).await);
     }
+
+    async fn discard(self) {
+        let Self { task, session, .. } = self;
+        // A panic has been logged, and the session is gone all the same.
+        drop(caught(task.id(), "drop", &task.context.telemetry, async { drop(session) }).await);
+    }
 }
 
 impl std::fmt::Display for End {
@@ -420,7 +453,7 @@ impl std::fmt::Display for End {
         match self {
             Self::Stopped => f.write_str("the device is stopped"),
             Self::Reconfigured => f.write_str("the device is connected to anew"),
-            Self::Lost(reason) => f.write_str(reason),
+            Self::Lost(reason) | Self::Silent(reason) => f.write_str(reason),
         }
     }
 }

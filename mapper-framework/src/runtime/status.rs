@@ -28,6 +28,12 @@ impl StatusCell {
         self.lock().clone()
     }
 
+    /// The state, and why it is so.
+    pub(super) fn state(&self) -> (DeviceState, Option<String>) {
+        let status = self.lock();
+        (status.state, status.reason.clone())
+    }
+
     /// The last value of a property.
     pub(super) fn sample(&self, property: &str) -> Option<Sample> {
         self.lock().samples.get(property).cloned()

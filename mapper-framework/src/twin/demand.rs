@@ -36,27 +36,18 @@ impl Demand {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::model::{DataType, DeviceId};
+    use crate::model::DataType;
 
     #[test]
     fn the_demand_counts_one_call_per_device_and_cycle() {
         let property = |name, millis, report| {
             let cycle = Duration::from_millis(millis);
-            Arc::new(Property::builder(name, DataType::Int).collect_cycle(cycle).report_to_cloud(report).build())
+            Property::builder(name, DataType::Int).collect_cycle(cycle).report_to_cloud(report).build()
         };
-        let id = DeviceId::new("", "a");
-        let device = Device {
-            model: id.clone(),
-            id,
-            protocol: String::new(),
-            config: Default::default(),
-            properties: vec![property("a", 2000, true), property("b", 500, true), property("c", 10, false)],
-            methods: vec![],
-            state_report: None,
-        };
+        let device = Device::builder("a");
+        let device = device.property(property("a", 2000, true)).property(property("b", 500, true));
+        let device = device.property(property("c", 10, false)).build();
         assert_eq!(Demand::of([&device, &device]), Demand { calls_per_second: 4.0, calls_per_round: 2 });
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    DriverError,
     backoff::Backoff,
+    driver::DriverError,
     model::{AccessMode, Property, Value},
 };
 

@@ -119,6 +119,18 @@ impl Outbox {
         self.lock().devices.len()
     }
 
+    /// What waits of a twin.
+    #[cfg(test)]
+    pub(crate) fn pending(&self, device: &DeviceId, property: &str) -> Option<TwinUpdate> {
+        self.lock().devices.get(device)?.twins.get(property).cloned()
+    }
+
+    /// The state that waits of a device.
+    #[cfg(test)]
+    pub(crate) fn pending_state(&self, device: &DeviceId) -> Option<DeviceState> {
+        self.lock().devices.get(device)?.state
+    }
+
     /// Waits until there is something to report.
     pub(super) async fn filled(&self) {
         while self.len() == 0 {

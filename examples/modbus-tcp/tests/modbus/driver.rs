@@ -1,9 +1,6 @@
 //! The driver by itself, called as the framework calls it.
 
-use mapper_framework::{
-    DataType, Device, Driver, DriverError, Property, Session, Value,
-    model::{ConfigData, DeviceId, DeviceInstance, DeviceModel, ModelId},
-};
+use mapper_framework::{DataType, Device, Driver, DriverError, Property, Session, Value};
 use modbus_tcp::{Config, ModbusTcp, Unit, Visitor};
 use serde_json::{Value as Json, json};
 
@@ -51,7 +48,7 @@ async fn the_four_tables_are_told_apart() -> Outcome {
     for property in &properties {
         values.push(unit.read(property).await?);
     }
-    assert_eq!(values, [0, 1, 600, 583].map(Value::Int));
+    assert_eq!(values, [false.into(), true.into(), Value::Int(600), Value::Int(583)]);
     let requests = ["request 1 1 1 1", "request 1 2 1 1", "request 1 3 0 1", "request 1 4 0 1"];
     assert_eq!(server.news().await?[1..], requests);
     Ok(())
@@ -91,8 +88,8 @@ async fn what_is_written_stands_in_the_device() -> Outcome {
     );
     assert_eq!(server.holding(1, 0, 1).await?, [-213_i16 as u16]);
     assert_eq!(server.holding(1, 10, 2).await?, [0x5678, 0x1234]);
-    assert_eq!(unit.read(&bit("Coil", 2)).await?, Value::Int(1));
-    assert_eq!(unit.read(&bit("Coil", 1)).await?, Value::Int(0));
+    assert_eq!(unit.read(&bit("Coil", 2)).await?, Value::Boolean(true));
+    assert_eq!(unit.read(&bit("Coil", 1)).await?, Value::Boolean(false));
     Ok(())
 }
 
@@ -238,8 +235,8 @@ async fn the_boilers_of_the_manifests_are_read_in_one_request_for_each_table() -
         }
     }
     let (one, two) = values.split_at(6);
-    assert_eq!(one, ["58.3", "1.5", "123456", "60", "0", "0"]);
-    assert_eq!(two, ["-7.1", "1.5", "123456", "60", "0", "0"]);
+    assert_eq!(one, ["58.3", "1.5", "123456", "60", "false", "false"]);
+    assert_eq!(two, ["-7.1", "1.5", "123456", "60", "false", "false"]);
     let mut requests: Vec<_> = server.news().await?.into_iter().filter(|line| line.starts_with("request")).collect();
     requests.sort();
     let of = |unit| ["1 0 1", "2 0 1", "3 0 1", "4 0 5"].map(|request| format!("request {unit} {request}"));
@@ -258,19 +255,9 @@ async fn connect_with(driver: &ModbusTcp, server: &Server, mut config: Json) -> 
     driver.connect(&device(), config).await
 }
 
-/// A device without properties: the driver does not look at it.
+/// The driver does not look at the device.
 fn device() -> Device {
-    let instance = DeviceInstance {
-        id: DeviceId::new("", "boiler"),
-        model: ModelId::new("", "boiler"),
-        protocol: "modbus-tcp".to_owned(),
-        config: ConfigData::new(),
-        properties: Vec::new(),
-        methods: Vec::new(),
-        state_report: None,
-        problems: Vec::new(),
-    };
-    Device::resolve(&instance, &DeviceModel { id: ModelId::new("", "boiler"), properties: Vec::new() }).device
+    Device::builder("boiler").build()
 }
 
 fn property(visitor: Json) -> Property<Visitor> {

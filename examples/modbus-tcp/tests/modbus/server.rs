@@ -64,9 +64,14 @@ impl Server {
         self.process.wait_for_line(|line| line == expected).await;
     }
 
+    /// Kills the server.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
     /// Kills the server and starts another one in its place.
     pub(crate) async fn restart(mut self) -> anyhow::Result<Self> {
-        self.process.kill().await;
+        self.kill().await;
         let server = Self::start(self.port).await?;
         server.context("Python was there a moment ago")
     }

@@ -160,9 +160,11 @@ fn cure(message: &str, value: Option<&Value>) -> String {
     let expects = |what: &str| message.ends_with(&format!("expected {what}"));
     match value {
         Some(value @ (Value::Number(_) | Value::Bool(_))) if expects("a string") => format!("quote it: \"{value}\""),
-        Some(Value::String(text)) if expects("a whole number") || expects("a boolean") => {
-            format!("write it without quotes: {text}")
-        }
+        Some(Value::String(text)) if expects("a whole number") => match text.parse::<i64>() {
+            Ok(number) => format!("write it without quotes: {number}"),
+            Err(_) => "write digits only".to_owned(),
+        },
+        Some(Value::String(_)) if expects("a boolean") => "write true or false, without quotes".to_owned(),
         Some(Value::Null) => "give it a value, or leave the key out".to_owned(),
         Some(_) if expects("a map") || expects("a sequence") => "indent its keys or items below it".to_owned(),
         _ if message.contains("missing field") => "add it".to_owned(),

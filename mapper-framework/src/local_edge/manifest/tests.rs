@@ -48,7 +48,7 @@ fn the_example_becomes_what_edgecore_sends() {
     let spec = message.spec.unwrap();
     assert_eq!((message.name.as_str(), message.namespace.as_str()), ("thermometer-1", "default"));
     assert_eq!(spec.device_model_reference, "virtual-thermometer");
-    assert_eq!(float(spec.protocol.as_ref().unwrap().config_data.as_ref().unwrap(), "start"), 20.5);
+    assert_eq!(float(spec.protocol.as_ref().unwrap().config_data.as_ref().unwrap(), "ambient"), 20.5);
     let [temperature, heater] = &spec.properties[..] else { panic!("two properties") };
     assert_eq!(float(temperature.visitors.as_ref().unwrap().config_data.as_ref().unwrap(), "drift"), 0.2_f32);
     assert_eq!(heater.desired.as_ref().unwrap().value, "true");
@@ -152,6 +152,13 @@ fn a_quoted_number_is_to_be_unquoted() {
     let refusal = refusal(&with_property("collectCycle: \"1000\""));
     assert!(refusal.contains("spec.properties[0].collectCycle"), "{refusal}");
     assert!(refusal.ends_with("write it without quotes: 1000"), "{refusal}");
+}
+
+#[test]
+fn a_word_is_not_said_to_be_a_number_without_its_quotes() {
+    assert!(refusal(&with_property("collectCycle: soon")).ends_with("expected a whole number: write digits only"));
+    let refusal = refusal(&with_property("reportToCloud: \"yes\""));
+    assert!(refusal.ends_with("expected a boolean: write true or false, without quotes"), "{refusal}");
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! The program as a user runs it, by the README's first command.
+//!
+//! These tests lie in the program's own package, since cargo builds the program for them and tells them where it is. A test of
+//! another package would have to guess, and might run what an earlier build has left.
+
+use std::{fs, io, path::Path, time::Instant};
+
+use integration_tests::ChildGuard;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const DEVICES: &str = "examples/virtual-thermometer/devices";
+
+/// Starts the program in the workspace's root, with an environment that says nothing to it.
+fn start(arguments: &[&str]) -> ChildGuard {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_virtual-thermometer"));
+    for (name, _) in std::env::vars_os() {
+        if name == "RUST_LOG" || name.to_string_lossy().starts_with("MAPPER_") {
+            command.env_remove(name);
+        }
+    }
+    ChildGuard::spawn(command.args(arguments).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")))
+}
+
+/// The exit code of a program that ends by itself, and what it printed.
+async fn outcome(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut program = start(arguments);
+    let code = program.exit().await.code();
+    (code, program.lines().join("\n"))
+}
+
+/// A copy of the devices, to be changed.
+fn copy_of_devices() -> io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    for file in ["model.yaml", "instance.yaml"] {
+        let devices = Path::new(env!("CARGO_MANIFEST_DIR")).join("devices");
+        fs::copy(devices.join(file), folder.path().join(file))?;
+    }
+    Ok(folder)
+}
+
+#[tokio::test]
+async fn the_readme_s_command_shows_twins_and_stops_in_good_order_at_sigterm() {
+    let readme = include_str!("../../../README.md");
+    let command = readme.lines().find(|line| line.starts_with("cargo run -p virtual-thermometer -- ")).unwrap();
+    let arguments = command.split_once(" -- ").unwrap().1;
+    let mut program = start(&arguments.split(' ').collect::<Vec<_>>());
+    let twin = program.wait_for_line(|line| line.starts_with("twin default/thermometer-1 temperature = ")).await;
+    let temperature: f64 = twin.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((20.0..=26.0).contains(&temperature), "{twin}");
+    program.wait_for_line(|line| line == "twin default/thermometer-1 heater = true (desired true)").await;
+    program.wait_for_line(|line| line == "state default/thermometer-1 = online").await;
+    program.terminate().await;
+    program.wait_for_line(|line| line == "state default/thermometer-1 = offline").await;
+    program.wait_for_line(|line| line == "edge stopped").await;
+    assert_eq!(program.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_run_may_end_by_itself() {
+    let begin = Instant::now();
+    let (code, printed) = outcome(&["--standalone", DEVICES, "--run-for", "1s"]).await;
+    assert!(begin.elapsed().as_secs() >= 1, "{printed}");
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("twin default/thermometer-1 temperature = "), "{printed}");
+}
+
+#[tokio::test]
+async fn a_desired_value_that_is_edited_reaches_the_device() {
+    let folder = copy_of_devices().unwrap();
+    let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);
+    program.wait_for_line(|line| line == "twin default/thermometer-1 heater = true (desired true)").await;
+    let file = folder.path().join("instance.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(r#"value: "true""#, r#"value: "false""#)).unwrap();
+    program.wait_for_line(|line| line == "twin default/thermometer-1 heater = false (desired false)").await;
+}
+
+#[tokio::test]
+async fn a_broken_manifest_is_named_with_its_line_and_the_rest_goes_on() {
+    let folder = copy_of_devices().unwrap();
+    let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);
+    program.wait_for_line(|line| line.starts_with("twin default/thermometer-1 temperature")).await;
+    fs::write(folder.path().join("broken.yaml"), "kind: Device\nmetadata: {name: x\nspec:\n").unwrap();
+    let refusal = program.wait_for_line(|line| line.starts_with("refused manifest: ")).await;
+    assert!(refusal.contains("/broken.yaml, not valid YAML: ") && refusal.contains("line 3"), "{refusal}");
+    program.forget_lines();
+    program.wait_for_line(|line| line.starts_with("twin default/thermometer-1 temperature")).await;
+}
+
+#[tokio::test]
+async fn version_and_help_tell_what_the_program_is() {
+    let (code, version) = outcome(&["--version"]).await;
+    let expected = concat!("virtual-thermometer ", env!("CARGO_PKG_VERSION"), " (mapper-framework ");
+    assert!(code == Some(0) && version.starts_with(expected), "{version}");
+    let (code, help) = outcome(&["--help"]).await;
+    assert!(code == Some(0) && help.starts_with(env!("CARGO_PKG_DESCRIPTION")), "{help}");
+    assert!(help.contains("--standalone <DIR>"), "{help}");
+}
+
+#[tokio::test]
+async fn what_the_program_cannot_use_ends_it_with_an_exit_code_and_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yaml");
+    fs::write(&config, "common:\n  http_port: many\n").unwrap();
+    for (arguments, code, reason) in [
+        (["--stand-alone", DEVICES], 2, "unexpected argument '--stand-alone'"),
+        (
+            ["--config-file", config.to_str().unwrap()],
+            2,
+            r#"config.yaml:2:14: `common.http_port`: invalid type: string "many""#,
+        ),
+        (["--http-port", "many"], 2, "flag --http-port: `common.http_port`: "),
+        (["--standalone", "no/such/folder"], 1, "error: --standalone: no/such/folder: No such file or directory"),
+    ] {
+        let (ended, printed) = outcome(&arguments).await;
+        assert_eq!(ended, Some(code), "{printed}");
+        assert!(printed.contains(reason), "{printed}");
+    }
+}
