@@ -4,12 +4,10 @@ use anyhow::Result;
 
 use crate::shell;
 
-/// Runs the benchmarks, or those whose name contains `name`: the programs get it as their argument.
+/// Runs the benchmarks, one after the other, or those whose name contains `name`.
 pub(crate) fn run(name: Option<&str>) -> Result<()> {
     let mut cargo = shell::cargo();
-    cargo.args(["bench", "-p", "mapper-framework"]);
-    if let Some(name) = name {
-        cargo.args(["--", name]);
-    }
+    cargo.args(["bench", "-p", "mapper-framework", "--bench"]);
+    cargo.arg(name.map_or_else(|| "*".to_owned(), |name| format!("*{name}*")));
     shell::run(&mut cargo)
 }

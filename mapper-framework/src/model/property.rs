@@ -16,12 +16,12 @@ pub enum AccessMode {
 
 /// A property of a device: what its model says of it, what the device's manifest says of it, and its visitor.
 ///
-/// `V` is the driver's own type for `visitors.configData`; before a driver has read it, it is [`ConfigData`]. Cloning shares
-/// everything but the visitor.
+/// `V` is the driver's own type for `visitors.configData`; before a driver has read it, it is [`ConfigData`]. Cloning is
+/// cheap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Property<V = ConfigData> {
     spec: Arc<Spec>,
-    visitor: V,
+    visitor: Arc<V>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -139,7 +139,7 @@ impl<V> Property<V> {
     /// The same property with another visitor.
     #[must_use]
     pub fn with_visitor<W>(&self, visitor: W) -> Property<W> {
-        Property { spec: Arc::clone(&self.spec), visitor }
+        Property { spec: Arc::clone(&self.spec), visitor: Arc::new(visitor) }
     }
 
     /// Whether the same desired value, written to the same place, is asked of both.
@@ -244,6 +244,11 @@ impl PropertyBuilder {
 
     /// Ends the building with the property's visitor.
     pub fn visitor<V>(self, visitor: V) -> Property<V> {
+        self.shared_visitor(Arc::new(visitor))
+    }
+
+    /// Ends the building with a visitor that the manifest keeps as well.
+    pub(crate) fn shared_visitor<V>(self, visitor: Arc<V>) -> Property<V> {
         Property { spec: Arc::new(self.spec), visitor }
     }
 

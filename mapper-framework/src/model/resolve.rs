@@ -36,7 +36,7 @@ pub struct InstanceProperty {
     /// `desired.value`; empty for none.
     pub desired: String,
     /// `visitors.configData`
-    pub visitor: ConfigData,
+    pub visitor: Arc<ConfigData>,
     /// `collectCycle`; zero for the default.
     pub collect_cycle: Duration,
     /// `reportCycle`; zero for the default.
@@ -187,7 +187,7 @@ fn join(instance: &InstanceProperty, model: &ModelProperty) -> Result<Property, 
     if let Some(maximum) = maximum {
         builder = builder.maximum(maximum);
     }
-    Ok(builder.visitor(instance.visitor.clone()))
+    Ok(builder.shared_visitor(Arc::clone(&instance.visitor)))
 }
 
 /// An absent access mode is the one that can do no harm.

@@ -52,7 +52,8 @@ pub(super) struct Context {
     pub(super) status: Arc<StatusCell>,
     /// The device as edgecore wants it; the latest one counts.
     pub(super) target: watch::Receiver<Arc<BoundDevice>>,
-    pub(super) operations: mpsc::Receiver<Operation>,
+    /// In boxes: a channel has room for 32 from the start, for each device.
+    pub(super) operations: mpsc::Receiver<Box<Operation>>,
     /// Cancelled when the device is removed or the mapper stops.
     pub(super) stop: CancellationToken,
 }
@@ -88,7 +89,7 @@ impl DeviceTask {
         self.serve().await;
         self.context.operations.close();
         while let Ok(operation) = self.context.operations.try_recv() {
-            self.refuse(operation, End::Stopped.to_string());
+            self.refuse(*operation, End::Stopped.to_string());
         }
     }
 
@@ -194,7 +195,7 @@ impl DeviceTask {
                 }
                 Some(operation) = self.context.operations.recv() => {
                     let (_, reason) = self.context.status.state();
-                    self.refuse(operation, reason.unwrap_or_else(|| "it is not connected yet".to_owned()));
+                    self.refuse(*operation, reason.unwrap_or_else(|| "it is not connected yet".to_owned()));
                 }
             }
         }

@@ -70,7 +70,7 @@ struct Entry {
 /// The manager's side of a device's task.
 struct Running {
     target: watch::Sender<Arc<BoundDevice>>,
-    operations: mpsc::Sender<Operation>,
+    operations: mpsc::Sender<Box<Operation>>,
     status: Arc<StatusCell>,
     /// Cancelled to end the task.
     stop: CancellationToken,
@@ -265,7 +265,7 @@ impl Manager {
                 answer(reply, devices);
             }
             Request::Device(id, reply) => answer(reply, self.devices.get(&id).map(Entry::snapshot)),
-            Request::Operate(id, operation) => self.operate(&id, operation),
+            Request::Operate(id, operation) => self.operate(&id, Box::new(operation)),
         }
     }
 
@@ -284,9 +284,9 @@ impl Manager {
         self.check_budget();
     }
 
-    fn operate(&self, id: &DeviceId, operation: Operation) {
+    fn operate(&self, id: &DeviceId, operation: Box<Operation>) {
         let unavailable = |reason: &str| OperationError::Unavailable { device: id.clone(), reason: reason.to_owned() };
-        let refuse = |operation: Operation, error| answer(operation.reply, Err(error));
+        let refuse = |operation: Box<Operation>, error| answer(operation.reply, Err(error));
         let Some(entry) = self.devices.get(id) else {
             return refuse(operation, OperationError::NotFound(format!("there is no device {id}")));
         };

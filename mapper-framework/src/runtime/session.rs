@@ -52,7 +52,7 @@ pub(super) struct LiveSession<'a> {
 enum Event {
     Stopped,
     Changed,
-    Operation(Operation),
+    Operation(Box<Operation>),
     Due,
     Delivered(Result<Result<Vec<Reading>, DriverError>, String>),
 }
@@ -106,7 +106,7 @@ impl<'a> LiveSession<'a> {
         match event {
             Event::Stopped => Err(End::Stopped),
             Event::Changed => self.adopt_target(),
-            Event::Operation(operation) => self.operate(operation).await,
+            Event::Operation(operation) => self.operate(*operation).await,
             Event::Due => self.tick().await,
             Event::Delivered(Ok(Ok(readings))) => {
                 // A driver that delivers without ever waiting would keep the thread to itself.

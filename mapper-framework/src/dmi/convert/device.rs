@@ -39,7 +39,9 @@ pub(crate) fn instance(device: Option<pb::Device>) -> Result<DeviceInstance, Inv
     let config = to_config_data(protocol.config_data, |key, message| {
         problems.push(Problem::of_device(format!("protocol.configData.{key}"), message));
     });
-    let properties = spec.properties.into_iter().filter_map(|it| property(it, &mut problems)).collect();
+    // Not collected: that would keep the message's vector, whose elements are six times as large.
+    let mut properties = Vec::with_capacity(spec.properties.len());
+    properties.extend(spec.properties.into_iter().filter_map(|it| property(it, &mut problems)));
     Ok(DeviceInstance {
         model: ModelId::new(&device.namespace, &spec.device_model_reference),
         protocol: protocol.protocol_name,
@@ -75,7 +77,7 @@ fn property(property: pb::DeviceProperty, problems: &mut Vec<Problem>) -> Option
     let push_methods = property.push_method.map(|push| to_push_methods(push, &mut problem)).unwrap_or_default();
     Some(InstanceProperty {
         desired: property.desired.unwrap_or_default().value,
-        visitor,
+        visitor: visitor.into(),
         collect_cycle,
         report_cycle,
         report_to_cloud: property.report_to_cloud,

@@ -26,7 +26,8 @@ async fn refusal(rig: &Rig, device: DeviceInstance) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_visitor_that_does_not_fit_costs_its_property_only() {
     let rig = Rig::new().await;
-    let wrong = InstanceProperty { visitor: data(serde_json::json!({"register": "seven"})), ..property("y", 1000) };
+    let wrong =
+        InstanceProperty { visitor: data(serde_json::json!({"register": "seven"})).into(), ..property("y", 1000) };
     let message = refusal(&rig, device("a", [property("x", 1000), wrong])).await;
     let expected = r#"device default/a: property "y", visitors.configData.register: invalid type: string "seven""#;
     assert!(message.starts_with(expected), "{message}");
@@ -40,7 +41,7 @@ async fn a_type_that_panics_while_it_is_read_costs_what_was_read() {
     let rig = Rig::new().await;
     rig.add(device("b", [property("x", 1000)])).await;
     let bomb = data(serde_json::json!({"bomb": true}));
-    let wrong = InstanceProperty { visitor: bomb.clone(), ..property("y", 1000) };
+    let wrong = InstanceProperty { visitor: bomb.clone().into(), ..property("y", 1000) };
     let message = refusal(&rig, device("a", [property("x", 1000), wrong])).await;
     assert!(
         message.contains(r#"property "y", visitors.configData: the driver panicked in check: the bomb explodes"#),

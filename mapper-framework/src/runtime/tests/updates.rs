@@ -35,7 +35,7 @@ async fn a_changed_property_touches_that_property_only() {
     let last = *rig.puppet.times("read a/x").last().expect("it was read");
     sleep(SECOND / 4).await;
     let moved = serde_json::json!({"register": 7}).as_object().expect("an object").clone();
-    let y = InstanceProperty { visitor: moved, ..property("y", 500) };
+    let y = InstanceProperty { visitor: moved.into(), ..property("y", 500) };
     rig.add(device("a", [property("x", 1000), y, property("level", 1000)])).await;
     rig.puppet.until("read a/level", 3).await;
     let times = rig.puppet.times("read a/x");
