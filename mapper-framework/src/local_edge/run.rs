@@ -7,8 +7,8 @@ use tokio_stream::{StreamExt, wrappers::UnixListenerStream};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::transport::Server;
 
-use super::{LocalEdgeError, core::Core, event::EdgeEvent, service::Service, severable::Severable};
-use crate::dmi::generated::device_manager_service_server::DeviceManagerServiceServer;
+use super::{LocalEdgeError, core::Core, event::EdgeEvent, service::Service};
+use crate::dmi::{generated::device_manager_service_server::DeviceManagerServiceServer, severable::Severable};
 
 /// The longest path of a unix socket on Linux.
 const MAX_SOCKET_PATH: usize = 107;
