@@ -5,8 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mapper_framework::{local_edge::EdgeEvent, testing::TestBed};
-use tokio::runtime::Handle;
+use mapper_framework::{
+    local_edge::{EdgeEvent, LocalEdgeBuilder, RegisteredMapper},
+    testing::TestBed,
+};
+use tokio::{io::AsyncReadExt, net::UnixListener, runtime::Handle};
 
 use crate::meter::{Meter, PROTOCOL, device, gauges, id, model, property};
 
@@ -57,7 +60,7 @@ async fn restarts(bed: TestBed, times: usize) {
         assert!(worst < Duration::from_secs(2), "round {round}: {worst:?}");
     }
     println!("after {times} restarts every device was back within {worst:?}");
-    bed.until("the mapper is called", |edge| edge.mappers().all(|mapper| mapper.is_called())).await;
+    bed.until("the mapper is called", |edge| edge.mappers().all(RegisteredMapper::is_called)).await;
     bed.edge().set_desired(&id("d7"), "level", "7").await.unwrap();
     bed.until("it is called still", |edge| edge.twin(&id("d7"), "level").is_some_and(|twin| twin.value() == "7")).await;
     tasks_are_back_to(tasks).await;
@@ -114,7 +117,8 @@ async fn devices_are_collected_from_while_edgecore_is_away() {
 #[tokio::test]
 async fn an_update_after_every_report_touches_no_session() {
     let meter = Meter::new();
-    let bed = TestBed::builder(meter.clone(), PROTOCOL).edge(|edge| edge.updates_after_every_report()).start().await;
+    let bed =
+        TestBed::builder(meter.clone(), PROTOCOL).edge(LocalEdgeBuilder::updates_after_every_report).start().await;
     bed.edge().apply(&gauges(["d".to_owned()], 10)).await.unwrap();
     bed.edge().set_desired(&id("d"), "level", "7").await.unwrap();
     let mut events = bed.edge().events();
@@ -129,7 +133,7 @@ async fn an_update_after_every_report_touches_no_session() {
 
 #[tokio::test]
 async fn an_edgecore_without_device_states_is_asked_once() {
-    let bed = TestBed::builder(Meter::new(), PROTOCOL).edge(|edge| edge.without_device_states()).start().await;
+    let bed = TestBed::builder(Meter::new(), PROTOCOL).edge(LocalEdgeBuilder::without_device_states).start().await;
     bed.edge().apply(&gauges(names(), 10)).await.unwrap();
     for _ in 0..5 {
         all_report_again(&bed).await;
@@ -169,4 +173,32 @@ async fn a_limit_that_others_use_up_is_adapted_to_and_the_last_values_are_stored
     assert!(more <= 20, "of the later calls {more} were refused, beside 60 accepted");
     assert_eq!(bed.handle().stats().reports_lost, 0);
     bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_edgecore_that_accepts_and_says_nothing_is_left_for_one_that_answers() {
+    let bed = TestBed::builder(Meter::new(), PROTOCOL).late_edge().start().await;
+    let frozen = UnixListener::bind(bed.edge().socket()).unwrap();
+    let (mut connection, _) = frozen.accept().await.unwrap();
+    // The registration has begun when something comes.
+    connection.read_u8().await.unwrap();
+    drop((connection, frozen));
+    std::fs::remove_file(bed.edge().socket()).unwrap();
+    bed.edge().apply(&gauges(names(), 20)).await.unwrap();
+    bed.edge().restart().await.unwrap();
+    let began = Instant::now();
+    all_report_again(&bed).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_edgecore_that_says_nothing_does_not_hold_up_the_shutdown() {
+    let bed = TestBed::builder(Meter::new(), PROTOCOL).late_edge().start().await;
+    let frozen = UnixListener::bind(bed.edge().socket()).unwrap();
+    let (mut connection, _) = frozen.accept().await.unwrap();
+    connection.read_u8().await.unwrap();
+    let began = Instant::now();
+    bed.stop().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
