@@ -64,6 +64,7 @@ mod mapper;
 pub mod model;
 mod runtime;
 mod telemetry;
+pub mod testing;
 mod twin;
 
 pub use config::Package;

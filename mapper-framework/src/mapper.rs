@@ -145,7 +145,7 @@ impl Mapper {
             edge,
         };
         let reporter = Reporter::new(outbox, pacer, telemetry, connected);
-        let serving = server::serve(socket, commands, stop.wire.clone().cancelled_owned());
+        let serving = server::serve(socket, commands, stop.wire.clone());
         let server = async {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the DMI server has failed");

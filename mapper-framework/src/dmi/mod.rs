@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod convert;
 pub(crate) mod server;
+pub(crate) mod severable;
 pub(crate) mod transport;
 
 pub use transport::SocketError;

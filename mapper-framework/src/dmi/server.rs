@@ -1,9 +1,16 @@
 //! The mapper's side of DMI: turns each call into a [`Command`], and its answer into a gRPC status. No logic of its own.
 
-use std::{future::Future, sync::Arc, time::UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::Server};
 
 use crate::model::{DeviceId, ModelId, Sample};
@@ -16,6 +23,7 @@ use super::{
         self as pb,
         device_mapper_service_server::{DeviceMapperService, DeviceMapperServiceServer},
     },
+    severable::Severable,
     transport::{Socket, incoming},
 };
 
@@ -26,27 +34,43 @@ const MAX_REQUEST: usize = 16 * 1024 * 1024;
 /// larger than it takes, which is 16 KiB with some.
 const MAX_MESSAGE: usize = 4000;
 
-/// Serves DMI and gRPC reflection on `socket` until `shutdown`, then lets calls under way finish.
+/// How long calls that are under way may take when the server stops. Then their connections are cut, and those of clients that
+/// have opened one and say nothing.
+const LAST_CALLS: Duration = Duration::from_millis(500);
+
+/// Serves DMI and gRPC reflection on `socket` until `stop`, then lets calls under way finish.
 pub(crate) async fn serve(
     socket: Socket,
     commands: mpsc::Sender<Command>,
-    shutdown: impl Future<Output = ()>,
+    stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    let cut = CancellationToken::new();
+    let severed = cut.clone();
     let service = DeviceMapperServiceServer::new(Service { commands })
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_REQUEST);
-    let connections = incoming(Arc::new(socket)).map(|stream| stream.map(SanitisedStream::new));
+    let connections = incoming(Arc::new(socket))
+        .map(move |stream| stream.map(|stream| Severable::new(SanitisedStream::new(stream), severed.clone())));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(include_bytes!("generated/descriptors.bin"))
     };
     const SOUND: &str = "the descriptors are checked in with the code that is generated from them";
-    Server::builder()
+    let serving = Server::builder()
         .add_service(service)
         .add_service(reflection().build_v1().expect(SOUND))
         .add_service(reflection().build_v1alpha().expect(SOUND))
-        .serve_with_incoming_shutdown(connections, shutdown)
-        .await
+        .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
+    let cutting = async {
+        stop.cancelled().await;
+        sleep(LAST_CALLS).await;
+        cut.cancel();
+    };
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => served,
+        () = cutting => serving.await,
+    }
 }
 
 struct Service {
@@ -192,3 +216,6 @@ fn cut(mut message: String) -> String {
     }
     message
 }
+
+#[cfg(test)]
+mod tests;

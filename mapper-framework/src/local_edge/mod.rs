@@ -52,7 +52,6 @@ mod quirks;
 mod reports;
 mod run;
 mod service;
-mod severable;
 mod state;
 mod twin;
 mod watch;

@@ -210,7 +210,9 @@ impl Pending {
         if entry.is_empty() {
             self.devices.remove(&device);
         } else {
-            // What is left of an urgent device stays ahead.
+            // The twins of a device whose state was ahead stay ahead. What else is left waits its turn: a device that never runs
+            // empty must not keep the others waiting for ever.
+            let class = if matches!(content, Content::State(_)) { class } else { Class::Ordinary };
             self.enqueue(&device, class);
         }
         Some(Report { device, content, refusals })
@@ -330,14 +332,12 @@ mod tests {
     #[tokio::test]
     async fn several_posts_and_a_wait_that_is_given_up_lose_no_wake_up() {
         let outbox = Outbox::default();
-        for _ in 0..3 {
-            // One wait is cancelled in the moment in which it is woken.
-            let waits = outbox.filled();
-            tokio::pin!(waits);
-            assert!(futures_util::poll!(&mut waits).is_pending());
-            outbox.post_twins(&device("a"), [twin("x", 1)], false);
-            outbox.post_twins(&device("b"), [twin("x", 1)], false);
-        }
+        // One wait is given up in the moment in which it is woken.
+        let mut given_up = Box::pin(outbox.filled());
+        assert!(futures_util::poll!(&mut given_up).is_pending());
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        outbox.post_twins(&device("b"), [twin("x", 1)], false);
+        drop(given_up);
         outbox.filled().await;
         while outbox.take().is_some() {}
         let (mut one, mut other) = (Box::pin(outbox.filled()), Box::pin(outbox.filled()));
@@ -379,6 +379,17 @@ mod tests {
             sizes.push(twins.len());
         }
         assert_eq!(sizes, [2000, 2000, 1000]);
+    }
+
+    #[test]
+    fn a_device_that_never_runs_empty_lets_the_others_have_their_turn() {
+        let outbox = Outbox::default();
+        let refill = || outbox.post_twins(&device("a"), (0..5000).map(|n| twin(&format!("p{n}"), n)), true);
+        refill();
+        outbox.post_twins(&device("b"), [twin("x", 1)], false);
+        assert_eq!(take(&outbox).0, "a");
+        outbox.post_state(&device("a"), DeviceState::Online, false);
+        assert_eq!(take(&outbox), pair("b", "x=1"));
     }
 
     #[test]

@@ -239,7 +239,8 @@ mod tests {
         for _ in 0..90 {
             reporter.pacer.spend();
         }
-        let work = tokio::time::timeout(Duration::from_millis(900), reporter.work(&CancellationToken::new()));
+        let drain = CancellationToken::new();
+        let work = tokio::time::timeout(Duration::from_millis(900), reporter.work(&drain));
         assert!(work.await.is_err(), "there is a call to spend in a second only");
     }
 

@@ -1,4 +1,4 @@
-//! Connections that end when edgecore does.
+//! Connections that end when their server does.
 
 use std::{
     io,
@@ -13,14 +13,14 @@ use tonic::transport::server::Connected;
 /// A connection that breaks off when its token is cancelled, without goodbye, as when the process at its end dies.
 ///
 /// tonic spawns a task for each connection and offers no way to end one. An I/O error does.
-pub(super) struct Severable<S> {
+pub(crate) struct Severable<S> {
     inner: S,
     /// Boxed, for it is not `Unpin`.
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl<S> Severable<S> {
-    pub(super) fn new(inner: S, token: CancellationToken) -> Self {
+    pub(crate) fn new(inner: S, token: CancellationToken) -> Self {
         Self { inner, cut: Box::pin(token.cancelled_owned()) }
     }
 

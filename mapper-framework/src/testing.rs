@@ -1,0 +1,215 @@
+//! A harness for the tests of drivers, and of the framework: a mapper and an edgecore in this process, on real sockets.
+//!
+//! ```
+//! use mapper_framework::{Device, Driver, DriverError, Property, Session, Value, model::DeviceId, testing::TestBed};
+//!
+//! struct Answer;
+//!
+//! impl Driver for Answer {
+//!     type Config = ();
+//!     type Session = Answer;
+//!     async fn connect(&self, _: &Device, (): ()) -> Result<Answer, DriverError> {
+//!         Ok(Answer)
+//!     }
+//! }
+//!
+//! impl Session for Answer {
+//!     type Visitor = ();
+//!     async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+//!         Ok(42.into())
+//!     }
+//! }
+//!
+//! # const MANIFESTS: &str = "
+//! # apiVersion: devices.kubeedge.io/v1beta1
+//! # kind: DeviceModel
+//! # metadata: {name: answer}
+//! # spec: {protocol: answer, properties: [{name: value, type: INT, accessMode: ReadOnly}]}
+//! # ---
+//! # apiVersion: devices.kubeedge.io/v1beta1
+//! # kind: Device
+//! # metadata: {name: deep-thought}
+//! # spec:
+//! #   deviceModelRef: {name: answer}
+//! #   protocol: {protocolName: answer}
+//! #   properties: [{name: value, reportToCloud: true}]
+//! # ";
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let bed = TestBed::start(Answer, "answer").await;
+//! bed.edge().apply(MANIFESTS).await?;
+//! let device = DeviceId::new("default", "deep-thought");
+//! bed.until("the value is stored", |edge| edge.twin(&device, "value").is_some_and(|twin| twin.value() == "42")).await;
+//! bed.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::{future::Future, panic::Location, path::Path, time::Duration};
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use crate::{
+    Driver, Handle, Mapper, MapperError,
+    config::Config,
+    local_edge::{EdgeState, LocalEdge, LocalEdgeBuilder},
+};
+
+/// How long a condition is waited for before the test fails. A busy machine is slow; no test waits this long unless it fails.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A mapper that runs against a [`LocalEdge`], on sockets in a folder of its own.
+///
+/// Dropping it ends both at once; [`stop`](Self::stop) ends the mapper as SIGTERM does. The deadline is a real one: a test with
+/// paused time has no use for this.
+#[derive(Debug)]
+pub struct TestBed {
+    mapper: AbortOnDropHandle<Result<(), MapperError>>,
+    stop: CancellationToken,
+    handle: Handle,
+    edge: LocalEdge,
+    /// Removed with what is in it, after the sockets.
+    folder: TempDir,
+}
+
+/// Sets up a [`TestBed`].
+#[derive(Debug)]
+#[must_use]
+pub struct TestBedBuilder<D> {
+    driver: D,
+    config: Config,
+    edge: LocalEdgeBuilder,
+    edge_is_late: bool,
+}
+
+impl TestBed {
+    /// Starts an edge like KubeEdge v1.22 but without its limit of calls, and a mapper for the protocol, and waits until the mapper
+    /// has registered.
+    ///
+    /// # Panics
+    ///
+    /// The future panics when the mapper has not registered within the [`DEADLINE`].
+    pub async fn start(driver: impl Driver, protocol: &str) -> Self {
+        Self::builder(driver, protocol).start().await
+    }
+
+    /// Sets up an edge of another kind, or a mapper with another config.
+    pub fn builder<D: Driver>(driver: D, protocol: &str) -> TestBedBuilder<D> {
+        let mut config = Config::default();
+        protocol.clone_into(&mut config.common.protocol);
+        config.common.name = format!("{protocol}-mapper");
+        // The edge takes all calls, so the mapper need not save any.
+        (config.report.burst, config.report.calls_per_second) = (u32::MAX, f64::from(u32::MAX));
+        TestBedBuilder { driver, config, edge: LocalEdge::builder().without_limiter(), edge_is_late: false }
+    }
+
+    /// The edge.
+    pub fn edge(&self) -> &LocalEdge {
+        &self.edge
+    }
+
+    /// The mapper, to ask it and to have devices written.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The folder of the sockets: `dmi.sock` is the edge's, `mapper.sock` the mapper's.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Waits until what is stored at the edge fits, at once if it does.
+    ///
+    /// # Panics
+    ///
+    /// The future panics, and tells what is stored, when it does not fit within the [`DEADLINE`].
+    #[track_caller]
+    pub fn until(&self, what: &str, fits: impl FnMut(&EdgeState) -> bool) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move {
+            if timeout(DEADLINE, self.edge.wait_until(fits)).await.is_err() {
+                panic!("{caller}: not within {DEADLINE:?}: {what}; {}", self.story());
+            }
+        }
+    }
+
+    /// Stops the mapper in good order, and then the edge.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Mapper::run_until`].
+    ///
+    /// # Panics
+    ///
+    /// The mapper has panicked.
+    pub async fn stop(self) -> Result<(), MapperError> {
+        let (ended, _edge) = self.stop_mapper().await;
+        ended
+    }
+
+    /// Stops the mapper in good order, and leaves the edge to be looked at.
+    ///
+    /// # Panics
+    ///
+    /// The mapper has panicked.
+    pub async fn stop_mapper(self) -> (Result<(), MapperError>, LocalEdge) {
+        self.stop.cancel();
+        (self.mapper.await.expect("a mapper does not panic"), self.edge)
+    }
+
+    /// All that is known, for the message of a failure.
+    fn story(&self) -> String {
+        let ended = if self.mapper.is_finished() { "the mapper has ended; " } else { "" };
+        let mut story = format!("{ended}{:?}; mapper: {}; stored:", self.edge.counts(), self.handle.stats());
+        for (device, property, twin) in self.edge.twins() {
+            story.push_str(&format!("\n  {device} {property} = {} ({} times)", twin.value(), twin.times_stored()));
+        }
+        story
+    }
+}
+
+impl<D: Driver> TestBedBuilder<D> {
+    /// Changes the edge: its quirks, and its limit of calls.
+    pub fn edge(mut self, change: impl FnOnce(LocalEdgeBuilder) -> LocalEdgeBuilder) -> Self {
+        self.edge = change(self.edge);
+        self
+    }
+
+    /// Changes the mapper's config. The sockets are set later.
+    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Starts the mapper while the edge is stopped; [`LocalEdge::restart`] starts it.
+    pub fn late_edge(mut self) -> Self {
+        self.edge_is_late = true;
+        self
+    }
+
+    /// Starts both.
+    ///
+    /// # Panics
+    ///
+    /// The future panics when a socket cannot be listened on, or when the mapper has not registered within the [`DEADLINE`].
+    pub async fn start(self) -> TestBed {
+        let Self { driver, mut config, edge, edge_is_late } = self;
+        let folder = tempfile::tempdir().expect("a folder for the sockets can be made");
+        let edge = edge.start(folder.path()).await.unwrap_or_else(|error| panic!("the edge cannot start: {error}"));
+        if edge_is_late {
+            edge.stop().await;
+        }
+        edge.socket().clone_into(&mut config.common.edgecore_sock);
+        config.grpc_server.socket_path = folder.path().join("mapper.sock");
+        let mapper = Mapper::builder(driver).config(config).build();
+        let (handle, stop) = (mapper.handle(), CancellationToken::new());
+        let mapper = AbortOnDropHandle::new(tokio::spawn(mapper.run_until(stop.clone().cancelled_owned())));
+        let bed = TestBed { mapper, stop, handle, edge, folder };
+        if !edge_is_late {
+            bed.until("the mapper is registered", |edge| edge.mappers().next().is_some()).await;
+        }
+        bed
+    }
+}

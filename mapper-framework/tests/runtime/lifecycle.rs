@@ -1,0 +1,78 @@
+//! Starts and stops.
+
+use std::time::{Duration, Instant};
+
+use mapper_framework::{local_edge::EdgeEvent, testing::TestBed};
+use tokio::runtime::Handle;
+
+use crate::meter::{Meter, PROTOCOL, device, gauges, id, model, property};
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_hung_read_closes_every_session_in_time() {
+    let meter = Meter::new();
+    let bed = TestBed::start(meter.clone(), PROTOCOL).await;
+    let hung = model("m", &["abyss, type: INT"]) + &device("hung", "m", &[property("abyss", 10, "abyss")]);
+    bed.edge().apply(&(gauges(["d".to_owned()], 10) + &hung)).await.unwrap();
+    bed.until("the good device reports", |edge| edge.twin(&id("d"), "count").is_some()).await;
+    meter.until(|uses| uses.hangs == 1).await;
+    let began = Instant::now();
+    let (ended, edge) = bed.stop_mapper().await;
+    ended.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(meter.uses().closes, 2);
+    for name in ["d", "hung"] {
+        assert_eq!(edge.state(&id(name)).as_deref(), Some("offline"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_offline_state_comes_after_the_last_values() {
+    let bed = TestBed::start(Meter::new(), PROTOCOL).await;
+    bed.edge().apply(&gauges(["d".to_owned()], 5)).await.unwrap();
+    bed.until("it reports", |edge| edge.twin(&id("d"), "count").is_some_and(|twin| twin.times_stored() > 3)).await;
+    let mut events = bed.edge().events();
+    let (ended, edge) = bed.stop_mapper().await;
+    ended.unwrap();
+    drop(edge);
+    let mut last = None;
+    while let Some(event) = events.next().await {
+        if matches!(event, EdgeEvent::TwinStored { .. } | EdgeEvent::StateStored { .. }) {
+            last = Some(event);
+        }
+    }
+    assert!(matches!(last, Some(EdgeEvent::StateStored { ref state, .. }) if state == "offline"), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_mapper_without_edgecore_stops_at_once() {
+    let bed = TestBed::builder(Meter::new(), PROTOCOL).late_edge().start().await;
+    let began = Instant::now();
+    bed.stop().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_mapper_that_is_dropped() {
+    let before = Handle::current().metrics().num_alive_tasks();
+    for stops in [true, false, true, false] {
+        let bed = TestBed::start(Meter::new(), PROTOCOL).await;
+        bed.edge().apply(&gauges(["d".to_owned()], 10)).await.unwrap();
+        bed.until("it reports", |edge| edge.twin(&id("d"), "count").is_some()).await;
+        let folder = bed.folder().to_owned();
+        if stops {
+            bed.stop().await.unwrap();
+        } else {
+            drop(bed);
+        }
+        let began = Instant::now();
+        while Handle::current().metrics().num_alive_tasks() > before {
+            assert!(
+                began.elapsed() < Duration::from_secs(10),
+                "{} tasks",
+                Handle::current().metrics().num_alive_tasks()
+            );
+            tokio::task::yield_now().await;
+        }
+        assert!(!folder.exists());
+    }
+}

@@ -1,0 +1,8 @@
+//! A mapper against an edgecore in this process, over real sockets, through what edge nodes do.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bad_input;
+mod edge_faults;
+mod lifecycle;
+mod meter;

@@ -1,0 +1,75 @@
+//! What the process of a mapper does when it is told to end.
+
+use std::time::{Duration, Instant};
+
+use integration_tests::ChildGuard;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// A stubborn mapper in the middle of a read, with a device of this habit, and the folder it takes the device from.
+async fn reading(habit: &str, flags: &[&str]) -> (ChildGuard, TempDir) {
+    let devices = tempfile::tempdir().expect("a folder");
+    let manifests = format!(
+        "apiVersion: devices.kubeedge.io/v1beta1\nkind: DeviceModel\nmetadata: {{name: stubborn}}\n\
+         spec: {{protocol: stubborn, properties: [{{name: value, type: INT, accessMode: ReadOnly}}]}}\n---\n\
+         apiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {{name: d}}\n\
+         spec:\n  deviceModelRef: {{name: stubborn}}\n  \
+         protocol: {{protocolName: stubborn, configData: {{habit: {habit}}}}}\n  \
+         stateReport: {{reportToCloud: true, reportCycle: 1000}}\n  \
+         properties: [{{name: value, reportToCloud: true}}]\n"
+    );
+    std::fs::write(devices.path().join("device.yaml"), manifests).expect("the folder is ours");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn-mapper"));
+    command.arg("--standalone").arg(devices.path()).args(flags);
+    let mut mapper = ChildGuard::spawn(&mut command);
+    mapper.wait_for_line(|line| line == "reading").await;
+    (mapper, devices)
+}
+
+#[tokio::test]
+async fn sigterm_in_the_middle_of_a_read_closes_the_session_and_ends_with_success() {
+    let (mut mapper, _devices) = reading("waits", &[]).await;
+    let began = Instant::now();
+    mapper.terminate().await;
+    mapper.wait_for_line(|line| line == "closing").await;
+    assert_eq!(mapper.exit().await.code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(mapper.lines().iter().any(|line| line.contains("offline")), "{:?}", mapper.lines());
+}
+
+#[tokio::test]
+async fn a_blocked_thread_does_not_keep_the_process() {
+    let (mut mapper, _devices) = reading("blocks", &[]).await;
+    let began = Instant::now();
+    mapper.terminate().await;
+    assert_eq!(mapper.exit().await.code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_close_costs_half_of_the_grace() {
+    let (mut mapper, _devices) = reading("not-close", &[]).await;
+    let began = Instant::now();
+    mapper.terminate().await;
+    assert_eq!(mapper.exit().await.code(), Some(0));
+    assert!((5..10).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!(mapper.lines().iter().any(|line| line.contains("offline")), "{:?}", mapper.lines());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
+    let (mut mapper, _devices) = reading("not-close", &[]).await;
+    mapper.terminate().await;
+    mapper.wait_for_line(|line| line == "closing").await;
+    let began = Instant::now();
+    mapper.terminate().await;
+    assert_eq!(mapper.exit().await.code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_mapper_that_runs_for_a_time_ends_with_success() {
+    let (mut mapper, _devices) = reading("waits", &["--run-for", "2s"]).await;
+    mapper.wait_for_line(|line| line == "closing").await;
+    assert_eq!(mapper.exit().await.code(), Some(0));
+}
