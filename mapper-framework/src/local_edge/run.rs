@@ -7,16 +7,11 @@ use tokio_stream::{StreamExt, wrappers::UnixListenerStream};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::transport::Server;
 
-<<<<<<< HEAD
-use super::{LocalEdgeError, core::Core, event::EdgeEvent, service::Service, severable::Severable};
-use crate::dmi::{generated::device_manager_service_server::DeviceManagerServiceServer, transport::MAX_SOCKET_PATH};
-=======
 use super::{LocalEdgeError, core::Core, event::EdgeEvent, service::Service};
-use crate::dmi::{generated::device_manager_service_server::DeviceManagerServiceServer, severable::Severable};
-
-/// The longest path of a unix socket on Linux.
-const MAX_SOCKET_PATH: usize = 107;
->>>>>>> faults
+use crate::dmi::{
+    generated::device_manager_service_server::DeviceManagerServiceServer, severable::Severable,
+    transport::MAX_SOCKET_PATH,
+};
 
 /// The largest message that a grpc-go server takes, unless it is told otherwise, and edgecore does not tell it.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
