@@ -17,6 +17,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::model::{DeviceId, DeviceState, Problem};
 
+/// The target of all events, short enough for a log that people read. `RUST_LOG=mapper=debug` sets its level.
+const TARGET: &str = "mapper";
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
         #[derive(Debug, Default)]
@@ -109,45 +112,45 @@ impl Telemetry {
     // ---- devices ----
 
     pub(crate) fn device_added(&self, device: &DeviceId, properties: usize) {
-        info!(%device, properties, "device added");
+        info!(target: TARGET, %device, properties, "device added");
     }
 
     pub(crate) fn device_updated(&self, device: &DeviceId) {
-        info!(%device, "device updated");
+        info!(target: TARGET, %device, "device updated");
     }
 
     pub(crate) fn device_removed(&self, device: &DeviceId) {
-        info!(%device, "device removed");
+        info!(target: TARGET, %device, "device removed");
     }
 
     pub(crate) fn device_waits_for_model(&self, device: &DeviceId, model: &DeviceId) {
-        info!(%device, %model, "device waits for its model");
+        info!(target: TARGET, %device, %model, "device waits for its model");
     }
 
     pub(crate) fn problem(&self, device: &DeviceId, problem: &Problem) {
         self.counters.problems.fetch_add(1, Relaxed);
-        error!(%device, %problem, "part of the device is left out");
+        error!(target: TARGET, %device, %problem, "part of the device is left out");
     }
 
     pub(crate) fn invalid_message(&self, reason: &dyn fmt::Display) {
         self.counters.problems.fetch_add(1, Relaxed);
-        error!(%reason, "edgecore sent what cannot be used");
+        error!(target: TARGET, %reason, "edgecore sent what cannot be used");
     }
 
     pub(crate) fn state_changed(&self, device: &DeviceId, state: DeviceState, reason: Option<&str>) {
-        info!(%device, %state, reason, "device state");
+        info!(target: TARGET, %device, %state, reason, "device state");
     }
 
     pub(crate) fn task_died(&self, device: &DeviceId) {
         self.counters.task_deaths.fetch_add(1, Relaxed);
-        error!(%device, "the device's task died and is started again: this is a defect of the framework");
+        error!(target: TARGET, %device, "the device's task died and is started again: this is a defect of the framework");
     }
 
     // ---- sessions ----
 
     pub(crate) fn connected(&self, device: &DeviceId) {
         self.counters.connects.fetch_add(1, Relaxed);
-        info!(%device, "connected");
+        info!(target: TARGET, %device, "connected");
     }
 
     /// Logged when failing begins, as is each new reason with the device's state; counted each time.
@@ -155,30 +158,30 @@ impl Telemetry {
         self.counters.connect_failures.fetch_add(1, Relaxed);
         let pause = Duration::from_millis(pause.as_millis() as u64);
         if attempt == 1 {
-            warn!(%device, ?pause, %error, "cannot connect, and will try again");
+            warn!(target: TARGET, %device, ?pause, %error, "cannot connect, and will try again");
         } else {
-            debug!(%device, attempt, ?pause, %error, "still cannot connect");
+            debug!(target: TARGET, %device, attempt, ?pause, %error, "still cannot connect");
         }
     }
 
     pub(crate) fn session_lost(&self, device: &DeviceId, reason: &dyn fmt::Display) {
         self.counters.sessions_lost.fetch_add(1, Relaxed);
-        warn!(%device, %reason, "session lost, and will connect again");
+        warn!(target: TARGET, %device, %reason, "session lost, and will connect again");
     }
 
     pub(crate) fn deadline_missed(&self, device: &DeviceId, operation: &str, deadline: Duration) {
         self.counters.deadlines_missed.fetch_add(1, Relaxed);
-        warn!(%device, operation, ?deadline, "the driver missed its deadline");
+        warn!(target: TARGET, %device, operation, ?deadline, "the driver missed its deadline");
     }
 
     pub(crate) fn driver_panicked(&self, device: &DeviceId, operation: &str, panic: &str) {
         self.counters.driver_panics.fetch_add(1, Relaxed);
-        error!(%device, operation, panic, "the driver panicked");
+        error!(target: TARGET, %device, operation, panic, "the driver panicked");
     }
 
     pub(crate) fn closing_cut_off(&self, devices: usize, patience: Duration) {
         self.counters.deadlines_missed.fetch_add(devices as u64, Relaxed);
-        warn!(devices, ?patience, "sessions have not closed in time, and are cut off");
+        warn!(target: TARGET, devices, ?patience, "sessions have not closed in time, and are cut off");
     }
 
     // ---- reads and writes ----
@@ -189,76 +192,76 @@ impl Telemetry {
 
     pub(crate) fn ticks_skipped(&self, device: &DeviceId, count: u64) {
         self.counters.ticks_skipped.fetch_add(count, Relaxed);
-        debug!(%device, count, "ticks skipped: a read takes longer than its cycle");
+        debug!(target: TARGET, %device, count, "ticks skipped: a read takes longer than its cycle");
     }
 
     /// Logged when failing begins; counted each time.
     pub(crate) fn read_failed(&self, device: &DeviceId, property: &str, error: &dyn fmt::Display, begins: bool) {
         self.counters.read_failures.fetch_add(1, Relaxed);
         if begins {
-            warn!(%device, property, %error, "reads fail");
+            warn!(target: TARGET, %device, property, %error, "reads fail");
         }
     }
 
     pub(crate) fn read_recovered(&self, device: &DeviceId, property: &str) {
-        info!(%device, property, "reads succeed again");
+        info!(target: TARGET, %device, property, "reads succeed again");
     }
 
     pub(crate) fn unknown_reading(&self, device: &DeviceId, property: &str) {
         self.counters.read_failures.fetch_add(1, Relaxed);
-        warn!(%device, property, "the driver delivered a property that the device does not have");
+        warn!(target: TARGET, %device, property, "the driver delivered a property that the device does not have");
     }
 
     pub(crate) fn written(&self, device: &DeviceId, property: &str) {
         self.counters.writes.fetch_add(1, Relaxed);
-        debug!(%device, property, "written");
+        debug!(target: TARGET, %device, property, "written");
     }
 
     pub(crate) fn write_failed(&self, device: &DeviceId, property: &str, error: &dyn fmt::Display) {
         self.counters.write_failures.fetch_add(1, Relaxed);
-        warn!(%device, property, %error, "a write failed");
+        warn!(target: TARGET, %device, property, %error, "a write failed");
     }
 
     pub(crate) fn desired_converged(&self, device: &DeviceId, property: &str, desired: &str) {
-        info!(%device, property, desired, "the device has the desired value");
+        info!(target: TARGET, %device, property, desired, "the device has the desired value");
     }
 
     pub(crate) fn desired_unconfirmed(&self, device: &DeviceId, property: &str, desired: &str, reads: &str) {
         self.counters.write_failures.fetch_add(1, Relaxed);
-        warn!(%device, property, desired, reads, "written, but the device reads otherwise: will write again");
+        warn!(target: TARGET, %device, property, desired, reads, "written, but the device reads otherwise: will write again");
     }
 
     pub(crate) fn desired_refused(&self, device: &DeviceId, property: &str, desired: &str, reason: &str) {
         self.counters.desired_refused.fetch_add(1, Relaxed);
-        error!(%device, property, desired, reason, "the desired value is refused");
+        error!(target: TARGET, %device, property, desired, reason, "the desired value is refused");
     }
 
     // ---- edgecore ----
 
     pub(crate) fn edge_unreachable(&self, socket: &Path, error: &dyn fmt::Display, first: bool) {
         if first {
-            warn!(?socket, %error, "edgecore is not there: devices are served all the same, and the mapper keeps trying");
+            warn!(target: TARGET, ?socket, %error, "edgecore is not there: devices are served all the same, and the mapper keeps trying");
         } else {
-            debug!(?socket, %error, "edgecore is still not there");
+            debug!(target: TARGET, ?socket, %error, "edgecore is still not there");
         }
     }
 
     pub(crate) fn registered(&self, protocol: &str, devices: usize, models: usize) {
         self.counters.registrations.fetch_add(1, Relaxed);
-        info!(protocol, devices, models, "registered with edgecore");
+        info!(target: TARGET, protocol, devices, models, "registered with edgecore");
     }
 
     pub(crate) fn registration_failed(&self, error: &dyn fmt::Display) {
-        warn!(%error, "edgecore did not take the registration, and will be asked again");
+        warn!(target: TARGET, %error, "edgecore did not take the registration, and will be asked again");
     }
 
     pub(crate) fn edge_connection_lost(&self) {
         self.counters.edge_connections_lost.fetch_add(1, Relaxed);
-        warn!("the connection to edgecore ended: will connect and register again");
+        warn!(target: TARGET, "the connection to edgecore ended: will connect and register again");
     }
 
     pub(crate) fn budget_exceeded(&self, needed: f64, budget: f64, staleness: Duration) {
-        warn!(
+        warn!(target: TARGET,
             needed_per_second = needed,
             budget_per_second = budget,
             expected_staleness = ?staleness,
@@ -275,47 +278,47 @@ impl Telemetry {
 
     pub(crate) fn report_limited(&self) {
         self.counters.reports_limited.fetch_add(1, Relaxed);
-        debug!("edgecore's limit is used up: slowing down");
+        debug!(target: TARGET, "edgecore's limit is used up: slowing down");
     }
 
     pub(crate) fn report_refused(&self, device: &DeviceId, error: &dyn fmt::Display) {
         self.counters.reports_refused.fetch_add(1, Relaxed);
-        warn!(%device, %error, "edgecore refused a report, which will be sent again");
+        warn!(target: TARGET, %device, %error, "edgecore refused a report, which will be sent again");
     }
 
     pub(crate) fn report_lost(&self, device: &DeviceId, error: &dyn fmt::Display) {
         self.counters.reports_lost.fetch_add(1, Relaxed);
-        error!(%device, %error, "edgecore keeps refusing a report, which is given up");
+        error!(target: TARGET, %device, %error, "edgecore keeps refusing a report, which is given up");
     }
 
     pub(crate) fn states_unimplemented(&self) {
-        info!("this edgecore is older than v1.18 and takes no device states: none are reported");
+        info!(target: TARGET, "this edgecore is older than v1.18 and takes no device states: none are reported");
     }
 
     /// Logged when it begins; counted each time.
     pub(crate) fn twin_illegal(&self, device: &DeviceId, property: &str, reason: &dyn fmt::Display, begins: bool) {
         self.counters.twins_illegal.fetch_add(1, Relaxed);
         if begins {
-            error!(%device, property, %reason, "edgecore would drop this value without a word: it is not reported");
+            error!(target: TARGET, %device, property, %reason, "edgecore would drop this value without a word: it is not reported");
         }
     }
 
     // ---- the mapper ----
 
     pub(crate) fn listening(&self, socket: &Path) {
-        info!(?socket, "listening for edgecore");
+        info!(target: TARGET, ?socket, "listening for edgecore");
     }
 
     pub(crate) fn stopping(&self) {
-        info!("stopping");
+        info!(target: TARGET, "stopping");
     }
 
     pub(crate) fn stopped(&self, unreported: usize) {
         let stats = self.stats();
         if unreported > 0 {
-            warn!(unreported, %stats, "stopped with devices whose last values were not reported in time");
+            warn!(target: TARGET, unreported, %stats, "stopped with devices whose last values were not reported in time");
         } else {
-            info!(%stats, "stopped");
+            info!(target: TARGET, %stats, "stopped");
         }
     }
 }

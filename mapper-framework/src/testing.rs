@@ -52,9 +52,11 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    Driver, Handle, Mapper, MapperError,
     config::Config,
+    driver::Driver,
     local_edge::{EdgeState, LocalEdge, LocalEdgeBuilder},
+    mapper::{Mapper, MapperError},
+    runtime::Handle,
 };
 
 /// How long a condition is waited for before the test fails. A busy machine is slow; no test waits this long unless it fails.

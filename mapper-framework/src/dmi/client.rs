@@ -1,6 +1,13 @@
 //! edgecore's side of DMI, as the mapper calls it.
 
-use std::{path::Path, time::Duration, time::SystemTime, time::UNIX_EPOCH};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, transport::Channel};
@@ -76,6 +83,8 @@ pub(crate) enum EdgeError {
 pub(crate) struct EdgeClient {
     service: DeviceManagerServiceClient<Channel>,
     ended: CancellationToken,
+    /// Whether this edgecore knows ReportDeviceStates, as far as it has been asked. It does since v1.18.
+    takes_states: Arc<AtomicBool>,
 }
 
 impl EdgeClient {
@@ -83,7 +92,7 @@ impl EdgeClient {
         let (channel, ended) =
             transport::connect(socket).await.map_err(|error| EdgeError::Gone(root_cause(&error).to_string()))?;
         let service = DeviceManagerServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE);
-        Ok(Self { service, ended })
+        Ok(Self { service, ended, takes_states: Arc::new(AtomicBool::new(true)) })
     }
 
     /// Waits until the connection has ended.
@@ -122,6 +131,11 @@ impl EdgeClient {
         call(self.service.report_device_status(request)).await.map(drop)
     }
 
+    /// Whether it makes sense to report states: not once this edgecore has answered UNIMPLEMENTED.
+    pub(crate) fn takes_states(&self) -> bool {
+        self.takes_states.load(Relaxed)
+    }
+
     /// Stores the state of one device.
     pub(crate) async fn report_state(&mut self, device: &DeviceId, state: DeviceState) -> Result<(), EdgeError> {
         let request = pb::ReportDeviceStatesRequest {
@@ -129,7 +143,11 @@ impl EdgeClient {
             device_namespace: device.namespace().to_owned(),
             state: state.to_string(),
         };
-        call(self.service.report_device_states(request)).await.map(drop)
+        let reported = call(self.service.report_device_states(request)).await.map(drop);
+        if matches!(reported, Err(EdgeError::Unimplemented)) {
+            self.takes_states.store(false, Relaxed);
+        }
+        reported
     }
 }
 

@@ -30,10 +30,18 @@ pub(crate) struct Reporter {
     telemetry: Telemetry,
     /// The registered connection; `None` while edgecore is away.
     edge: watch::Receiver<Option<EdgeClient>>,
-    /// Whether edgecore knows ReportDeviceStates, which it does since v1.18.
-    states: bool,
     /// Twins that edgecore would drop, so that each is told of once.
     illegal: HashSet<(DeviceId, Arc<str>)>,
+}
+
+/// What the reporter does next.
+enum Next {
+    /// There is something to report, and the pace allows it.
+    Report,
+    /// There is another connection, or none.
+    Switched,
+    /// All is reported, and nothing more comes.
+    Done,
 }
 
 impl Reporter {
@@ -43,16 +51,17 @@ impl Reporter {
         telemetry: Telemetry,
         edge: watch::Receiver<Option<EdgeClient>>,
     ) -> Self {
-        Self { outbox, pacer, telemetry, edge, states: true, illegal: HashSet::new() }
+        Self { outbox, pacer, telemetry, edge, illegal: HashSet::new() }
     }
 
     /// Reports until `drain`, and then on until nothing is left or edgecore is away.
     pub(crate) async fn run(mut self, drain: CancellationToken) {
         while let Some(client) = self.connected(&drain).await {
-            if !self.work(&drain).await {
-                return;
+            match self.next(&drain).await {
+                Next::Report => self.report_next(client).await,
+                Next::Switched => {}
+                Next::Done => return,
             }
-            self.report_next(client).await;
         }
     }
 
@@ -65,29 +74,22 @@ impl Reporter {
         }
     }
 
-    /// Waits until there is something to report and the pace allows it, or until the connection changes. False when all is
-    /// reported and nothing more comes.
-    async fn work(&mut self, drain: &CancellationToken) -> bool {
+    /// Waits until there is something to report and the pace allows it.
+    async fn next(&mut self, drain: &CancellationToken) -> Next {
         tokio::select! {
+            biased;
             () = self.outbox.filled() => {}
-            () = drain.cancelled() => {
-                if self.outbox.len() == 0 {
-                    return false;
-                }
-            }
+            () = drain.cancelled() => return Next::Done,
         }
         tokio::select! {
-            () = self.pacer.ready() => {}
-            () = switched(&mut self.edge) => {}
+            biased;
+            () = switched(&mut self.edge) => Next::Switched,
+            () = self.pacer.ready() => Next::Report,
         }
-        true
     }
 
-    /// Makes one call, if there still is something to say and somebody to say it to.
+    /// Makes one call, if there still is something to say.
     async fn report_next(&mut self, client: EdgeClient) {
-        if self.edge.borrow().is_none() {
-            return;
-        }
         let Some(report) = self.outbox.take() else { return };
         let sent = match &report.content {
             Content::State(state) => self.report_state(client, &report.device, *state).await,
@@ -100,10 +102,7 @@ impl Reporter {
                 self.telemetry.report_limited();
                 self.outbox.put_back(report, false);
             }
-            Err(EdgeError::Unimplemented) => {
-                self.states = false;
-                self.telemetry.states_unimplemented();
-            }
+            Err(EdgeError::Unimplemented) => self.telemetry.states_unimplemented(),
             Err(EdgeError::Gone(_)) => self.await_reconnect(report).await,
             Err(error @ EdgeError::Refused(_)) => self.give_back(report, &error),
         }
@@ -115,7 +114,7 @@ impl Reporter {
         device: &DeviceId,
         state: DeviceState,
     ) -> Result<(), EdgeError> {
-        if !self.states {
+        if !client.takes_states() {
             return Ok(());
         }
         self.pacer.spend();
@@ -240,7 +239,7 @@ mod tests {
             reporter.pacer.spend();
         }
         let drain = CancellationToken::new();
-        let work = tokio::time::timeout(Duration::from_millis(900), reporter.work(&drain));
+        let work = tokio::time::timeout(Duration::from_millis(900), reporter.next(&drain));
         assert!(work.await.is_err(), "there is a call to spend in a second only");
     }
 

@@ -1,0 +1,111 @@
+//! What a session reads, and what the device delivers by itself.
+
+use std::{sync::Arc, time::SystemTime};
+
+use crate::{
+    driver::DriverError,
+    model::{Reading, Sample, Value},
+};
+
+use super::{End, LiveSession};
+
+/// After how many rounds of reads of which all failed the session is closed and opened anew: some devices stop answering on a
+/// connection that still looks sound.
+const MAX_FAILED_ROUNDS: u32 = 3;
+
+impl LiveSession<'_> {
+    /// Reads properties and hands on what they gave.
+    pub(super) async fn read(&mut self, indices: &[usize]) -> Result<(), End> {
+        let properties: Vec<_> = indices.iter().map(|&index| self.erased(index)).collect();
+        let results = self.task.call("read", self.session.read_many(&properties)).await?;
+        let timestamp = SystemTime::now();
+        let mut results = results.into_iter();
+        let (mut samples, mut lost, mut retryable) = (Vec::with_capacity(indices.len()), None, false);
+        for &index in indices {
+            let result = results.next().unwrap_or_else(|| Err(DriverError::failed("the driver gave no result")));
+            match result.and_then(|value| self.sample(index, value, timestamp)) {
+                Ok(sample) => samples.push((index, sample)),
+                Err(error) => {
+                    self.read_failed(index, &error);
+                    retryable |= error.is_retryable();
+                    lost = lost.or(error.is_disconnected().then(|| error.to_string()));
+                }
+            }
+        }
+        let failed = samples.is_empty() && retryable;
+        self.publish(&samples);
+        match lost {
+            Some(reason) => Err(End::Lost(reason)),
+            None => self.judge_round(failed),
+        }
+    }
+
+    /// A value in the property's type.
+    pub(super) fn sample(&self, index: usize, value: Value, timestamp: SystemTime) -> Result<Sample, DriverError> {
+        let property = self.task.slots[index].property();
+        let value = value.conform(property.data_type()).map_err(DriverError::refused)?;
+        Ok(Sample { device: self.task.id().clone(), property: Arc::clone(property), value, timestamp })
+    }
+
+    /// Hands on samples, after the goals have seen them.
+    pub(super) fn publish(&mut self, samples: &[(usize, Sample)]) {
+        let mut urgent = false;
+        for (index, sample) in samples {
+            let slot = &mut self.task.slots[*index];
+            let recovered = std::mem::take(&mut slot.failing);
+            let reached = slot.goal.as_mut().is_some_and(|goal| goal.observe(&sample.value));
+            let (telemetry, name) = (&self.task.context.telemetry, sample.property.name());
+            if recovered {
+                telemetry.read_recovered(&sample.device, name);
+            }
+            if reached {
+                telemetry.desired_converged(&sample.device, name, sample.property.desired().unwrap_or_default());
+                urgent = true;
+            }
+        }
+        if !samples.is_empty() {
+            self.task.backoff.reset();
+            self.task.publish(samples, urgent);
+        }
+    }
+
+    pub(super) fn read_failed(&mut self, index: usize, error: &DriverError) {
+        let slot = &mut self.task.slots[index];
+        // A lost connection is told of once for the device, and not for each of its properties.
+        let begins = !error.is_disconnected() && !std::mem::replace(&mut slot.failing, true);
+        let property = Arc::clone(slot.property());
+        self.task.context.telemetry.read_failed(self.task.id(), property.name(), error, begins);
+    }
+
+    /// Gives the session up when nothing can be read on it any more. A round that has failed says nothing of the session while a
+    /// property that is read in other rounds works.
+    fn judge_round(&mut self, failed: bool) -> Result<(), End> {
+        if !failed || !self.task.slots.iter().all(|slot| slot.failing) {
+            self.failed_rounds = 0;
+            return Ok(());
+        }
+        self.failed_rounds += 1;
+        if self.failed_rounds < MAX_FAILED_ROUNDS {
+            return Ok(());
+        }
+        Err(End::Silent(format!("{MAX_FAILED_ROUNDS} rounds of reads in a row have failed")))
+    }
+
+    /// Takes in what the device has delivered by itself.
+    pub(super) fn deliver(&mut self, readings: Vec<Reading>) -> Result<(), End> {
+        let mut samples = Vec::with_capacity(readings.len());
+        for reading in readings {
+            let index = self.task.slots.iter().position(|slot| slot.property().name() == reading.property);
+            let Some(index) = index else {
+                self.task.context.telemetry.unknown_reading(self.task.id(), &reading.property);
+                continue;
+            };
+            match self.sample(index, reading.value, reading.timestamp) {
+                Ok(sample) => samples.push((index, sample)),
+                Err(error) => self.read_failed(index, &error),
+            }
+        }
+        self.publish(&samples);
+        Ok(())
+    }
+}
