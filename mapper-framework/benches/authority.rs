@@ -1,6 +1,6 @@
 //! What the adapter that makes edgecore's `:authority` acceptable costs a client that needs no such thing.
 //!
-//! Run it with `cargo xtask bench authority`. It takes half a minute.
+//! Run it with `cargo xtask bench authority`. It takes a few seconds.
 //!
 //! The adapter is private, and stays so: its sources are compiled into this program, which costs the library neither a feature nor
 //! a public name.

@@ -1,6 +1,6 @@
 //! What it costs to read devices: 10,000 samples a second, and ten times as many.
 //!
-//! Run it with `cargo xtask bench collect`. It takes two minutes.
+//! Run it with `cargo xtask bench collect`. It takes about a minute.
 
 mod common;
 
