@@ -22,7 +22,12 @@ const API_VERSION: &str = "devices.kubeedge.io/v1beta1";
 /// Reads all documents of a text. One fault refuses the whole text, so that nothing is applied by halves.
 pub(in super::super) fn parse(text: &str, file: Option<&Path>) -> Result<Parsed, ManifestError> {
     // kubectl reads YAML 1.1, in which 0755 is octal and an unquoted `on` is a boolean.
-    let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        legacy_octal_numbers: true,
+        // A node's whole fleet fits into one file: ten thousand devices of ten properties are about two million nodes.
+        budget: serde_saphyr::budget! { max_documents: 100_000, max_events: 20_000_000, max_nodes: 10_000_000 },
+    };
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
         let (message, cure) = (format!("not valid YAML: {error}"), "correct the line".to_owned());
         ManifestDetails { file: file.map(Path::to_owned), message, cure, ..ManifestDetails::default() }

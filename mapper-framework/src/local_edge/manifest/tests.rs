@@ -240,3 +240,10 @@ fn the_order_of_properties_is_no_change() {
     assert!(two("a", "b").differs_from(&two("a", "c")));
     assert!(device(INSTANCE).differs_from(&device(INSTANCE).with_desired("heater", "false").unwrap()));
 }
+
+#[test]
+fn a_whole_fleet_fits_into_one_file() {
+    let manifest = with_property("collectCycle: 5");
+    let fleet: Vec<String> = (0..5000).map(|n| manifest.replace("boiler", &format!("boiler-{n}"))).collect();
+    assert_eq!(parse(&fleet.join("---\n"), None).unwrap().resources.len(), 5000);
+}
