@@ -27,7 +27,7 @@ impl LocalEdgeBuilder {
         self
     }
 
-    /// Sends each device once more, unchanged but for its twins, after each of its reports: kubeedge issue 6269.
+    /// Sends each device once more, unchanged but for its twins, after each of its reports, as older edgecores do.
     pub fn updates_after_every_report(mut self) -> Self {
         self.quirks.updates_after_reports = true;
         self

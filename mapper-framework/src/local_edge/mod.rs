@@ -275,7 +275,7 @@ impl Drop for LocalEdge {
     }
 }
 
-/// Sends devices once more after their reports, as edgecores with kubeedge issue 6269 do.
+/// Sends devices once more after their reports, as older edgecores do.
 async fn repeat_updates(core: Arc<Core>, mut devices: mpsc::Receiver<DeviceId>) {
     while let Some(device) = devices.recv().await {
         core.repeat(&device).await;

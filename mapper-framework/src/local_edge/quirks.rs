@@ -7,7 +7,7 @@ pub(super) struct Quirks {
     pub(super) forgets_mappers: bool,
     /// `ReportDeviceStates` exists: since v1.18.
     pub(super) device_states: bool,
-    /// Each accepted status report comes back as an `UpdateDevice`: kubeedge issue 6269.
+    /// Each accepted status report comes back as an `UpdateDevice`, as from older edgecores.
     pub(super) updates_after_reports: bool,
     /// How the mapper's socket path becomes the `:authority` of a call to it.
     pub(super) authority: Authority,
