@@ -48,7 +48,7 @@ fn the_example_becomes_what_edgecore_sends() {
     let spec = message.spec.unwrap();
     assert_eq!((message.name.as_str(), message.namespace.as_str()), ("thermometer-1", "default"));
     assert_eq!(spec.device_model_reference, "virtual-thermometer");
-    assert_eq!(float(spec.protocol.as_ref().unwrap().config_data.as_ref().unwrap(), "start"), 20.5);
+    assert_eq!(float(spec.protocol.as_ref().unwrap().config_data.as_ref().unwrap(), "ambient"), 20.5);
     let [temperature, heater] = &spec.properties[..] else { panic!("two properties") };
     assert_eq!(float(temperature.visitors.as_ref().unwrap().config_data.as_ref().unwrap(), "drift"), 0.2_f32);
     assert_eq!(heater.desired.as_ref().unwrap().value, "true");
