@@ -181,11 +181,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// no file descriptor left, the next one is accepted when it has.
 pub(crate) fn incoming(socket: Arc<Socket>) -> impl tokio_stream::Stream<Item = io::Result<UnixStream>> {
     futures_util::stream::unfold(socket, |socket| async move {
+        let mut begins = true;
         loop {
             match socket.accept().await {
                 Ok(stream) => return Some((Ok(stream), socket)),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted, and will be waited for");
+                    if std::mem::take(&mut begins) {
+                        tracing::warn!(%error, "no connection can be accepted, and will be tried again");
+                    }
                     // The listener stays ready, so without a pause this would spin.
                     sleep(ACCEPT_PAUSE).await;
                 }

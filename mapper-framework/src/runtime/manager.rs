@@ -59,6 +59,8 @@ pub(crate) struct Manager {
     leaving: HashMap<DeviceId, CancellationToken>,
     /// Whether it has been told that the cycles need more than the budget.
     over_budget: bool,
+    /// Whether devices have changed since the budget was checked, which takes a look at every property of every device.
+    budget_unchecked: bool,
 }
 
 struct Entry {
@@ -102,6 +104,7 @@ impl Manager {
             task_devices: HashMap::new(),
             leaving: HashMap::new(),
             over_budget: false,
+            budget_unchecked: false,
         };
         (manager, handle)
     }
@@ -159,6 +162,7 @@ impl Manager {
 
     /// Brings a device's task to what its manifest and its model say now.
     fn apply(&mut self, id: &DeviceId) {
+        self.budget_unchecked = true;
         let Some(entry) = self.devices.get(id) else { return };
         let Some(model) = self.models.get(&entry.instance.model) else {
             self.telemetry.device_waits_for_model(id, &entry.instance.model);
@@ -201,6 +205,7 @@ impl Manager {
 
     fn remove_device(&mut self, id: &DeviceId) -> Result<(), Refusal> {
         let entry = self.devices.remove(id).ok_or_else(|| no_device(id))?;
+        self.budget_unchecked = true;
         if let Some(running) = entry.running {
             running.stop.cancel();
             self.leaving.insert(id.clone(), running.ended);
@@ -302,6 +307,9 @@ impl Manager {
 
     /// Tells once when the cycles begin to need more calls than edgecore takes.
     fn check_budget(&mut self) {
+        if !std::mem::take(&mut self.budget_unchecked) {
+            return;
+        }
         let running = self.devices.values().filter_map(|entry| entry.running.as_ref());
         let devices: Vec<Arc<Device>> = running.map(|running| Arc::clone(&running.target.borrow().device)).collect();
         let demand = Demand::of(devices.iter().map(|device| &**device));

@@ -4,7 +4,7 @@ use tokio::time::sleep;
 
 use super::{
     puppet::Does,
-    rig::{Rig, SECOND, desired, device, model, property},
+    rig::{Logged, Rig, SECOND, desired, device, model, property},
 };
 use crate::{
     DeviceState, Value,
@@ -117,4 +117,18 @@ async fn a_model_that_changes_reaches_its_devices() {
     rig.puppet.again("read a/x", 2).await;
     assert_eq!(rig.value("a", "x").await, Some(Value::from("0")));
     assert_eq!(rig.puppet.count("connect a"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cycles_that_need_more_than_the_budget_are_told_once_until_they_fit_again() {
+    let rig = Rig::new().await;
+    let logged = Logged::warnings();
+    let told = || logged.lines().iter().filter(|line| line.contains("more calls than edgecore accepts")).count();
+    rig.add(device("a", [property("x", 100)])).await;
+    rig.add(device("b", [property("x", 100)])).await;
+    assert_eq!(told(), 1);
+    rig.remove("b").await.expect("it is there");
+    rig.remove("a").await.expect("it is there");
+    rig.add(device("a", [property("x", 100)])).await;
+    assert_eq!(told(), 2);
 }
