@@ -114,7 +114,7 @@ impl EdgeClient {
                 state: DeviceState::Ok.to_string(),
             }),
         };
-        let response = call(self.service.mapper_register(request)).await?;
+        let response = call(&self.ended, self.service.mapper_register(request)).await?;
         Ok(registration(response))
     }
 
@@ -128,7 +128,7 @@ impl EdgeClient {
                 ..Default::default()
             }),
         };
-        call(self.service.report_device_status(request)).await.map(drop)
+        call(&self.ended, self.service.report_device_status(request)).await.map(drop)
     }
 
     /// Whether it makes sense to report states: not once this edgecore has answered UNIMPLEMENTED.
@@ -143,7 +143,7 @@ impl EdgeClient {
             device_namespace: device.namespace().to_owned(),
             state: state.to_string(),
         };
-        let reported = call(self.service.report_device_states(request)).await.map(drop);
+        let reported = call(&self.ended, self.service.report_device_states(request)).await.map(drop);
         if matches!(reported, Err(EdgeError::Unimplemented)) {
             self.takes_states.store(false, Relaxed);
         }
@@ -151,10 +151,19 @@ impl EdgeClient {
     }
 }
 
-async fn call<T>(call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Result<T, EdgeError> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(response) => response.map(tonic::Response::into_inner).map_err(EdgeError::from),
-        Err(_) => Err(EdgeError::Gone(format!("no answer within {CALL_TIMEOUT:?}"))),
+/// Waits for the answer to a call, for as long as the connection lasts: a call that goes out in the moment in which the connection
+/// ends may never be answered, not even with an error.
+async fn call<T>(
+    ended: &CancellationToken,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, EdgeError> {
+    tokio::select! {
+        biased;
+        answer = tokio::time::timeout(CALL_TIMEOUT, call) => match answer {
+            Ok(response) => response.map(tonic::Response::into_inner).map_err(EdgeError::from),
+            Err(_) => Err(EdgeError::Gone(format!("no answer within {CALL_TIMEOUT:?}"))),
+        },
+        () = ended.cancelled() => Err(EdgeError::Gone("the connection ended".to_owned())),
     }
 }
 
@@ -238,6 +247,16 @@ mod tests {
         let reported = twin.reported.expect("it is set");
         assert_eq!(reported.metadata["timestamp"], "1234");
         assert_eq!(reported.metadata["type"], "INT");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_never_answered_ends_with_its_connection() {
+        let ended = CancellationToken::new();
+        let never = call::<()>(&ended, std::future::pending());
+        let (answer, ()) = tokio::join!(never, async { ended.cancel() });
+        assert!(matches!(answer, Err(EdgeError::Gone(_))));
+        let answered = call(&ended, async { Ok(tonic::Response::new(())) }).await;
+        assert!(answered.is_ok(), "an answer that came counts");
     }
 
     #[test]

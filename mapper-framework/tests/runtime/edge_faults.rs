@@ -57,7 +57,7 @@ async fn restarts(bed: TestBed, times: usize) {
         let began = Instant::now();
         all_report_again(&bed).await;
         worst = worst.max(began.elapsed());
-        assert!(worst < Duration::from_secs(2), "round {round}: {worst:?}");
+        assert!(worst < Duration::from_secs(2), "round {round}: {worst:?}, {}", bed.handle().stats());
     }
     println!("after {times} restarts every device was back within {worst:?}");
     bed.until("the mapper is called", |edge| edge.mappers().all(RegisteredMapper::is_called)).await;
