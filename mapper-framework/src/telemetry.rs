@@ -251,8 +251,13 @@ impl Telemetry {
         info!(target: TARGET, protocol, devices, models, "registered with edgecore");
     }
 
-    pub(crate) fn registration_failed(&self, error: &dyn fmt::Display) {
-        warn!(target: TARGET, %error, "edgecore did not take the registration, and will be asked again");
+    /// Logged as a warning the first time in a row.
+    pub(crate) fn registration_refused(&self, error: &dyn fmt::Display, first: bool) {
+        if first {
+            warn!(target: TARGET, %error, "edgecore refuses the registration, and will be asked again");
+        } else {
+            debug!(target: TARGET, %error, "edgecore still refuses the registration");
+        }
     }
 
     pub(crate) fn edge_connection_lost(&self) {

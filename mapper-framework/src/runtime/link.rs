@@ -18,6 +18,9 @@ use super::Handle;
 /// devices that come back within two seconds are hardly missed.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// The pauses after a registration that edgecore has refused. A call each second would use up what all mappers of the node share.
+const REFUSED_PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
 /// Keeps the mapper registered.
 pub(crate) struct Link {
     pub(crate) socket: PathBuf,
@@ -37,37 +40,47 @@ impl Link {
     }
 
     async fn keep(&self) {
-        let mut backoff = Backoff::new(PAUSES.0, PAUSES.1);
+        let mut away = Backoff::new(PAUSES.0, PAUSES.1);
+        let mut refused = Backoff::new(REFUSED_PAUSES.0, REFUSED_PAUSES.1);
         loop {
-            match EdgeClient::connect(&self.socket).await {
-                Ok(client) => {
-                    self.pacer.reset();
-                    self.serve(client, &mut backoff).await;
-                }
-                Err(error) => self.telemetry.edge_unreachable(&self.socket, &error, backoff.attempts() == 0),
-            }
-            sleep(backoff.next()).await;
-        }
-    }
-
-    /// Registers on a connection, and lends it to the reporter until it ends.
-    async fn serve(&self, client: EdgeClient, backoff: &mut Backoff) {
-        tokio::select! {
-            () = client.ended() => self.telemetry.edge_connection_lost(),
-            registered = self.register(client.clone()) => match registered {
-                Err(error) => self.telemetry.registration_failed(&error),
+            let pause = match self.serve().await {
                 Ok(()) => {
-                    backoff.reset();
-                    self.edge.send_replace(Some(client.clone()));
-                    client.ended().await;
-                    self.edge.send_replace(None);
-                    self.telemetry.edge_connection_lost();
+                    refused.reset();
+                    away.reset();
+                    away.next()
                 }
-            },
+                Err(EdgeError::Gone(reason)) => {
+                    self.telemetry.edge_unreachable(&self.socket, &reason, away.attempts() == 0);
+                    away.next()
+                }
+                Err(error) => {
+                    self.telemetry.registration_refused(&error, refused.attempts() == 0);
+                    refused.next()
+                }
+            };
+            sleep(pause).await;
         }
     }
 
-    async fn register(&self, mut client: EdgeClient) -> Result<(), EdgeError> {
+    /// Connects, registers, and lends the connection to the reporter until it ends.
+    async fn serve(&self) -> Result<(), EdgeError> {
+        let client = EdgeClient::connect(&self.socket).await?;
+        self.pacer.reset();
+        self.register(&client).await?;
+        self.lend(client).await;
+        Ok(())
+    }
+
+    /// Lends a connection to the reporter until it ends.
+    async fn lend(&self, client: EdgeClient) {
+        self.edge.send_replace(Some(client.clone()));
+        client.ended().await;
+        self.edge.send_replace(None);
+        self.telemetry.edge_connection_lost();
+    }
+
+    async fn register(&self, client: &EdgeClient) -> Result<(), EdgeError> {
+        let mut client = client.clone();
         let registration = loop {
             self.pacer.ready().await;
             self.pacer.spend();

@@ -22,6 +22,9 @@ const MAX_REFUSALS: u32 = 5;
 /// The pause after a call that failed although the connection holds.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How many illegal twins are remembered to have been told of. With more of them, some are told of again.
+const MAX_TOLD: usize = 10_000;
+
 /// Empties the [`Outbox`] at the pace that edgecore takes.
 #[derive(Debug)]
 pub(crate) struct Reporter {
@@ -30,7 +33,7 @@ pub(crate) struct Reporter {
     telemetry: Telemetry,
     /// The registered connection; `None` while edgecore is away.
     edge: watch::Receiver<Option<EdgeClient>>,
-    /// Twins that edgecore would drop, so that each is told of once.
+    /// Twins that edgecore would drop, so that each is told of once. Bounded by [`MAX_TOLD`].
     illegal: HashSet<(DeviceId, Arc<str>)>,
 }
 
@@ -146,10 +149,8 @@ impl Reporter {
     fn render(&mut self, device: &DeviceId, twin: &TwinUpdate) -> Option<TwinReport> {
         let property = &twin.property;
         let reported = twin.value.to_string();
-        let key = || (device.clone(), property.shared_name());
         if let Err(reason) = legality::check(property.name(), &reported) {
-            let begins = self.illegal.insert(key());
-            self.telemetry.twin_illegal(device, property.name(), &reason, begins);
+            self.tell_illegal(device, twin, &reason);
             return None;
         }
         let mut desired = DesiredReport {
@@ -158,11 +159,10 @@ impl Reporter {
         };
         if let Err(reason) = legality::check_value(&desired.value) {
             // The reported value is good: it must not be dropped for the sake of the desired one.
-            let begins = self.illegal.insert(key());
-            self.telemetry.twin_illegal(device, property.name(), &reason, begins);
+            self.tell_illegal(device, twin, &reason);
             desired.value.clear();
         } else if !self.illegal.is_empty() {
-            self.illegal.remove(&key());
+            self.illegal.remove(&(device.clone(), property.shared_name()));
         }
         Some(TwinReport {
             property: property.name().to_owned(),
@@ -171,6 +171,14 @@ impl Reporter {
             timestamp: twin.timestamp,
             desired,
         })
+    }
+
+    fn tell_illegal(&mut self, device: &DeviceId, twin: &TwinUpdate, reason: &legality::Illegal) {
+        if self.illegal.len() >= MAX_TOLD {
+            self.illegal.clear();
+        }
+        let begins = self.illegal.insert((device.clone(), twin.property.shared_name()));
+        self.telemetry.twin_illegal(device, twin.property.name(), reason, begins);
     }
 
     /// The connection ended under a call: the report waits for the next one.
