@@ -211,7 +211,8 @@ pub trait Session: Send + 'static {
 
     /// Waits for the device to deliver values by itself, as a subscription or an interrupt does. By default it never does.
     ///
-    /// Awaited whenever the session has nothing else to do, without a deadline. Must be safe to cancel.
+    /// Awaited whenever the session has nothing else to do, without a deadline. Must be safe to cancel. An `Err` of any kind means
+    /// that nothing more will be delivered, so it costs the session, and the device is connected to anew.
     fn changed(&mut self) -> impl Future<Output = Result<Vec<Reading>, DriverError>> + Send {
         pending()
     }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -64,9 +64,10 @@ pub(super) struct DeviceTask {
     /// The device as it is served.
     pub(super) bound: Arc<BoundDevice>,
     pub(super) slots: Vec<Slot>,
-    /// The pauses between attempts to connect. Only a value that was read starts it over: a session that is lost as soon as it is
-    /// opened is no success.
+    /// The pauses between attempts to connect. Only a steady session starts them over.
     pub(super) backoff: Backoff,
+    /// When the device's state is reported next; `None` if its manifest wants no reports.
+    pub(super) state_due: Option<Instant>,
 }
 
 /// Why waiting for a session was interrupted.
@@ -81,7 +82,8 @@ impl DeviceTask {
         let bound = Arc::clone(&context.target.borrow_and_update());
         let slots = Slot::adopt(Vec::new(), &bound, &context.telemetry, Instant::now());
         let backoff = Backoff::new(FIRST_PAUSE, context.settings.backoff_max);
-        Self { context, bound, slots, backoff }
+        let state_due = bound.device.state_report().map(|report| Instant::now() + report.cycle);
+        Self { context, bound, slots, backoff, state_due }
     }
 
     /// Serves the device until it is stopped.
@@ -193,6 +195,9 @@ impl DeviceTask {
                         return Interruption::Reconfigured;
                     }
                 }
+                () = sleep_until(self.state_due.unwrap_or_else(Instant::now)), if self.state_due.is_some() => {
+                    self.repeat_state();
+                }
                 Some(operation) = self.context.operations.recv() => {
                     let (_, reason) = self.context.status.state();
                     self.refuse(*operation, reason.unwrap_or_else(|| "it is not connected yet".to_owned()));
@@ -213,6 +218,8 @@ impl DeviceTask {
         self.slots = Slot::adopt(before, &target, &self.context.telemetry, Instant::now());
         self.context.status.retain(|name| target.device.property(name).is_some());
         self.bound = target;
+        let cycle = self.bound.device.state_report().map(|report| report.cycle);
+        self.state_due = cycle.map(|cycle| self.state_due.unwrap_or_else(|| Instant::now() + cycle));
         connects_like
     }
 
@@ -224,6 +231,16 @@ impl DeviceTask {
             if self.bound.device.state_report().is_some() {
                 self.context.dispatch.state(self.id(), state, true);
             }
+        }
+    }
+
+    /// Reports the known state once more, since its cycle has passed.
+    pub(super) fn repeat_state(&mut self) {
+        let report = self.bound.device.state_report();
+        self.state_due = report.map(|report| Instant::now() + report.cycle);
+        if report.is_some() {
+            let (state, _) = self.context.status.state();
+            self.context.dispatch.state(self.id(), state, false);
         }
     }
 

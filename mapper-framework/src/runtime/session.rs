@@ -39,9 +39,10 @@ pub(super) struct LiveSession<'a> {
     task: &'a mut DeviceTask,
     session: Box<dyn ErasedSession>,
     schedule: Schedule,
-    /// When the device's state is asked for next; `None` if its manifest wants no reports.
-    state_due: Option<Instant>,
     failed_rounds: u32,
+    good_rounds: u32,
+    /// Why no property can be read, while none can.
+    nothing_read: Option<String>,
     /// Whether an operation was served last: then the clock comes first, so that neither starves the other.
     operated: bool,
 }
@@ -62,15 +63,13 @@ impl<'a> LiveSession<'a> {
         task.slots.iter_mut().filter_map(|slot| slot.goal.as_mut()).for_each(|goal| goal.reconsider(now));
         let cycles = task.slots.iter().map(|slot| slot.property().collect_cycle());
         let schedule = Schedule::new(cycles, now, task.seed());
-        let state_due = task.device().state_report().map(|_| now);
-        Self { task, session, schedule, state_due, failed_rounds: 0, operated: false }
+        task.state_due = task.device().state_report().map(|_| now);
+        Self { task, session, schedule, failed_rounds: 0, good_rounds: 0, nothing_read: None, operated: false }
     }
 
     /// Serves the session until it ends, and closes it, or drops it if it is lost.
     pub(super) async fn serve(mut self) -> End {
-        if self.state_due.is_none() {
-            self.set_state(DeviceState::Online);
-        }
+        self.renew_state();
         let end = loop {
             let event = self.next_event().await;
             if let Err(end) = self.handle(event).await {
@@ -103,7 +102,7 @@ impl<'a> LiveSession<'a> {
         self.operated = matches!(event, Event::Operation(_));
         match event {
             Event::Stopped => Err(End::Stopped),
-            Event::Changed => self.adopt_target(),
+            Event::Changed => self.adopt_target().await,
             Event::Operation(operation) => self.operate(*operation).await,
             Event::Due => self.tick().await,
             Event::Delivered(Ok(Ok(readings))) => {
@@ -119,21 +118,20 @@ impl<'a> LiveSession<'a> {
     /// When there is something to do by the clock.
     fn next_due(&self) -> Option<Instant> {
         let goals = self.task.slots.iter().filter_map(|slot| slot.goal.as_ref()?.due());
-        self.schedule.next().into_iter().chain(self.state_due).chain(goals).min()
+        self.schedule.next().into_iter().chain(self.task.state_due).chain(goals).min()
     }
 
-    fn adopt_target(&mut self) -> Result<(), End> {
+    async fn adopt_target(&mut self) -> Result<(), End> {
         if !self.task.adopt_target() {
             return Err(End::Reconfigured);
         }
         let cycles = self.task.slots.iter().map(|slot| slot.property().collect_cycle());
         self.schedule.assign(cycles, Instant::now());
-        // The driver's view is asked for anew: whether the device is sound may have changed with its manifest.
-        self.state_due = self.task.device().state_report().map(|_| Instant::now());
-        if self.state_due.is_none() {
-            self.set_state(DeviceState::Online);
-        }
-        Ok(())
+        // Whether the device is sound may have changed with its manifest.
+        self.renew_state();
+        let slots = self.task.slots.iter().enumerate();
+        let fresh: Vec<usize> = slots.filter(|(_, slot)| slot.fresh).map(|(index, _)| index).collect();
+        if fresh.is_empty() { Ok(()) } else { self.read(&fresh).await }
     }
 
     /// Reads, writes and asks whatever is due.
@@ -147,7 +145,7 @@ impl<'a> LiveSession<'a> {
             self.task.context.telemetry.ticks_skipped(self.task.id(), skipped);
         }
         self.pursue_goals().await?;
-        if self.state_due.is_some_and(|due| due <= Instant::now()) {
+        if self.task.state_due.is_some_and(|due| due <= Instant::now()) {
             self.ask_state().await?;
         }
         Ok(())
@@ -160,17 +158,22 @@ impl<'a> LiveSession<'a> {
             Err(error) if error.is_disconnected() => return Err(End::Lost(error.to_string())),
             Err(error) => self.task.set_state(DeviceState::Unhealthy, Some(error.to_string())),
         }
-        if let Some(report) = self.task.device().state_report() {
-            self.state_due = Some(Instant::now() + report.cycle);
-            let (state, _) = self.task.context.status.state();
-            self.task.context.dispatch.state(self.task.id(), state, false);
-        }
+        self.task.repeat_state();
         Ok(())
     }
 
-    /// The driver's view of the state, unless part of the device had to be left out: that is not healthy, whatever the driver says.
+    /// Asks the driver for the state as soon as nothing else is to be done; a device whose state is not reported is online.
+    fn renew_state(&mut self) {
+        self.task.state_due = self.task.device().state_report().map(|_| Instant::now());
+        if self.task.state_due.is_none() {
+            self.set_state(DeviceState::Online);
+        }
+    }
+
+    /// The driver's view of the state, unless nothing can be read or part of the device had to be left out: that is not healthy,
+    /// whatever the driver says.
     fn set_state(&self, state: DeviceState) {
-        match self.task.bound.complaint() {
+        match self.nothing_read.clone().or_else(|| self.task.bound.complaint()) {
             Some(complaint) => self.task.set_state(DeviceState::Unhealthy, Some(complaint)),
             None => self.task.set_state(state, None),
         }

@@ -15,6 +15,8 @@ use super::bound::{BoundDevice, BoundProperty};
 /// One property of a device, and how it fares.
 pub(super) struct Slot {
     pub(super) bound: BoundProperty,
+    /// Whether it is new or changed, and has not been read since: then it is read without waiting for its cycle.
+    pub(super) fresh: bool,
     /// Whether the last read failed.
     pub(super) failing: bool,
     /// The desired value, unless there is none.
@@ -35,7 +37,7 @@ impl Slot {
                 (None, true)
             }
         };
-        Self { bound, failing: false, goal, refused }
+        Self { bound, fresh: true, failing: false, goal, refused }
     }
 
     pub(super) fn property(&self) -> &Arc<Property> {

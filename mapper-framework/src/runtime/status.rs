@@ -39,12 +39,11 @@ impl StatusCell {
         self.lock().samples.get(property).cloned()
     }
 
-    /// Sets the state, and tells whether it or its reason is new.
+    /// Sets the state and its reason, and tells whether the state is new.
     pub(super) fn set_state(&self, state: DeviceState, reason: Option<String>) -> bool {
         let mut status = self.lock();
-        let changed = status.state != state || status.reason != reason;
-        (status.state, status.reason) = (state, reason);
-        changed
+        status.reason = reason;
+        std::mem::replace(&mut status.state, state) != state
     }
 
     pub(super) fn set_samples<'a>(&self, samples: impl Iterator<Item = &'a Sample>) {

@@ -58,6 +58,9 @@ struct Pending {
     turns: BTreeMap<Turn, DeviceId>,
     /// The number of the next turn.
     next: u64,
+    /// Whether the last report was an urgent one: then an ordinary one comes next, so that a device whose state changes all the time
+    /// does not keep the others waiting for ever.
+    served_urgent: bool,
 }
 
 /// When a device's turn comes.
@@ -202,7 +205,7 @@ impl Pending {
     }
 
     fn take(&mut self) -> Option<Report> {
-        let ((class, _), device) = self.turns.pop_first()?;
+        let (class, device) = self.pop_turn()?;
         let entry = self.devices.get_mut(&device)?;
         entry.turn = None;
         let content = entry.take();
@@ -216,6 +219,17 @@ impl Pending {
             self.enqueue(&device, class);
         }
         Some(Report { device, content, refusals })
+    }
+}
+
+impl Pending {
+    /// Takes out the first turn, or after an urgent one the first ordinary turn.
+    fn pop_turn(&mut self) -> Option<(Class, DeviceId)> {
+        let first = *self.turns.first_key_value()?.0;
+        let ordinary = || self.turns.range((Class::Ordinary, 0)..).next().map(|(turn, _)| *turn);
+        let turn = if first.0 == Class::Urgent && self.served_urgent { ordinary().unwrap_or(first) } else { first };
+        self.served_urgent = turn.0 == Class::Urgent;
+        self.turns.remove(&turn).map(|device| (turn.0, device))
     }
 }
 
@@ -298,8 +312,8 @@ mod tests {
         outbox.post_twins(&device("b"), [twin("x", 1)], false);
         outbox.post_state(&device("b"), DeviceState::Disconnected, true);
         assert_eq!(take(&outbox), pair("b", "disconnected"));
-        assert_eq!(take(&outbox), pair("b", "x=1"));
         assert_eq!(take(&outbox), pair("a", "x=1"));
+        assert_eq!(take(&outbox), pair("b", "x=1"));
         assert_eq!(take(&outbox), pair("a", "online"));
     }
 
@@ -398,5 +412,21 @@ mod tests {
         outbox.post_twins(&device("a"), [twin("x", 1)], false);
         outbox.forget(&device("a"));
         assert!(outbox.take().is_none());
+    }
+
+    #[test]
+    fn a_device_whose_state_changes_all_the_time_does_not_keep_the_others_waiting() {
+        let outbox = Outbox::default();
+        let mut served = Vec::new();
+        for round in 0..20 {
+            let state = if round % 2 == 0 { DeviceState::Online } else { DeviceState::Disconnected };
+            outbox.post_state(&device("flapper"), state, true);
+            for name in ["a", "b"] {
+                outbox.post_twins(&device(name), [twin("x", round)], false);
+            }
+            served.push(take(&outbox).0);
+        }
+        let count = |name| served.iter().filter(|served| *served == name).count();
+        assert_eq!((count("flapper"), count("a"), count("b")), (10, 5, 5));
     }
 }

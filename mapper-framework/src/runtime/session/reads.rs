@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     driver::DriverError,
-    model::{Reading, Sample, Value},
+    model::{DeviceState, Reading, Sample, Value},
 };
 
 use super::{End, LiveSession};
@@ -12,6 +12,10 @@ use super::{End, LiveSession};
 /// After how many rounds of reads of which all failed the session is closed and opened anew: some devices stop answering on a
 /// connection that still looks sound.
 const MAX_FAILED_ROUNDS: u32 = 3;
+
+/// After how many rounds that gave something a session counts as a success, and the pauses between attempts to connect start over. A
+/// device that comes and goes would else be connected to twice a second for ever.
+const STEADY_ROUNDS: u32 = 3;
 
 impl LiveSession<'_> {
     /// Reads properties and hands on what they gave.
@@ -21,7 +25,9 @@ impl LiveSession<'_> {
         let timestamp = SystemTime::now();
         let mut results = results.into_iter();
         let (mut samples, mut lost, mut retryable) = (Vec::with_capacity(indices.len()), None, false);
+        let mut last_error = None;
         for &index in indices {
+            self.task.slots[index].fresh = false;
             let result = results.next().unwrap_or_else(|| Err(DriverError::failed("the driver gave no result")));
             match result.and_then(|value| self.sample(index, value, timestamp)) {
                 Ok(sample) => samples.push((index, sample)),
@@ -29,14 +35,29 @@ impl LiveSession<'_> {
                     self.read_failed(index, &error);
                     retryable |= error.is_retryable();
                     lost = lost.or(error.is_disconnected().then(|| error.to_string()));
+                    last_error = Some(error);
                 }
             }
         }
         let failed = samples.is_empty() && retryable;
         self.publish(&samples);
-        match lost {
-            Some(reason) => Err(End::Lost(reason)),
-            None => self.judge_round(failed),
+        if let Some(reason) = lost {
+            return Err(End::Lost(reason));
+        }
+        self.judge_reads(last_error.as_ref());
+        self.judge_round(failed)
+    }
+
+    /// A device of which nothing can be read is not healthy, however sound its connection is.
+    fn judge_reads(&mut self, error: Option<&DriverError>) {
+        let all_fail = !self.task.slots.is_empty() && self.task.slots.iter().all(|slot| slot.failing);
+        match error.filter(|_| all_fail) {
+            Some(error) => {
+                self.nothing_read = Some(format!("no property can be read: {error}"));
+                self.set_state(DeviceState::Unhealthy);
+            }
+            None if !all_fail && self.nothing_read.take().is_some() => self.renew_state(),
+            None => {}
         }
     }
 
@@ -64,7 +85,10 @@ impl LiveSession<'_> {
             }
         }
         if !samples.is_empty() {
-            self.task.backoff.reset();
+            self.good_rounds = self.good_rounds.saturating_add(1);
+            if self.good_rounds >= STEADY_ROUNDS {
+                self.task.backoff.reset();
+            }
             self.task.publish(samples, urgent);
         }
     }

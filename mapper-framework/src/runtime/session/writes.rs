@@ -49,7 +49,7 @@ impl LiveSession<'_> {
     async fn confirm(&mut self, index: usize) -> Called<()> {
         let property = Arc::clone(self.task.slots[index].property());
         let desired = property.desired().unwrap_or_default().to_owned();
-        let read = match self.read_back(index).await? {
+        let value = match self.read_back(index).await? {
             Err(error) if !error.is_retryable() => {
                 // What can only be written has no better proof than that the write succeeded.
                 self.task.context.telemetry.desired_converged(self.task.id(), property.name(), &desired);
@@ -57,7 +57,12 @@ impl LiveSession<'_> {
                 return Ok(Ok(()));
             }
             Err(error) => return Ok(Err(error)),
+            Ok(value) => value,
+        };
+        let read = match self.sample(index, value, SystemTime::now()) {
             Ok(sample) => sample,
+            // What cannot be understood proves nothing, and may be understood the next time.
+            Err(error) => return Ok(Err(DriverError::failed(error))),
         };
         let value = read.value.to_string();
         self.publish(&[(index, read)]);
@@ -147,17 +152,18 @@ impl LiveSession<'_> {
         Ok(written)
     }
 
-    async fn read_back(&mut self, index: usize) -> Called<Sample> {
+    async fn read_back(&mut self, index: usize) -> Called<Value> {
         let properties = [self.erased(index)];
         let mut results = self.task.call("read", self.session.read_many(&properties)).await?;
-        let result = results.pop().unwrap_or_else(|| Err(DriverError::failed("the driver gave no result")));
-        Ok(result.and_then(|value| self.sample(index, value, SystemTime::now())))
+        Ok(results.pop().unwrap_or_else(|| Err(DriverError::failed("the driver gave no result"))))
     }
 
     /// Reads a property out of turn, so that a write shows at once.
     async fn refresh(&mut self, index: usize) -> Result<(), End> {
-        match self.read_back(index).await? {
+        let read = self.read_back(index).await?;
+        match read.and_then(|value| self.sample(index, value, SystemTime::now())) {
             Ok(sample) => self.publish(&[(index, sample)]),
+            Err(error) if error.is_disconnected() => return Err(End::Lost(error.to_string())),
             Err(error) => self.read_failed(index, &error),
         }
         Ok(())
