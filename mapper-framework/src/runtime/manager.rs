@@ -4,12 +4,13 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
     sync::{mpsc, watch},
     task::{Id, JoinError, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -40,6 +41,9 @@ const REQUESTS: usize = 64;
 
 /// How many operations may wait for one device. More are refused, so that a device that hangs does not collect them.
 const OPERATIONS: usize = 8;
+
+/// The pause before a task that died is started again, so that a defect which comes back at once does not spin.
+const AFTER_DEATH: Duration = Duration::from_secs(5);
 
 /// Owns the map of devices and the tasks that serve them.
 pub(crate) struct Manager {
@@ -176,11 +180,12 @@ impl Manager {
         }
         match &entry.running {
             Some(running) => drop(running.target.send_replace(bound)),
-            None => self.start(id, bound),
+            None => self.start(id, bound, Duration::ZERO),
         }
     }
 
-    fn start(&mut self, id: &DeviceId, bound: Arc<BoundDevice>) {
+    /// Starts a device's task, which does nothing before `pause` is over.
+    fn start(&mut self, id: &DeviceId, bound: Arc<BoundDevice>, pause: Duration) {
         let (target, targets) = watch::channel(bound);
         let (operations, received) = mpsc::channel(OPERATIONS);
         let (stop, ended, status) = (CancellationToken::new(), CancellationToken::new(), Arc::new(StatusCell::new()));
@@ -195,7 +200,7 @@ impl Manager {
             stop: stop.clone(),
         };
         let predecessor = self.leaving.get(id).cloned();
-        let task = self.tasks.spawn(serve(context, predecessor, ended.clone().drop_guard())).id();
+        let task = self.tasks.spawn(serve(context, predecessor, pause, ended.clone().drop_guard())).id();
         self.task_devices.insert(task, id.clone());
         let running = Running { target, operations, status, stop, ended, task };
         if let Some(entry) = self.devices.get_mut(id) {
@@ -339,7 +344,7 @@ impl Manager {
         if let Some(running) = running.filter(|_| died) {
             self.telemetry.task_died(&id);
             let bound = Arc::clone(&running.target.borrow());
-            self.start(&id, bound);
+            self.start(&id, bound, AFTER_DEATH);
         }
     }
 
@@ -390,7 +395,10 @@ impl Entry {
 }
 
 /// The body of a device's task. A device that was removed and comes back waits until its old session is closed.
-async fn serve(context: Context, predecessor: Option<CancellationToken>, _ended: DropGuard) {
+async fn serve(context: Context, predecessor: Option<CancellationToken>, pause: Duration, _ended: DropGuard) {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
     if let Some(predecessor) = predecessor {
         predecessor.cancelled().await;
     }

@@ -3,6 +3,7 @@
 mod desired;
 mod faults;
 mod fences;
+mod health;
 mod membership;
 mod operations;
 mod puppet;
