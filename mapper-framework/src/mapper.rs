@@ -143,7 +143,7 @@ impl Mapper {
             devices: handle,
             edge,
         };
-        let reporter = Reporter::new(Arc::clone(&outbox), pacer, telemetry, connected);
+        let reporter = Reporter::new(Arc::clone(&outbox), Arc::clone(&pacer), telemetry, connected);
         let serving = server::serve(socket, commands, stop.wire.clone());
         let server = async {
             if let Err(error) = serving.await {
@@ -156,6 +156,7 @@ impl Mapper {
             reporter: Part::spawn("reporter", reporter.run(stop.reports.clone())),
             link: Part::spawn("link to edgecore", link.run(stop.wire.clone())),
             outbox,
+            pacer,
             stop,
         }
     }
@@ -231,6 +232,8 @@ struct Parts {
     link: Part,
     /// What the reporter leaves there when it is cut off is told of.
     outbox: Arc<Outbox>,
+    /// Knows how much can still be reported.
+    pacer: Arc<Pacer>,
     stop: Stop,
 }
 
@@ -252,6 +255,8 @@ impl Parts {
         let last_report = deadline - WIRE_CLOSING.min(grace / 4);
         self.stop.devices.cancel();
         self.manager.join(last_report).await;
+        let left = last_report.saturating_duration_since(Instant::now());
+        self.outbox.prefer_states(self.pacer.calls_within(left));
         self.stop.reports.cancel();
         let unreported = self.reporter.drain(last_report, &self.outbox).await;
         self.stop.wire.cancel();
@@ -355,6 +360,7 @@ mod tests {
             reporter: Part::spawn("reporter", std::future::pending()),
             link: Part::spawn("link", close(link_ended.clone(), None)),
             outbox: Arc::default(),
+            pacer: Arc::new(Pacer::new(1.0, 90)),
             stop,
         };
         (parts, link_ended, server_ended)
