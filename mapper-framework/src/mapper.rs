@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, Package},
+    config::{Config, ConfigError, Package},
     dmi::{
         client::MapperInfo,
         server,
@@ -30,6 +30,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapperError {
+    /// The config cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The mapper's socket cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -113,8 +116,9 @@ impl Mapper {
     ///
     /// # Errors
     ///
-    /// The socket cannot be listened on.
-    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), MapperError> {
+    /// The config cannot work, or the socket cannot be listened on.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), MapperError> {
+        self.config = self.config.checked()?;
         let socket = Socket::bind(&self.config.grpc_server.socket_path).await?;
         self.telemetry.listening(socket.path());
         let grace = self.config.shutdown.grace;
@@ -187,7 +191,8 @@ impl MapperBuilder {
         self
     }
 
-    /// Sets the whole config. [`main`](Self::main) reads the file, the environment and the flags over it.
+    /// Sets the whole config. [`main`](Self::main) reads the file, the environment and the flags over it. It is checked when the
+    /// mapper is run, as [`Config::load`] does.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
