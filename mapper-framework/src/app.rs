@@ -55,7 +55,11 @@ impl MapperBuilder {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error}");
-                if matches!(error, AppError::Config(_)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+                if matches!(error, AppError::Config(_) | AppError::Mapper(MapperError::Config(_))) {
+                    ExitCode::from(USAGE)
+                } else {
+                    ExitCode::FAILURE
+                }
             }
         }
     }

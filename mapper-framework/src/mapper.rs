@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, Package},
+    config::{Config, ConfigError, Package},
     dmi::{
         client::MapperInfo,
         server,
@@ -30,6 +30,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapperError {
+    /// The config cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The mapper's socket cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -113,20 +116,20 @@ impl Mapper {
     ///
     /// # Errors
     ///
-    /// The socket cannot be listened on.
-    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), MapperError> {
+    /// The config cannot work, or the socket cannot be listened on.
+    pub async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> Result<(), MapperError> {
+        self.config = self.config.checked()?;
         let socket = Socket::bind(&self.config.grpc_server.socket_path).await?;
         self.telemetry.listening(socket.path());
         let grace = self.config.shutdown.grace;
-        let (telemetry, outbox) = (self.telemetry.clone(), Arc::clone(&self.outbox));
+        let telemetry = self.telemetry.clone();
         let mut parts = self.start(socket);
         let ended = tokio::select! {
             () = shutdown => Ok(()),
             ended = parts.any_ended() => Err(ended),
         };
         telemetry.stopping();
-        parts.stop(grace).await;
-        telemetry.stopped(outbox.len());
+        telemetry.stopped(parts.stop(grace).await);
         ended
     }
 
@@ -144,7 +147,7 @@ impl Mapper {
             devices: handle,
             edge,
         };
-        let reporter = Reporter::new(outbox, pacer, telemetry, connected);
+        let reporter = Reporter::new(Arc::clone(&outbox), Arc::clone(&pacer), telemetry, connected);
         let serving = server::serve(socket, commands, stop.wire.clone());
         let server = async {
             if let Err(error) = serving.await {
@@ -156,6 +159,8 @@ impl Mapper {
             manager: Part::spawn("device manager", manager.run(received, stop.devices.clone())),
             reporter: Part::spawn("reporter", reporter.run(stop.reports.clone())),
             link: Part::spawn("link to edgecore", link.run(stop.wire.clone())),
+            outbox,
+            pacer,
             stop,
         }
     }
@@ -186,7 +191,8 @@ impl MapperBuilder {
         self
     }
 
-    /// Sets the whole config. [`main`](Self::main) reads the file, the environment and the flags over it.
+    /// Sets the whole config. [`main`](Self::main) reads the file, the environment and the flags over it. It is checked when the
+    /// mapper is run, as [`Config::load`] does.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -219,12 +225,20 @@ struct Stop {
     wire: CancellationToken,
 }
 
+/// What is kept of the grace for the link and the server, at most: reports that take all the time they can get must not cost the
+/// others their orderly end.
+const WIRE_CLOSING: Duration = Duration::from_secs(1);
+
 /// The tasks of a running mapper.
 struct Parts {
     server: Part,
     manager: Part,
     reporter: Part,
     link: Part,
+    /// What the reporter leaves there when it is cut off is told of.
+    outbox: Arc<Outbox>,
+    /// Knows how much can still be reported.
+    pacer: Arc<Pacer>,
     stop: Stop,
 }
 
@@ -239,16 +253,20 @@ impl Parts {
         }
     }
 
-    /// Ends the parts one after the other. What has not ended within the time is aborted.
-    async fn stop(self, grace: Duration) {
+    /// Ends the parts one after the other, and aborts what has not ended in its time. Tells of how many devices something is left
+    /// unreported.
+    async fn stop(self, grace: Duration) -> usize {
         let deadline = Instant::now() + grace;
+        let last_report = deadline - WIRE_CLOSING.min(grace / 4);
         self.stop.devices.cancel();
-        self.manager.join(deadline).await;
+        self.manager.join(last_report).await;
+        let left = last_report.saturating_duration_since(Instant::now());
+        self.outbox.prefer_states(self.pacer.calls_within(left));
         self.stop.reports.cancel();
-        self.reporter.join(deadline).await;
+        let unreported = self.reporter.drain(last_report, &self.outbox).await;
         self.stop.wire.cancel();
-        self.link.join(deadline).await;
-        self.server.join(deadline).await;
+        tokio::join!(self.link.join(deadline), self.server.join(deadline));
+        unreported
     }
 }
 
@@ -272,14 +290,40 @@ impl Part {
     }
 
     async fn join(mut self, deadline: Instant) {
+        if !self.ends_by(deadline).await {
+            tracing::warn!(part = self.name, "not stopped within shutdown.grace, and cut off");
+        }
+    }
+
+    /// As [`join`](Self::join), for the reporter: that it has more to report than time is no defect, and is told by the number of
+    /// devices of which something is left.
+    async fn drain(mut self, deadline: Instant, outbox: &Outbox) -> usize {
+        let ended = self.ends_by(deadline).await;
+        // The report of a call that was cut off is not in the outbox.
+        if ended { outbox.len() } else { outbox.len().max(1) }
+    }
+
+    /// Waits for the end, and aborts the task at the deadline. What the task held is dropped when this returns. Tells whether the
+    /// task has ended by itself.
+    async fn ends_by(&mut self, deadline: Instant) -> bool {
         if self.task.is_finished() {
-            return;
+            return true;
         }
-        match timeout_at(deadline, &mut self.task).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(part = self.name, error = describe(error), "a part died while stopping"),
-            Err(_) => tracing::warn!(part = self.name, "not stopped within shutdown.grace, and cut off"),
+        let ended = match timeout_at(deadline, &mut self.task).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.task.abort();
+                let ended = (&mut self.task).await;
+                if ended.as_ref().is_err_and(JoinError::is_cancelled) {
+                    return false;
+                }
+                ended
+            }
+        };
+        if let Err(error) = ended {
+            tracing::error!(part = self.name, error = describe(error), "a part died while stopping");
         }
+        true
     }
 }
 
@@ -293,5 +337,58 @@ fn describe(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => crate::runtime::panic_message(&*panic).to_owned(),
         Err(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Parts of which the reporter never ends, and the link and the server take this long.
+    fn busy_parts(socket: Socket, closing: Duration) -> (Parts, CancellationToken, CancellationToken) {
+        let stop = Stop::default();
+        let (link_ended, server_ended) = (CancellationToken::new(), CancellationToken::new());
+        let close = |ended: CancellationToken, socket: Option<Socket>| {
+            let wire = stop.wire.clone();
+            async move {
+                wire.cancelled().await;
+                sleep(closing).await;
+                drop(socket);
+                ended.cancel();
+            }
+        };
+        let parts = Parts {
+            server: Part::spawn("server", close(server_ended.clone(), Some(socket))),
+            manager: Part::spawn("manager", stop.devices.clone().cancelled_owned()),
+            reporter: Part::spawn("reporter", std::future::pending()),
+            link: Part::spawn("link", close(link_ended.clone(), None)),
+            outbox: Arc::default(),
+            pacer: Arc::new(Pacer::new(1.0, 90)),
+            stop,
+        };
+        (parts, link_ended, server_ended)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_link_and_the_server_have_time_to_end_after_a_reporter_that_takes_all_it_gets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = Socket::bind(&folder.path().join("mapper.sock")).await.expect("the path is free");
+        let (parts, link_ended, server_ended) = busy_parts(socket, Duration::from_millis(900));
+        let started = Instant::now();
+        assert_eq!(parts.stop(Duration::from_secs(10)).await, 1, "the report that was cut off counts");
+        assert!(link_ended.is_cancelled() && server_ended.is_cancelled());
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_socket_file_goes_even_when_the_server_is_cut_off() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mapper.sock");
+        let socket = Socket::bind(&path).await.expect("the path is free");
+        let (parts, _, server_ended) = busy_parts(socket, Duration::from_secs(3600));
+        parts.stop(Duration::from_secs(2)).await;
+        assert!(!server_ended.is_cancelled() && !path.exists());
     }
 }

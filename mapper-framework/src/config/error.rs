@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Origin, validate::MAX_SOCKET_PATH};
+use super::{
+    Origin,
+    validate::{MAX_SOCKET_PATH, SLOWEST_RATE},
+};
 
 /// Why a config cannot be used. Trying again does not help: the config must change.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +102,13 @@ pub enum InvalidValue {
     #[error("must be above zero, found {found}")]
     #[non_exhaustive]
     NotPositive {
+        /// The value.
+        found: String,
+    },
+    /// The rate is so low that next to nothing would ever be reported.
+    #[error("must be at least {SLOWEST_RATE}, which is one call in 100 s; found {found}")]
+    #[non_exhaustive]
+    TooSlow {
         /// The value.
         found: String,
     },

@@ -89,7 +89,7 @@ pub use sections::{
 pub use sources::{Origin, Sources};
 pub use warning::ConfigWarning;
 
-use settings::Settings;
+use settings::{Origins, Settings};
 
 impl Config {
     /// Lays the sources over each other and checks what comes out.
@@ -109,11 +109,25 @@ impl Config {
         for (flag, key, value) in sources.flags {
             settings.set(key, &value, Origin::Flag(flag));
         }
-        let (mut config, origins) = settings.into_config()?;
-        config.derive_defaults();
-        match validate::first_problem(&config) {
+        let (config, origins) = settings.into_config()?;
+        Ok((config.checked_with(&origins)?, warnings))
+    }
+
+    /// Fills in the defaults that depend on other values, and checks what comes out, as [`load`](Self::load) does. For a config that
+    /// was made in code.
+    ///
+    /// # Errors
+    ///
+    /// A value cannot work.
+    pub(crate) fn checked(self) -> Result<Self, ConfigError> {
+        self.checked_with(&Origins::default())
+    }
+
+    fn checked_with(mut self, origins: &Origins) -> Result<Self, ConfigError> {
+        self.derive_defaults();
+        match validate::first_problem(&self) {
             Some((key, problem)) => Err(ConfigError::Invalid { key: key.to_owned(), origin: origins.of(key), problem }),
-            None => Ok((config, warnings)),
+            None => Ok(self),
         }
     }
 }

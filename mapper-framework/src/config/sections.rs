@@ -97,7 +97,7 @@ impl Default for DriverConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReportConfig {
-    /// Calls per second in the long run, above zero. By default 1. One call carries all pending properties of a device.
+    /// Calls per second in the long run, at least 0.01. By default 1. One call carries all pending properties of a device.
     pub calls_per_second: f64,
     /// How many calls may go out at once after a pause, at least 1. By default 90.
     pub burst: u32,

@@ -296,6 +296,12 @@ fn a_value_that_cannot_work_says_why() {
         ),
         ("report: {calls_per_second: 0}".into(), "`report.calls_per_second` must be above zero, found 0".into()),
         ("report: {calls_per_second: -0.5}".into(), "`report.calls_per_second` must be above zero, found -0.5".into()),
+        (
+            "report: {calls_per_second: 1e-30}".into(),
+            "`report.calls_per_second` must be at least 0.01, which is one call in 100 s; found \
+             0.000000000000000000000000000001"
+                .into(),
+        ),
         ("report: {burst: 0}".into(), "`report.burst` must be above zero, found 0".into()),
         ("driver: {call_timeout: 0s}".into(), "`driver.call_timeout` must be above zero, found 0ns".into()),
         ("driver: {backoff_max: 0s}".into(), "`driver.backoff_max` must be above zero, found 0ns".into()),
@@ -305,6 +311,17 @@ fn a_value_that_cannot_work_says_why() {
     }
     let fits = &long[..107];
     assert_eq!(load(file(&format!("common: {{edgecore_sock: {fits}}}"))).common.edgecore_sock.to_str(), Some(fits));
+}
+
+#[test]
+fn a_config_made_in_code_is_completed_and_checked_as_one_that_is_loaded() {
+    let mut config = Config::default();
+    let error = config.clone().checked().unwrap_err().to_string();
+    assert!(error.starts_with("default: `common.protocol` is empty"), "{error}");
+    config.common.protocol = "modbus".into();
+    assert_eq!(config.clone().checked().unwrap(), load(file("{}")));
+    config.report.calls_per_second = f64::NAN;
+    assert!(config.checked().is_err());
 }
 
 #[test]

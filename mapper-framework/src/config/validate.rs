@@ -7,6 +7,9 @@ use super::{Config, InvalidValue};
 /// `sun_path` holds 108 bytes on Linux, the last of which is zero.
 pub(crate) const MAX_SOCKET_PATH: usize = 107;
 
+/// The fewest calls a second that can be set. With less, even a single device's twins would be minutes old: that is a mistyped value.
+pub(crate) const SLOWEST_RATE: f64 = 0.01;
+
 /// The first key whose value cannot work, and why.
 pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidValue)> {
     let Config { grpc_server, common, driver, report, .. } = config;
@@ -17,8 +20,8 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("common.edgecore_sock", short_enough(&common.edgecore_sock)),
         ("driver.call_timeout", longer_than_zero(driver.call_timeout)),
         ("driver.backoff_max", longer_than_zero(driver.backoff_max)),
-        ("report.calls_per_second", above_zero(report.calls_per_second)),
-        ("report.burst", above_zero(report.burst.into())),
+        ("report.calls_per_second", fast_enough(report.calls_per_second)),
+        ("report.burst", at_least_one(report.burst)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
 }
@@ -41,6 +44,14 @@ fn longer_than_zero(duration: Duration) -> Option<InvalidValue> {
     duration.is_zero().then(|| InvalidValue::NotPositive { found: format!("{duration:?}") })
 }
 
-fn above_zero(number: f64) -> Option<InvalidValue> {
-    (!(number.is_finite() && number > 0.0)).then(|| InvalidValue::NotPositive { found: number.to_string() })
+fn fast_enough(rate: f64) -> Option<InvalidValue> {
+    let found = rate.to_string();
+    if !(rate.is_finite() && rate > 0.0) {
+        return Some(InvalidValue::NotPositive { found });
+    }
+    (rate < SLOWEST_RATE).then_some(InvalidValue::TooSlow { found })
+}
+
+fn at_least_one(number: u32) -> Option<InvalidValue> {
+    (number == 0).then(|| InvalidValue::NotPositive { found: number.to_string() })
 }

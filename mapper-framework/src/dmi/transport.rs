@@ -1,7 +1,9 @@
 //! Unix sockets: the one the mapper listens on, and the connection to edgecore's.
 
 use std::{
-    fs, io,
+    fs,
+    hash::{BuildHasher, RandomState},
+    io,
     os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     pin::Pin,
@@ -77,9 +79,7 @@ impl Socket {
             fs::create_dir_all(folder).map_err(fail)?;
         }
         remove_stale(path).await?;
-        let listener = UnixListener::bind(path).map_err(fail)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(fail)?;
-        let inode = fs::metadata(path).map_err(fail)?.ino();
+        let (listener, inode) = bind_private(path).map_err(fail)?;
         Ok(Self { listener, path: path.to_owned(), inode })
     }
 
@@ -101,6 +101,31 @@ impl Drop for Socket {
             tracing::warn!(path = ?self.path, %error, "the socket's file cannot be removed");
         }
     }
+}
+
+/// Binds a socket with mode 0600, and tells its inode.
+///
+/// It is bound beside the path and moved there once its mode is set: between `bind` and `chmod` it has the mode that the umask
+/// leaves, and whoever connects then stays connected. Where the path leaves no bytes for a name beside it, it is bound directly.
+fn bind_private(path: &Path) -> io::Result<(UnixListener, u64)> {
+    // At random, since in a folder that containers share, each of them may be process 1.
+    let beside = path.with_file_name(format!(".{:08x}", RandomState::new().hash_one(path) as u32));
+    if beside.as_os_str().len() > MAX_SOCKET_PATH {
+        let listener = UnixListener::bind(path)?;
+        return Ok((listener, make_private(path)?));
+    }
+    let listener = UnixListener::bind(&beside)?;
+    let moved = make_private(&beside).and_then(|inode| fs::rename(&beside, path).map(|()| inode));
+    if moved.is_err() {
+        // The error that is told is the first one.
+        fs::remove_file(&beside).ok();
+    }
+    Ok((listener, moved?))
+}
+
+fn make_private(path: &Path) -> io::Result<u64> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    fs::metadata(path).map(|file| file.ino())
 }
 
 async fn remove_stale(path: &Path) -> Result<(), SocketError> {
@@ -206,6 +231,30 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/mapper.sock");
         let socket = Socket::bind(&path).await.expect("the path is free");
+        assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_leaves_nothing_beside_it_and_can_be_dialled_where_it_was_moved() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mapper.sock");
+        let socket = Socket::bind(&path).await.expect("the path is free");
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).expect("it is there").flatten().map(|file| file.path()).collect();
+        assert_eq!(names, std::slice::from_ref(&path));
+        let (connected, accepted) = tokio::join!(UnixStream::connect(&path), socket.accept());
+        assert!(connected.is_ok() && accepted.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_path_without_room_for_a_name_beside_it_is_bound_all_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("x".repeat(MAX_SOCKET_PATH - folder.path().as_os_str().len() - 3));
+        let path = deep.join("s");
+        assert_eq!(path.as_os_str().len(), MAX_SOCKET_PATH);
+        let socket = Socket::bind(&path).await.expect("it just fits");
         assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
         drop(socket);
         assert!(!path.exists());

@@ -22,7 +22,7 @@ use crate::{
     driver::ErasedDriver,
     model::{Device, DeviceId, DeviceInstance, DeviceModel, DeviceState, ModelId},
     telemetry::Telemetry,
-    twin::Demand,
+    twin::{BudgetAlarm, Demand},
 };
 
 use super::{
@@ -61,8 +61,8 @@ pub(crate) struct Manager {
     task_devices: HashMap<Id, DeviceId>,
     /// Devices that are removed but whose task has not ended: one that comes back waits for it.
     leaving: HashMap<DeviceId, CancellationToken>,
-    /// Whether it has been told that the cycles need more than the budget.
-    over_budget: bool,
+    /// What has been told of cycles that need more than the budget.
+    budget_alarm: BudgetAlarm,
     /// Whether devices have changed since the budget was checked, which takes a look at every property of every device.
     budget_unchecked: bool,
 }
@@ -107,7 +107,7 @@ impl Manager {
             tasks: JoinSet::new(),
             task_devices: HashMap::new(),
             leaving: HashMap::new(),
-            over_budget: false,
+            budget_alarm: BudgetAlarm::default(),
             budget_unchecked: false,
         };
         (manager, handle)
@@ -310,7 +310,7 @@ impl Manager {
 
     // ---- budget ----
 
-    /// Tells once when the cycles begin to need more calls than edgecore takes.
+    /// Tells when the cycles begin to need more calls than edgecore takes, and when it has become much worse.
     fn check_budget(&mut self) {
         if !std::mem::take(&mut self.budget_unchecked) {
             return;
@@ -318,11 +318,9 @@ impl Manager {
         let running = self.devices.values().filter_map(|entry| entry.running.as_ref());
         let devices: Vec<Arc<Device>> = running.map(|running| Arc::clone(&running.target.borrow().device)).collect();
         let demand = Demand::of(devices.iter().map(|device| &**device));
-        let over = demand.calls_per_second > self.budget;
-        if over && !self.over_budget {
-            self.telemetry.budget_exceeded(demand.calls_per_second, self.budget, demand.staleness(self.budget));
+        if let Some(staleness) = self.budget_alarm.check(&demand, self.budget) {
+            self.telemetry.budget_exceeded(demand.calls_per_second, self.budget, staleness);
         }
-        self.over_budget = over;
     }
 
     // ---- tasks ----

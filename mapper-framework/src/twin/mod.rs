@@ -11,7 +11,7 @@ mod outbox;
 mod pace;
 pub(crate) mod reporter;
 
-pub(crate) use demand::Demand;
+pub(crate) use demand::{BudgetAlarm, Demand};
 pub(crate) use desired::{Goal, Phase, check};
 pub(crate) use outbox::{Outbox, TwinUpdate};
 pub(crate) use pace::Pacer;

@@ -61,6 +61,8 @@ struct Pending {
     /// Whether the last report was an urgent one: then an ordinary one comes next, so that a device whose state changes all the time
     /// does not keep the others waiting for ever.
     served_urgent: bool,
+    /// Whether all states go before all twins, from [`Outbox::prefer_states`] on.
+    states_first: bool,
 }
 
 /// When a device's turn comes.
@@ -126,6 +128,15 @@ impl Outbox {
         }
     }
 
+    /// From now on, all states go before all twins, unless `calls` are enough for everything that waits: where the mapper stops and
+    /// cannot report it all, that a device is offline says more than its last values.
+    pub(crate) fn prefer_states(&self, calls: u64) {
+        let mut pending = self.lock();
+        if !pending.states_first && pending.calls() > calls {
+            pending.put_states_first();
+        }
+    }
+
     /// How many devices have something to report.
     pub(crate) fn len(&self) -> usize {
         self.lock().devices.len()
@@ -159,6 +170,7 @@ impl Outbox {
     /// was refused for what it is: then the others must not wait for it.
     pub(super) fn put_back(&self, report: Report, refused: bool) {
         let mut pending = self.lock();
+        let states_first = pending.states_first;
         let entry = pending.entry(&report.device);
         match report.content {
             Content::State(state) => {
@@ -171,7 +183,8 @@ impl Outbox {
             }
         }
         entry.refusals = if refused { report.refusals + 1 } else { report.refusals };
-        pending.enqueue(&report.device, if refused { Class::Ordinary } else { Class::Returned });
+        let yields = refused || (states_first && entry.state.is_none());
+        pending.enqueue(&report.device, if yields { Class::Ordinary } else { Class::Returned });
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -204,6 +217,25 @@ impl Pending {
         self.turns.insert(turn, device.clone());
     }
 
+    /// How many calls report all that waits.
+    fn calls(&self) -> u64 {
+        self.devices.values().map(PendingDevice::calls).sum()
+    }
+
+    /// Gives the devices new turns: those with a state, and then those with twins only, each in the order they had.
+    fn put_states_first(&mut self) {
+        self.states_first = true;
+        for device in std::mem::take(&mut self.turns).into_values() {
+            let Some(entry) = self.devices.get_mut(&device) else { continue };
+            entry.turn = None;
+            let class = Class::of(entry.state.is_some());
+            if let Some(pending) = &mut entry.state {
+                pending.ahead = true;
+            }
+            self.enqueue(&device, class);
+        }
+    }
+
     fn take(&mut self) -> Option<Report> {
         let (class, device) = self.pop_turn()?;
         let entry = self.devices.get_mut(&device)?;
@@ -215,7 +247,8 @@ impl Pending {
         } else {
             // The twins of a device whose state was ahead stay ahead. What else is left waits its turn: a device that never runs
             // empty must not keep the others waiting for ever.
-            let class = if matches!(content, Content::State(_)) { class } else { Class::Ordinary };
+            let stays = matches!(content, Content::State(_)) && !self.states_first;
+            let class = if stays { class } else { Class::Ordinary };
             self.enqueue(&device, class);
         }
         Some(Report { device, content, refusals })
@@ -227,7 +260,8 @@ impl Pending {
     fn pop_turn(&mut self) -> Option<(Class, DeviceId)> {
         let first = *self.turns.first_key_value()?.0;
         let ordinary = || self.turns.range((Class::Ordinary, 0)..).next().map(|(turn, _)| *turn);
-        let turn = if first.0 == Class::Urgent && self.served_urgent { ordinary().unwrap_or(first) } else { first };
+        let yields = first.0 == Class::Urgent && self.served_urgent && !self.states_first;
+        let turn = if yields { ordinary().unwrap_or(first) } else { first };
         self.served_urgent = turn.0 == Class::Urgent;
         self.turns.remove(&turn).map(|device| (turn.0, device))
     }
@@ -236,6 +270,10 @@ impl Pending {
 impl PendingDevice {
     fn is_empty(&self) -> bool {
         self.twins.is_empty() && self.state.is_none()
+    }
+
+    fn calls(&self) -> u64 {
+        self.twins.len().div_ceil(MAX_TWINS) as u64 + u64::from(self.state.is_some())
     }
 
     /// What is to be reported now.
@@ -332,6 +370,31 @@ mod tests {
         outbox.put_back(report, false);
         assert_eq!(take(&outbox), pair("a", "x=1"));
         assert_eq!(take(&outbox), pair("a", "offline"));
+    }
+
+    #[test]
+    fn all_states_go_before_all_twins_where_the_calls_are_not_enough() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("c"), [twin("x", 1)], true);
+        for name in ["a", "b"] {
+            outbox.post_twins(&device(name), [twin("x", 1)], false);
+            outbox.post_state(&device(name), DeviceState::Offline, false);
+        }
+        outbox.prefer_states(4);
+        assert_eq!([take(&outbox), take(&outbox)], [pair("a", "offline"), pair("b", "offline")]);
+        let report = outbox.take().expect("the values of c");
+        outbox.post_state(&device("d"), DeviceState::Offline, true);
+        outbox.put_back(report, false);
+        assert_eq!(take(&outbox), pair("d", "offline"), "even twins that come back wait");
+    }
+
+    #[test]
+    fn the_last_values_still_go_before_the_last_state_where_the_calls_are_enough() {
+        let outbox = Outbox::default();
+        outbox.post_twins(&device("a"), [twin("x", 1)], false);
+        outbox.post_state(&device("a"), DeviceState::Offline, false);
+        outbox.prefer_states(2);
+        assert_eq!([take(&outbox), take(&outbox)], [pair("a", "x=1"), pair("a", "offline")]);
     }
 
     #[test]

@@ -61,6 +61,14 @@ impl Pacer {
         *bucket = Bucket::new(bucket.full_rate, bucket.burst, Instant::now());
     }
 
+    /// How many calls may be made within `time`, if edgecore takes them all.
+    pub(crate) fn calls_within(&self, time: Duration) -> u64 {
+        let mut bucket = self.bucket();
+        bucket.refill(Instant::now());
+        // Whole calls: saturates, and takes what is below zero for none.
+        (bucket.tokens + time.as_secs_f64() * bucket.rate) as u64
+    }
+
     fn bucket(&self) -> MutexGuard<'_, Bucket> {
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +95,8 @@ impl Bucket {
             return Duration::ZERO;
         }
         // A timer's grain is a millisecond: a wait that is cut to zero would spin.
-        Duration::from_secs_f64((1.0 - self.tokens) / self.rate).max(Duration::from_millis(1))
+        let wait = Duration::try_from_secs_f64((1.0 - self.tokens) / self.rate).unwrap_or(Duration::MAX);
+        wait.max(Duration::from_millis(1))
     }
 
     fn refill(&mut self, now: Instant) {
@@ -128,6 +137,20 @@ mod tests {
         assert_eq!(calls_within(&pacer, Duration::from_millis(500)).await, 90);
         let calls = calls_within(&pacer, Duration::from_secs(10)).await;
         assert!((10..=11).contains(&calls), "{calls}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_calls_within_a_time_are_the_tokens_and_what_the_rate_adds() {
+        let pacer = Pacer::new(2.0, 90);
+        assert_eq!(pacer.calls_within(Duration::from_secs(10)), 110);
+        pacer.refused();
+        assert_eq!(pacer.calls_within(Duration::from_secs(10)), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_of_next_to_nothing_waits_for_ever_and_does_not_panic() {
+        let pacer = Pacer::new(1e-300, 1);
+        assert_eq!(calls_within(&pacer, Duration::from_secs(3600)).await, 1);
     }
 
     #[tokio::test(start_paused = true)]

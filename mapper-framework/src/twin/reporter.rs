@@ -58,10 +58,13 @@ impl Reporter {
     }
 
     /// Reports until `drain`, and then on until nothing is left or edgecore is away.
+    ///
+    /// Who drains asks the outbox before to [prefer states](Outbox::prefer_states) if time is short. When edgecore's limiter refuses
+    /// a call while draining, it takes fewer than was reckoned with, and the states go first in any case.
     pub(crate) async fn run(mut self, drain: CancellationToken) {
         while let Some(client) = self.connected(&drain).await {
             match self.next(&drain).await {
-                Next::Report => self.report_next(client).await,
+                Next::Report => self.report_next(client, &drain).await,
                 Next::Switched => {}
                 Next::Done => return,
             }
@@ -92,22 +95,34 @@ impl Reporter {
     }
 
     /// Makes one call, if there still is something to say.
-    async fn report_next(&mut self, client: EdgeClient) {
+    async fn report_next(&mut self, client: EdgeClient, drain: &CancellationToken) {
         let Some(report) = self.outbox.take() else { return };
         let sent = match &report.content {
             Content::State(state) => self.report_state(client, &report.device, *state).await,
             Content::Twins(twins) => self.report_twins(client, &report.device, twins).await,
         };
-        match sent {
-            Ok(()) => {}
-            Err(EdgeError::TooManyRequests) => {
+        if let Err(error) = sent {
+            self.not_taken(report, error, drain).await;
+        }
+    }
+
+    /// edgecore did not take a report.
+    async fn not_taken(&mut self, report: Report, error: EdgeError, drain: &CancellationToken) {
+        match error {
+            EdgeError::TooManyRequests => {
                 self.pacer.refused();
                 self.telemetry.report_limited();
                 self.outbox.put_back(report, false);
+                if drain.is_cancelled() {
+                    self.outbox.prefer_states(0);
+                }
             }
-            Err(EdgeError::Unimplemented) => self.telemetry.states_unimplemented(),
-            Err(EdgeError::Gone(_)) => self.await_reconnect(report).await,
-            Err(error @ EdgeError::Refused(_)) => self.give_back(report, &error),
+            EdgeError::Unimplemented if matches!(report.content, Content::State(_)) => {
+                self.telemetry.states_unimplemented();
+            }
+            EdgeError::Gone(_) => self.await_reconnect(report).await,
+            // That it has no call for twins is said by no edgecore, but perhaps by what stands before one: the twins are kept.
+            EdgeError::Unimplemented | EdgeError::Refused(_) => self.give_back(report, &error),
         }
     }
 
@@ -249,6 +264,32 @@ mod tests {
         let drain = CancellationToken::new();
         let work = tokio::time::timeout(Duration::from_millis(900), reporter.next(&drain));
         assert!(work.await.is_err(), "there is a call to spend in a second only");
+    }
+
+    #[tokio::test]
+    async fn unimplemented_ends_states_and_never_costs_twins() {
+        let (mut reporter, drain, device) = (reporter(), CancellationToken::new(), DeviceId::new("", "a"));
+        reporter.outbox.post_state(&device, DeviceState::Online, true);
+        reporter.outbox.post_twins(&device, [twin("21", "")], false);
+        for _ in 0..2 {
+            let report = reporter.outbox.take().expect("the state, and then the twins");
+            reporter.not_taken(report, EdgeError::Unimplemented, &drain).await;
+        }
+        assert_eq!(reporter.telemetry.stats().reports_refused, 1);
+        assert_eq!(reporter.outbox.pending_state(&device), None);
+        assert!(reporter.outbox.pending(&device, "name").is_some());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_while_draining_puts_the_states_first() {
+        let (mut reporter, drain, device) = (reporter(), CancellationToken::new(), DeviceId::new("", "a"));
+        reporter.outbox.post_twins(&device, [twin("21", "")], false);
+        reporter.outbox.post_state(&device, DeviceState::Offline, false);
+        drain.cancel();
+        let report = reporter.outbox.take().expect("the twins");
+        reporter.not_taken(report, EdgeError::TooManyRequests, &drain).await;
+        let first = reporter.outbox.take().expect("both are still pending");
+        assert!(matches!(first.content, Content::State(DeviceState::Offline)));
     }
 
     #[tokio::test]

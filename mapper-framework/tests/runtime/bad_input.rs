@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use mapper_framework::{
     DeviceState, Mapper, MapperError, SocketError,
-    config::Config,
+    config::{Config, ConfigError},
     local_edge::{EdgeEvent, SendFailure},
     testing::TestBed,
 };
@@ -131,7 +131,16 @@ async fn a_second_mapper_on_the_same_socket_is_told_so_and_the_first_goes_on() {
     config.grpc_server.socket_path = format!("/tmp/{}", "x".repeat(195)).into();
     let error = Mapper::builder(Meter::new()).config(config).build().run_until(std::future::pending()).await;
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("has 200 bytes, and a unix socket takes at most 107"), "{error}");
+    assert!(error.contains("is 200 bytes long, but the path of a unix socket holds at most 107"), "{error}");
     assert_eq!(bed.handle().device(&id("d")).await.unwrap().state, DeviceState::Online);
     bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_config_that_was_made_in_code_is_checked_before_anything_starts() {
+    let mut config = Config::default();
+    config.common.protocol = PROTOCOL.to_owned();
+    config.report.calls_per_second = 1e-30;
+    let ended = Mapper::builder(Meter::new()).config(config).build().run_until(std::future::pending()).await;
+    assert!(matches!(ended, Err(MapperError::Config(ConfigError::Invalid { .. }))), "{ended:?}");
 }

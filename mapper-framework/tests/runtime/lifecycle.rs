@@ -44,6 +44,26 @@ async fn the_offline_state_comes_after_the_last_values() {
 }
 
 #[tokio::test]
+async fn every_device_is_told_offline_even_when_there_is_no_time_for_all_last_values() {
+    // There is time for 15 calls, and 20 wait.
+    let bed = TestBed::builder(Meter::new(), PROTOCOL)
+        .config(|config| {
+            (config.report.burst, config.report.calls_per_second) = (1, 10.0);
+            config.shutdown.grace = Duration::from_secs(2);
+        })
+        .start()
+        .await;
+    let names: Vec<_> = (0..10).map(|n| format!("d{n}")).collect();
+    bed.edge().apply(&gauges(names.clone(), 10)).await.unwrap();
+    bed.until("all report", |edge| names.iter().all(|name| edge.twin(&id(name), "count").is_some())).await;
+    let (ended, edge) = bed.stop_mapper().await;
+    ended.unwrap();
+    for name in names {
+        assert_eq!(edge.state(&id(&name)).as_deref(), Some("offline"), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_mapper_without_edgecore_stops_at_once() {
     let bed = TestBed::builder(Meter::new(), PROTOCOL).late_edge().start().await;
     let began = Instant::now();
