@@ -25,6 +25,9 @@ const USAGE: u8 = 2;
 /// The exit code after a second signal has cut a shutdown short: 128 and the number of SIGINT, as shells have it.
 const ABORTED: i32 = 130;
 
+/// How long a program that ends waits for its last lines to be read.
+const CONSOLE_GRACE: Duration = Duration::from_secs(1);
+
 /// Why a mapper's program ends with an error.
 #[derive(Debug, thiserror::Error)]
 enum AppError {
@@ -114,8 +117,8 @@ async fn run_standalone(mut builder: MapperBuilder, devices: &Path, run_for: Opt
     let ended = run(builder, run_for).await;
     edge.stop().await;
     drop(edge);
-    // The console ends with the edge's events. Standard output that is closed meanwhile is no reason to fail.
-    drop(console.await);
+    // The console ends with the edge's events. Standard output that is closed, or that nobody reads, is no reason to fail.
+    drop(tokio::time::timeout(CONSOLE_GRACE, console).await);
     ended
 }
 

@@ -80,6 +80,12 @@ counters! {
     problems,
     /// Registrations with edgecore.
     registrations,
+    /// Registrations that edgecore refused for another reason than its limit.
+    registrations_refused,
+    /// Attempts to reach edgecore that failed.
+    edge_unreachable,
+    /// Times that the cycles were found to need more calls than edgecore accepts.
+    budget_exceeded,
     /// Connections to edgecore that ended.
     edge_connections_lost,
     /// Reports that edgecore accepted.
@@ -92,6 +98,8 @@ counters! {
     reports_lost,
     /// Twins that edgecore accepted.
     twins_reported,
+    /// Devices whose last values were not reported when the mapper stopped.
+    devices_unreported,
     /// Twins that were held back because edgecore would drop their value without a word.
     twins_illegal,
     /// Tasks of the framework's own that died, and were started again.
@@ -238,7 +246,9 @@ impl Telemetry {
 
     // ---- edgecore ----
 
+    /// Logged as a warning the first time in a row; counted each time.
     pub(crate) fn edge_unreachable(&self, socket: &Path, error: &dyn fmt::Display, first: bool) {
+        self.counters.edge_unreachable.fetch_add(1, Relaxed);
         if first {
             warn!(target: TARGET, ?socket, %error, "edgecore is not there: devices are served all the same, and the mapper keeps trying");
         } else {
@@ -251,8 +261,9 @@ impl Telemetry {
         info!(target: TARGET, protocol, devices, models, "registered with edgecore");
     }
 
-    /// Logged as a warning the first time in a row.
+    /// Logged as a warning the first time in a row; counted each time.
     pub(crate) fn registration_refused(&self, error: &dyn fmt::Display, first: bool) {
+        self.counters.registrations_refused.fetch_add(1, Relaxed);
         if first {
             warn!(target: TARGET, %error, "edgecore refuses the registration, and will be asked again");
         } else {
@@ -266,6 +277,7 @@ impl Telemetry {
     }
 
     pub(crate) fn budget_exceeded(&self, needed: f64, budget: f64, staleness: Duration) {
+        self.counters.budget_exceeded.fetch_add(1, Relaxed);
         warn!(target: TARGET,
             needed_per_second = needed,
             budget_per_second = budget,
@@ -319,6 +331,7 @@ impl Telemetry {
     }
 
     pub(crate) fn stopped(&self, unreported: usize) {
+        self.counters.devices_unreported.fetch_add(unreported as u64, Relaxed);
         let stats = self.stats();
         if unreported > 0 {
             warn!(target: TARGET, unreported, %stats, "stopped with devices whose last values were not reported in time");

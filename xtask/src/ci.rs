@@ -47,8 +47,8 @@ fn steps(without: &Without) -> Vec<Step> {
         Step::new("components", "rustup component add rustfmt clippy", components),
         Step::cargo("fmt", "fmt --all --check"),
         Step::new("codegen", "cargo xtask codegen --check", || codegen::run(true)),
-        Step::cargo("clippy", "clippy --workspace --all-targets -- -D warnings"),
-        Step::new("docs", "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps", docs),
+        Step::cargo("clippy", "clippy --locked --workspace --all-targets -- -D warnings"),
+        Step::new("docs", "RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps", docs),
         Step::new("test", &format!("cargo xtask test{}", without.flags()), move || {
             test::run(&test::Args::all(without.clone()))
         }),
@@ -91,7 +91,7 @@ fn components() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
-    shell::run(shell::cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    shell::run(shell::cargo().args(["doc", "--locked", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// A line for each step, and one for all.

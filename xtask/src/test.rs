@@ -18,9 +18,9 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// All tests but those that need what is left out.
+    /// All tests but those that need what is left out, with the dependencies as they are committed.
     pub(crate) fn all(without: Without) -> Self {
-        Self { without, cargo: Vec::new() }
+        Self { without, cargo: vec!["--locked".to_owned()] }
     }
 }
 

@@ -62,10 +62,27 @@ impl Room {
     /// By how much the heater warms the room in the end, in °C.
     const WARMTH: f64 = 5.0;
 
-    /// Moves the temperature towards where the heater brings it, and gives it in steps of 0.01 °C, as thermometers do.
+    /// How far the temperature strays from where it belongs, in °C.
+    const STRAY: f64 = 0.3;
+
+    /// Moves the temperature to somewhere near where the heater brings it, and gives it in steps of 0.01 °C, as thermometers do.
     fn drift(&mut self, drift: f64) -> f64 {
-        let goal = if self.heater { self.ambient + Self::WARMTH } else { self.ambient };
-        self.temperature += (goal - self.temperature).clamp(-drift, drift) * fastrand::f64();
+        let warmth = if self.heater { Self::WARMTH } else { 0.0 };
+        let goal = self.ambient + warmth + Self::STRAY * (2.0 * fastrand::f64() - 1.0);
+        self.temperature += (goal - self.temperature).clamp(-drift, drift);
         (self.temperature * 100.0).round() / 100.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unheated_room_wavers_around_its_ambient_temperature() {
+        let mut room = Room { ambient: 20.5, temperature: 20.5, heater: false };
+        let reads: Vec<f64> = (0..1000).map(|_| room.drift(0.2)).collect();
+        assert!(reads.iter().all(|read| (20.2..=20.8).contains(read)), "{reads:?}");
+        assert!(reads.iter().any(|read| *read < 20.4) && reads.iter().any(|read| *read > 20.6), "{reads:?}");
     }
 }

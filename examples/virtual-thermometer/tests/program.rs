@@ -66,6 +66,15 @@ async fn a_run_may_end_by_itself() {
 }
 
 #[tokio::test]
+async fn the_config_file_beside_it_is_taken_without_a_warning() {
+    let config = "examples/virtual-thermometer/config.yaml";
+    let (code, printed) = outcome(&["--config-file", config, "--standalone", DEVICES, "--run-for", "1s"]).await;
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("twin default/thermometer-1 temperature = "), "{printed}");
+    assert!(!printed.contains("WARN"), "{printed}");
+}
+
+#[tokio::test]
 async fn a_desired_value_that_is_edited_reaches_the_device() {
     let folder = copy_of_devices().unwrap();
     let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);

@@ -259,6 +259,14 @@ mod tests {
         assert!(answered.is_ok(), "an answer that came counts");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_never_answered_is_given_up_after_ten_seconds() {
+        let began = tokio::time::Instant::now();
+        let answer = call::<()>(&CancellationToken::new(), std::future::pending()).await;
+        assert_eq!(answer.unwrap_err().to_string(), "edgecore is not there: no answer within 10s");
+        assert_eq!(began.elapsed(), CALL_TIMEOUT);
+    }
+
     #[test]
     fn the_limiter_is_known_by_its_message() {
         let error = EdgeError::from(Status::unknown("fail to report: too many request, please try later"));

@@ -1,30 +1,95 @@
 //! Events as lines for a person at a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    thread,
+};
+
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use super::{
     EdgeEvents, SendFailure,
     event::{EdgeEvent, Operation},
 };
 
+/// How many lines may wait for whoever reads them: a fleet's start, at about 100 bytes each.
+const WAITING_LINES: usize = 4096;
+
 /// Writes each event as a line, until the edge is gone or `out` fails.
 ///
+/// A thread of its own writes, since a pipe that nobody reads blocks it. Lines that find no place meanwhile are left out, and counted.
+/// Completes when all is written, which is never if the reader does not go on.
+///
 /// Colours are used if stdout is a terminal and `NO_COLOR` is not set.
-pub(crate) async fn print_events(events: EdgeEvents, out: impl Write) -> io::Result<()> {
+pub(crate) async fn print_events(events: EdgeEvents, out: impl Write + Send + 'static) -> io::Result<()> {
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     print(events, out, colours).await
 }
 
-async fn print(mut events: EdgeEvents, mut out: impl Write, colours: bool) -> io::Result<()> {
+async fn print(mut events: EdgeEvents, out: impl Write + Send + 'static, colours: bool) -> io::Result<()> {
+    let (lines, waiting) = mpsc::channel(WAITING_LINES);
+    let (done, written) = oneshot::channel();
+    thread::Builder::new().name("console".to_owned()).spawn(move || {
+        // Nobody waits any longer if the process ends: then there is nobody to tell.
+        done.send(write(waiting, out)).ok();
+    })?;
+    let mut console = Console { lines, left_out: 0 };
     while let Some(event) = events.next().await {
-        let Line { tone, text } = line(&event);
-        match tone.colour().filter(|_| colours) {
-            Some(colour) => writeln!(out, "\x1b[{colour}m{text}\x1b[0m")?,
-            None => writeln!(out, "{text}")?,
+        if !console.show(line(&event).coloured(colours)) {
+            break;
         }
+    }
+    console.close().await;
+    written.await.unwrap_or_else(|_| Err(io::Error::other("the console's thread panicked")))
+}
+
+/// Writes line by line. Blocks for as long as nobody reads.
+fn write(mut lines: mpsc::Receiver<String>, mut out: impl Write) -> io::Result<()> {
+    while let Some(line) = lines.blocking_recv() {
+        writeln!(out, "{line}")?;
         out.flush()?;
     }
     Ok(())
+}
+
+/// The way to the thread that writes.
+struct Console {
+    lines: mpsc::Sender<String>,
+    /// How many lines found no place since the last one that did.
+    left_out: u64,
+}
+
+impl Console {
+    /// Hands over a line, or leaves it out. Whether there is still a thread to write it.
+    fn show(&mut self, line: String) -> bool {
+        if self.left_out > 0 && self.lines.try_send(left_out(self.left_out)).is_ok() {
+            self.left_out = 0;
+        }
+        let sent = if self.left_out > 0 { Err(TrySendError::Full(line)) } else { self.lines.try_send(line) };
+        match sent {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.left_out += 1;
+                !self.lines.is_closed()
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// Says what is missing at the end, and lets the thread end.
+    async fn close(self) {
+        if self.left_out > 0 {
+            // It fails where the output has failed, which the thread tells.
+            self.lines.send(left_out(self.left_out)).await.ok();
+        }
+    }
+}
+
+fn left_out(lines: u64) -> String {
+    format!("… {lines} lines left out")
 }
 
 /// A line and how loud it is.
@@ -32,6 +97,15 @@ async fn print(mut events: EdgeEvents, mut out: impl Write, colours: bool) -> io
 struct Line {
     tone: Tone,
     text: String,
+}
+
+impl Line {
+    fn coloured(self, colours: bool) -> String {
+        match self.tone.colour().filter(|_| colours) {
+            Some(colour) => format!("\x1b[{colour}m{}\x1b[0m", self.text),
+            None => self.text,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +195,8 @@ fn clean(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex, MutexGuard};
+
     use tokio::sync::broadcast;
 
     use super::*;
@@ -139,15 +215,83 @@ mod tests {
         }
     }
 
+    /// An output that is kept, and that blocks while the lock on it is held.
+    #[derive(Clone, Default)]
+    struct Output(Arc<Mutex<Vec<u8>>>);
+
+    impl Output {
+        fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+            self.0.lock().unwrap()
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.lock().clone()).unwrap()
+        }
+    }
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     async fn printed(events: Vec<EdgeEvent>, colours: bool) -> String {
         let (sender, receiver) = broadcast::channel(16);
         for event in events {
             sender.send(event).unwrap();
         }
         drop(sender);
-        let mut out = Vec::new();
-        print(EdgeEvents::new(receiver), &mut out, colours).await.unwrap();
-        String::from_utf8(out).unwrap()
+        let out = Output::default();
+        print(EdgeEvents::new(receiver), out.clone(), colours).await.unwrap();
+        out.text()
+    }
+
+    #[tokio::test]
+    #[expect(
+        clippy::await_holding_lock,
+        reason = "the held lock is the pipe that nobody reads; only the thread waits for it"
+    )]
+    async fn a_reader_that_does_not_read_holds_up_no_task_and_costs_lines_that_are_counted() {
+        const EVENTS: usize = WAITING_LINES + 100;
+        let (sender, receiver) = broadcast::channel(EVENTS);
+        for _ in 0..EVENTS {
+            sender.send(EdgeEvent::Stopped).unwrap();
+        }
+        let out = Output::default();
+        let nobody_reads = out.lock();
+        // The test's runtime has this thread alone, which a blocked write would hold.
+        let printing = tokio::spawn(print(EdgeEvents::new(receiver), out.clone(), false));
+        while !sender.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop((sender, nobody_reads));
+        printing.await.unwrap().unwrap();
+        let text = out.text();
+        let shown = text.lines().filter(|line| *line == "edge stopped").count();
+        let last = text.lines().last().unwrap();
+        assert_eq!((shown < EVENTS, last), (true, left_out((EVENTS - shown) as u64).as_str()));
+    }
+
+    #[tokio::test]
+    async fn an_output_that_fails_ends_the_console() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, receiver) = broadcast::channel(16);
+        sender.send(EdgeEvent::Stopped).unwrap();
+        drop(sender);
+        let ended = print(EdgeEvents::new(receiver), Closed, false).await;
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[tokio::test]

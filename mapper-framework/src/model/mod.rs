@@ -1,7 +1,7 @@
 //! Pure data: devices, properties, values and samples, without a protocol and without a task.
 //!
-//! A [`DeviceInstance`] and its [`DeviceModel`] arrive from edgecore separately, as the two custom resources they are.
-//! [`Device::resolve`] joins them into the [`Device`] that a driver sees.
+//! A device's manifest and its model arrive from edgecore separately, as the two custom resources they are. Joined they are the
+//! [`Device`] that a driver sees.
 
 mod device;
 mod id;
@@ -15,7 +15,7 @@ pub use device::{Device, DeviceBuilder, DeviceState, Method, StateReport};
 pub use id::{DeviceId, ModelId, NamespacedName};
 pub use property::{AccessMode, Property, PropertyBuilder};
 pub use push::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush};
-pub use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem, Resolved};
+pub(crate) use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem};
 pub use sample::{Reading, Sample};
 pub use value::{DataType, Value, ValueError};
 

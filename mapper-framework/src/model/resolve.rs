@@ -9,75 +9,75 @@ use super::{
 
 /// A device as its manifest describes it, before its model is known.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DeviceInstance {
+pub(crate) struct DeviceInstance {
     /// Namespace and name.
-    pub id: DeviceId,
+    pub(crate) id: DeviceId,
     /// `deviceModelReference`, in the device's namespace.
-    pub model: ModelId,
+    pub(crate) model: ModelId,
     /// `protocol.protocolName`
-    pub protocol: String,
+    pub(crate) protocol: String,
     /// `protocol.configData`
-    pub config: ConfigData,
+    pub(crate) config: ConfigData,
     /// `properties`
-    pub properties: Vec<InstanceProperty>,
+    pub(crate) properties: Vec<InstanceProperty>,
     /// `methods`
-    pub methods: Vec<Method>,
+    pub(crate) methods: Vec<Method>,
     /// `status.reportToCloud` and `status.reportCycle`
-    pub state_report: Option<StateReport>,
+    pub(crate) state_report: Option<StateReport>,
     /// What could not be read of the manifest, and is left out above.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// A property as a device's manifest describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct InstanceProperty {
+pub(crate) struct InstanceProperty {
     /// `name`
-    pub name: String,
+    pub(crate) name: String,
     /// `desired.value`; empty for none.
-    pub desired: String,
+    pub(crate) desired: String,
     /// `visitors.configData`
-    pub visitor: Arc<ConfigData>,
+    pub(crate) visitor: Arc<ConfigData>,
     /// `collectCycle`; zero for the default.
-    pub collect_cycle: Duration,
+    pub(crate) collect_cycle: Duration,
     /// `reportCycle`; zero for the default.
-    pub report_cycle: Duration,
+    pub(crate) report_cycle: Duration,
     /// `reportToCloud`
-    pub report_to_cloud: bool,
+    pub(crate) report_to_cloud: bool,
     /// `pushMethod`
-    pub push_methods: Vec<PushMethod>,
+    pub(crate) push_methods: Vec<PushMethod>,
 }
 
 /// A device model: what is true of every device of a kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DeviceModel {
+pub(crate) struct DeviceModel {
     /// Namespace and name.
-    pub id: ModelId,
+    pub(crate) id: ModelId,
     /// `spec.properties`
-    pub properties: Vec<ModelProperty>,
+    pub(crate) properties: Vec<ModelProperty>,
 }
 
 /// A property as a device model describes it, each field as its author wrote it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ModelProperty {
+pub(crate) struct ModelProperty {
     /// `name`
-    pub name: String,
+    pub(crate) name: String,
     /// `description`
-    pub description: String,
+    pub(crate) description: String,
     /// `type`
-    pub data_type: String,
+    pub(crate) data_type: String,
     /// `accessMode`
-    pub access_mode: String,
+    pub(crate) access_mode: String,
     /// `minimum`; empty for none.
-    pub minimum: String,
+    pub(crate) minimum: String,
     /// `maximum`; empty for none.
-    pub maximum: String,
+    pub(crate) maximum: String,
     /// `unit`
-    pub unit: String,
+    pub(crate) unit: String,
 }
 
 /// Something wrong with a device's manifest or model. It costs the property it names, or the device if it names none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Problem {
+pub(crate) struct Problem {
     property: Option<String>,
     field: String,
     message: String,
@@ -85,23 +85,17 @@ pub struct Problem {
 
 impl Problem {
     /// A problem that the whole device has.
-    pub fn of_device(field: impl Into<String>, message: impl fmt::Display) -> Self {
+    pub(crate) fn of_device(field: impl Into<String>, message: impl fmt::Display) -> Self {
         Self { property: None, field: field.into(), message: message.to_string() }
     }
 
     /// A problem of one property.
-    pub fn of_property(property: impl Into<String>, field: impl Into<String>, message: impl fmt::Display) -> Self {
+    pub(crate) fn of_property(
+        property: impl Into<String>,
+        field: impl Into<String>,
+        message: impl fmt::Display,
+    ) -> Self {
         Self { property: Some(property.into()), field: field.into(), message: message.to_string() }
-    }
-
-    /// The property that has the problem; `None` if it is the device.
-    pub fn property(&self) -> Option<&str> {
-        self.property.as_deref()
-    }
-
-    /// The field of the manifest or the model.
-    pub fn field(&self) -> &str {
-        &self.field
     }
 }
 
@@ -116,16 +110,16 @@ impl fmt::Display for Problem {
 
 /// A device with all of its properties that are sound, and the problems of those that are not.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Resolved {
+pub(crate) struct Resolved {
     /// The device.
-    pub device: Device,
+    pub(crate) device: Device,
     /// What is wrong, and left out.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Device {
     /// Joins a manifest with its model. A property that is wrong is left out and reported; the others are not touched by it.
-    pub fn resolve(instance: &DeviceInstance, model: &DeviceModel) -> Resolved {
+    pub(crate) fn resolve(instance: &DeviceInstance, model: &DeviceModel) -> Resolved {
         let mut problems = instance.problems.clone();
         let mut seen = HashSet::new();
         let declared: std::collections::HashMap<&str, &ModelProperty> =

@@ -238,6 +238,7 @@ pub enum ValueError {
     UnknownDataType(String),
     /// The value cannot be brought into the form of the property's type.
     #[error("{value:?} is not a value of type {data_type}")]
+    #[non_exhaustive]
     NotOfType {
         /// The beginning of the value.
         value: String,
@@ -246,6 +247,7 @@ pub enum ValueError {
     },
     /// The value lies outside what the device model allows.
     #[error("{value} lies outside {minimum} to {maximum}, the bounds that the device model sets")]
+    #[non_exhaustive]
     OutOfBounds {
         /// The value.
         value: String,

@@ -9,7 +9,10 @@ use mapper_framework::{
     testing::TestBed,
 };
 
-use crate::meter::{Meter, PROTOCOL, device, gauges, id, model, property, wanted};
+use crate::{
+    logged::Logged,
+    meter::{Meter, PROTOCOL, device, gauges, id, model, property, wanted},
+};
 
 /// Applies a device in which something is wrong beside the good `count`, and gives the mapper's answer.
 async fn refusal(bed: &TestBed, manifests: &str) -> String {
@@ -60,8 +63,9 @@ async fn what_is_wrong_with_a_property_is_named_and_the_others_are_served() {
 }
 
 #[tokio::test]
-async fn a_desired_value_that_may_not_be_is_refused_and_the_property_reported_all_the_same() {
-    let bed = TestBed::start(Meter::new(), PROTOCOL).await;
+async fn a_desired_value_that_may_not_be_is_not_written_and_the_property_reported_all_the_same() {
+    let (log, meter) = (Logged::warnings(), Meter::new());
+    let bed = TestBed::start(meter.clone(), PROTOCOL).await;
     let declared = [
         "fixed, type: INT, accessMode: ReadOnly",
         "bounded, type: INT, accessMode: ReadWrite, minimum: \"0\", maximum: \"10\"",
@@ -75,15 +79,22 @@ async fn a_desired_value_that_may_not_be_is_refused_and_the_property_reported_al
         edge.twin(&id("d"), "good").is_some_and(|twin| (twin.value(), twin.observed_desired()) == ("7", "7"))
     })
     .await;
-    for property in ["fixed", "bounded", "typed"] {
-        bed.until(property, |edge| edge.twin(&id("d"), property).is_some_and(|twin| twin.value() == "0")).await;
+    for (property, desired) in [("fixed", "1"), ("bounded", "11"), ("typed", "warm")] {
+        // What was desired is reported as seen, beside the value that the device keeps.
+        bed.until(property, |edge| {
+            edge.twin(&id("d"), property).is_some_and(|twin| (twin.value(), twin.observed_desired()) == ("0", desired))
+        })
+        .await;
+        let refusals = log.with(&["the desired value is refused", &format!("property=\"{property}\""), "reason="]);
+        assert_eq!(refusals.len(), 1, "{property}: {refusals:?}");
     }
-    assert_eq!((bed.handle().stats().desired_refused, bed.handle().stats().writes), (3, 1));
+    assert_eq!((bed.handle().stats().desired_refused, meter.uses().writes), (3, 1), "the good one alone is written");
     bed.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_value_outside_edgecores_alphabet_is_held_back_and_explained() {
+    let log = Logged::warnings();
     let bed = TestBed::start(Meter::new(), PROTOCOL).await;
     let properties = [property("text", 10, "degrees"), property("count", 10, "count")];
     bed.edge()
@@ -97,6 +108,9 @@ async fn a_value_outside_edgecores_alphabet_is_held_back_and_explained() {
     let counts = bed.edge().counts();
     assert_eq!((counts.dropped_twins(), bed.edge().twin(&id("d"), "text")), (0, None));
     assert!(bed.handle().stats().twins_illegal > 0);
+    let explained =
+        log.with(&["device=default/d", r#"property="text""#, "the value holds ' '", "let the driver encode it"]);
+    assert_eq!(explained.len(), 1, "said once, though it is read again and again: {explained:?}");
     bed.stop().await.unwrap();
 }
 

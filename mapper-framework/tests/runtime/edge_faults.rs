@@ -71,7 +71,7 @@ async fn restarts(bed: TestBed, times: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_device_is_back_within_two_seconds_of_each_of_fifty_restarts() {
+async fn twenty_devices_are_back_within_two_seconds_of_each_of_fifty_restarts() {
     // The edge's limit is as tight as on a node: 100 calls at once, and then one per second.
     let bed = TestBed::builder(Meter::new(), PROTOCOL)
         .edge(|edge| edge.limiter(100, 1.0))
@@ -176,7 +176,7 @@ async fn a_limit_that_others_use_up_is_adapted_to_and_the_last_values_are_stored
 }
 
 #[tokio::test]
-async fn an_edgecore_that_accepts_and_says_nothing_is_left_for_one_that_answers() {
+async fn an_edgecore_that_goes_without_an_answer_is_left_for_one_that_answers() {
     let bed = TestBed::builder(Meter::new(), PROTOCOL).late_edge().start().await;
     let frozen = UnixListener::bind(bed.edge().socket()).unwrap();
     let (mut connection, _) = frozen.accept().await.unwrap();

@@ -5,4 +5,5 @@
 mod bad_input;
 mod edge_faults;
 mod lifecycle;
+mod logged;
 mod meter;

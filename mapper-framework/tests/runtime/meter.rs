@@ -12,11 +12,12 @@ use tokio::sync::watch;
 
 pub(crate) const PROTOCOL: &str = "meter";
 
-/// How often sessions were opened and closed, and reads that hang were begun.
+/// How often sessions were opened and closed, values written, and reads that hang were begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Uses {
     pub(crate) connects: u64,
     pub(crate) closes: u64,
+    pub(crate) writes: u64,
     pub(crate) hangs: u64,
 }
 
@@ -91,6 +92,7 @@ impl Session for Connection {
     }
 
     async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        self.meter.0.send_modify(|uses| uses.writes += 1);
         self.settings.lock().unwrap().insert(property.name().to_owned(), value.clone());
         Ok(())
     }
