@@ -119,7 +119,12 @@ fn parse<T: DeserializeOwned>(data: &ConfigData) -> Result<T, Misfit> {
         return Ok(unit);
     }
     serde_path_to_error::deserialize(data.clone())
-        .map_err(|error| Misfit { path: error.path().to_string(), message: error.inner().to_string() })
+        .map_err(|error| Misfit { path: error.path().to_string(), message: with_cure(&error.inner().to_string()) })
+}
+
+fn with_cure(message: &str) -> String {
+    let cure = if message.starts_with("missing field") { "add it to" } else { "correct it in" };
+    format!("{message}: {cure} the device's manifest")
 }
 
 fn join(field: &str, path: &str) -> String {
@@ -167,14 +172,16 @@ mod tests {
         let problem = erase(Plain).bind(&property(&json!({"register": "seven"}))).unwrap_err();
         assert_eq!(
             problem.to_string(),
-            r#"property "level", visitors.configData.register: invalid type: string "seven", expected u16"#
+            r#"property "level", visitors.configData.register: invalid type: string "seven", expected u16: correct it in the device's manifest"#
         );
     }
 
     #[test]
     fn a_missing_field_is_named() {
         let problem = erase(Plain).bind(&property(&json!({}))).unwrap_err();
-        assert_eq!(problem.to_string(), r#"property "level", visitors.configData: missing field `register`"#);
+        let expected =
+            r#"property "level", visitors.configData: missing field `register`: add it to the device's manifest"#;
+        assert_eq!(problem.to_string(), expected);
     }
 
     #[test]

@@ -410,6 +410,17 @@ async fn the_socket_of_an_earlier_run_is_replaced_but_no_other_file() {
 }
 
 #[tokio::test]
+async fn a_folder_without_a_manifest_is_warned_of() {
+    let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
+    let (manifests, mut events) = (tempfile::tempdir().unwrap(), edge.events());
+    write(&manifests.path().join("README.md"), "no manifest");
+    edge.watch(manifests.path()).await.unwrap();
+    let warning = events.wait_for(|event| matches!(event, EdgeEvent::Warning { .. })).await;
+    let Some(EdgeEvent::Warning { message }) = warning else { panic!("the edge goes on") };
+    assert!(message.ends_with("there is no manifest in it: put *.yaml files there"), "{message}");
+}
+
+#[tokio::test]
 async fn a_dropped_edge_ends_its_subscriptions_and_its_connections() {
     let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
     let manifests = tempfile::tempdir().unwrap();

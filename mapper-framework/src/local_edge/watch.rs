@@ -99,6 +99,10 @@ impl Follower {
             };
             files.insert(path, resources);
         }
+        if files.is_empty() {
+            let message = format!("{}: there is no manifest in it: put *.yaml files there", self.folder.display());
+            said.push(EdgeEvent::Warning { message });
+        }
         self.files = files;
         self.say(said);
         self.follow().await;

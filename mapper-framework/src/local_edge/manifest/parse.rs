@@ -29,7 +29,7 @@ pub(in super::super) fn parse(text: &str, file: Option<&Path>) -> Result<Parsed,
         budget: serde_saphyr::budget! { max_documents: 100_000, max_events: 20_000_000, max_nodes: 10_000_000 },
     };
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let (message, cure) = (format!("not valid YAML: {error}"), "correct the line".to_owned());
+        let (message, cure) = (format!("not valid YAML: {}", plain(&error.to_string())), "correct the line".to_owned());
         ManifestDetails { file: file.map(Path::to_owned), message, cure, ..ManifestDetails::default() }
     })?;
     let mut parsed = Parsed::default();
@@ -157,7 +157,11 @@ fn plain(message: &str) -> String {
     let message = message
         .split_once("expected struct ")
         .map_or_else(|| message.to_owned(), |(found, _)| format!("{found}expected a map"));
-    message.replace("expected i64", "expected a whole number").replace("expected i32", "expected a whole number")
+    message
+        // Only a key cannot be null.
+        .replace("cannot deserialize null into string; use Option<String>", "a key is empty or null")
+        .replace("expected i64", "expected a whole number")
+        .replace("expected i32", "expected a whole number")
 }
 
 /// What to do about a value of the wrong type, or a missing one.

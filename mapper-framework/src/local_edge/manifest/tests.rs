@@ -231,6 +231,15 @@ fn text_that_is_no_yaml_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_key_that_is_missing_is_told_in_words_of_yaml() {
+    for text in ["kind: Device\n: x\n", "kind: Device\n~: x\n"] {
+        let refusal = refusal(text);
+        assert!(refusal.contains("a key is empty or null") && refusal.contains("line 2"), "{refusal}");
+        assert!(!refusal.contains("Option"), "{refusal}");
+    }
+}
+
+#[test]
 fn the_order_of_properties_is_no_change() {
     let two = |first: &str, second: &str| {
         let properties = format!("  properties: [{{name: {first}}}, {{name: {second}}}]\n");
