@@ -63,6 +63,7 @@ mod logging;
 mod mapper;
 pub mod model;
 mod runtime;
+pub mod sink;
 mod telemetry;
 pub mod testing;
 mod twin;

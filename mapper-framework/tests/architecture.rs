@@ -11,8 +11,8 @@ use std::{
 const LAYERS: &[&[&str]] = &[
     &["model", "backoff"],
     &["config", "telemetry"],
-    &["driver"],
-    &["dmi"],
+    &["driver", "spool"],
+    &["dmi", "sink"],
     &["twin"],
     &["runtime"],
     &["mapper", "cli", "logging"],

@@ -15,11 +15,12 @@
 
 mod child;
 mod port;
+pub mod servers;
 mod tool;
 
 pub use child::{ChildGuard, DEADLINE};
 pub use port::free_port;
-pub use tool::{Tool, go_client, python};
+pub use tool::{Tool, go_client, python, server};
 
 /// The driver in the README is compiled, so that it stays true.
 #[cfg(doctest)]

@@ -8,6 +8,8 @@ const WITHOUT: &str = "MAPPER_TEST_WITHOUT";
 const PYTHON: &str = "MAPPER_TEST_PYTHON";
 /// The folder of the built Go clients.
 const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
+/// The folder of the servers that the sinks write to.
+const SERVERS: &str = "MAPPER_TEST_SERVERS";
 
 /// A tool that a test needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,16 @@ pub fn python() -> Tool {
 #[track_caller]
 pub fn go_client(name: &str) -> Tool {
     Request { tool: "go", variable: GO_CLIENTS, file: Some(name) }.answer()
+}
+
+/// The server of this name: `redis-server`, `mosquitto`, `mariadbd`, `mariadb-install-db` or `victoria-metrics`.
+///
+/// # Panics
+///
+/// If the test was not started by `cargo xtask test`, which installs it.
+#[track_caller]
+pub fn server(name: &str) -> Tool {
+    Request { tool: "servers", variable: SERVERS, file: Some(name) }.answer()
 }
 
 /// What a test asks for.

@@ -3,8 +3,10 @@
 //! Every step is idempotent and says in one line what it installs and why. What cannot be had is an error that names
 //! the flag which leaves it out.
 
+mod debian;
 mod go;
 mod python;
+mod servers;
 mod stamp;
 mod venv;
 
@@ -19,12 +21,14 @@ use std::{
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-/// Lists what was left out, for the tests; read by `integration_tests::Tool`, as are the two below.
+/// Lists what was left out, for the tests; read by `integration_tests::Tool`, as are those below.
 const WITHOUT: &str = "MAPPER_TEST_WITHOUT";
 /// The Python interpreter which has the packages of all the requirements files.
 const PYTHON: &str = "MAPPER_TEST_PYTHON";
 /// The folder of the built Go clients.
 const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
+/// The folder of the servers that the sinks write to.
+const SERVERS: &str = "MAPPER_TEST_SERVERS";
 
 /// A tool that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,6 +37,8 @@ pub(crate) enum Tool {
     Go,
     /// Python with the packages of the Python clients and servers.
     Python,
+    /// The servers that the sinks write to: Redis, Mosquitto, MariaDB and VictoriaMetrics.
+    Servers,
 }
 
 impl Display for Tool {
@@ -40,6 +46,7 @@ impl Display for Tool {
         f.write_str(match self {
             Self::Go => "go",
             Self::Python => "python",
+            Self::Servers => "servers",
         })
     }
 }
@@ -100,10 +107,12 @@ pub(crate) fn provide(without: &Without) -> Result<Environment> {
     let _one_at_a_time = lock()?;
     let python = unless_left_out(without, Tool::Python, python::provide)?;
     let go_clients = unless_left_out(without, Tool::Go, go::provide)?;
+    let servers = unless_left_out(without, Tool::Servers, servers::provide)?;
     let variables = vec![
         (WITHOUT, without.list().map(OsString::from)),
         (PYTHON, python.map(PathBuf::into_os_string)),
         (GO_CLIENTS, go_clients.map(PathBuf::into_os_string)),
+        (SERVERS, servers.map(PathBuf::into_os_string)),
     ];
     Ok(Environment { variables })
 }
@@ -164,7 +173,7 @@ mod tests {
     #[test]
     fn an_unknown_tool_is_refused_with_those_that_can_be_left_out() {
         let error = parse("--without ruby").err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(error.contains("'ruby'") && error.contains("go, python"), "{error}");
+        assert!(error.contains("'ruby'") && error.contains("go, python, servers"), "{error}");
     }
 
     #[test]

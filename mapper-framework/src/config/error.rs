@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use super::{
     Origin,
-    validate::{MAX_SOCKET_PATH, SLOWEST_RATE},
+    validate::{MAX_SOCKET_PATH, SLOWEST_RATE, SMALLEST_SPOOL},
 };
 
 /// Why a config cannot be used. Trying again does not help: the config must change.
@@ -109,6 +109,13 @@ pub enum InvalidValue {
     #[error("must be at least {SLOWEST_RATE}, which is one call in 100 s; found {found}")]
     #[non_exhaustive]
     TooSlow {
+        /// The value.
+        found: String,
+    },
+    /// The spool could hold next to nothing.
+    #[error("must be at least {SMALLEST_SPOOL} bytes; found {found}")]
+    #[non_exhaustive]
+    SpoolTooSmall {
         /// The value.
         found: String,
     },

@@ -32,6 +32,38 @@
 //! | `report.calls_per_second` | `1.0` | `MAPPER_REPORT__CALLS_PER_SECOND` | |
 //! | `report.burst` | `90` | `MAPPER_REPORT__BURST` | |
 //! | `shutdown.grace` | `10s` | `MAPPER_SHUTDOWN__GRACE` | |
+//! | `sinks.batch_records` | `500` | `MAPPER_SINKS__BATCH_RECORDS` | |
+//! | `sinks.batch_linger` | `100ms` | `MAPPER_SINKS__BATCH_LINGER` | |
+//! | `sinks.queue_records` | `10000` | `MAPPER_SINKS__QUEUE_RECORDS` | |
+//! | `sinks.write_timeout` | `10s` | `MAPPER_SINKS__WRITE_TIMEOUT` | |
+//! | `sinks.backoff_max` | `30s` | `MAPPER_SINKS__BACKOFF_MAX` | |
+//! | `sinks.tls.ca_file` |  | `MAPPER_SINKS__TLS__CA_FILE` | |
+//! | `sinks.tls.cert_file` |  | `MAPPER_SINKS__TLS__CERT_FILE` | |
+//! | `sinks.tls.key_file` |  | `MAPPER_SINKS__TLS__KEY_FILE` | |
+//! | `sinks.http.credentials` |  | `MAPPER_SINKS__HTTP__CREDENTIALS` | |
+//! | `sinks.http.format` | `ndjson` | `MAPPER_SINKS__HTTP__FORMAT` | |
+//! | `sinks.http.headers` |  | `MAPPER_SINKS__HTTP__HEADERS` | |
+//! | `sinks.influxdb2.credentials` |  | `MAPPER_SINKS__INFLUXDB2__CREDENTIALS` | |
+//! | `sinks.mqtt.credentials` |  | `MAPPER_SINKS__MQTT__CREDENTIALS` | |
+//! | `sinks.mqtt.version` | `3.1.1` | `MAPPER_SINKS__MQTT__VERSION` | |
+//! | `sinks.mqtt.client_id` | the mapper's name | `MAPPER_SINKS__MQTT__CLIENT_ID` | |
+//! | `sinks.mqtt.keep_alive` | `30s` | `MAPPER_SINKS__MQTT__KEEP_ALIVE` | |
+//! | `sinks.mqtt.max_packet_bytes` | `1048576` | `MAPPER_SINKS__MQTT__MAX_PACKET_BYTES` | |
+//! | `sinks.mysql.credentials` |  | `MAPPER_SINKS__MYSQL__CREDENTIALS` | |
+//! | `sinks.mysql.layout` | `single` | `MAPPER_SINKS__MYSQL__LAYOUT` | |
+//! | `sinks.mysql.table` | `device_data` | `MAPPER_SINKS__MYSQL__TABLE` | |
+//! | `sinks.mysql.tls` | `false` | `MAPPER_SINKS__MYSQL__TLS` | |
+//! | `sinks.otel.credentials` |  | `MAPPER_SINKS__OTEL__CREDENTIALS` | |
+//! | `sinks.redis.credentials` |  | `MAPPER_SINKS__REDIS__CREDENTIALS` | |
+//! | `sinks.redis.sorted_set` | `true` | `MAPPER_SINKS__REDIS__SORTED_SET` | |
+//! | `sinks.redis.stream` | `false` | `MAPPER_SINKS__REDIS__STREAM` | |
+//! | `sinks.redis.last_value` | `false` | `MAPPER_SINKS__REDIS__LAST_VALUE` | |
+//! | `sinks.redis.max_length` | `100000` | `MAPPER_SINKS__REDIS__MAX_LENGTH` | |
+//! | `sinks.redis.ttl` | `0s` | `MAPPER_SINKS__REDIS__TTL` | |
+//! | `sinks.tdengine.credentials` |  | `MAPPER_SINKS__TDENGINE__CREDENTIALS` | |
+//! | `spool.dir` | `/var/lib/kubeedge/<name>/spool` | `MAPPER_SPOOL__DIR` | |
+//! | `spool.max_bytes` | `67108864` | `MAPPER_SPOOL__MAX_BYTES` | |
+//! | `spool.sync` | `batch` | `MAPPER_SPOOL__SYNC` | |
 //! | `log.level` | `info` | `MAPPER_LOG__LEVEL` | `--v` |
 //! | `log.format` | `text` | `MAPPER_LOG__FORMAT` | `--log-format` |
 //!
@@ -71,6 +103,7 @@ mod error;
 mod package;
 mod sections;
 mod settings;
+mod sinks;
 mod sources;
 mod validate;
 mod warning;
@@ -85,6 +118,10 @@ pub use error::{ConfigError, InvalidValue};
 pub use package::Package;
 pub use sections::{
     CommonConfig, Config, DriverConfig, GrpcServerConfig, LogConfig, LogFormat, LogLevel, ReportConfig, ShutdownConfig,
+};
+pub use sinks::{
+    HttpFormat, HttpSinkConfig, Influxdb2SinkConfig, MqttSinkConfig, MqttVersion, MysqlLayout, MysqlSinkConfig,
+    OtelSinkConfig, RedisSinkConfig, SinkTlsConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig,
 };
 pub use sources::{Origin, Sources};
 pub use warning::ConfigWarning;

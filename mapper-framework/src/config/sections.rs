@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::Package;
+use super::{Package, SinksConfig, SpoolConfig};
 
 /// The mapper's configuration. [`Config::load`] makes it; [`Config::default`] is where it starts from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,10 @@ pub struct Config {
     pub driver: DriverConfig,
     /// How often the mapper calls edgecore.
     pub report: ReportConfig,
+    /// How records are delivered to brokers and databases.
+    pub sinks: SinksConfig,
+    /// What waits on disk for a sink that is away.
+    pub spool: SpoolConfig,
     /// How the mapper stops.
     pub shutdown: ShutdownConfig,
     /// What the mapper logs, and how.
@@ -210,6 +214,12 @@ impl Config {
         if self.grpc_server.socket_path.as_os_str().is_empty() {
             // A slash, as in `opc/ua`, would name a directory that is not there.
             self.grpc_server.socket_path = format!("/etc/kubeedge/{}.sock", protocol.replace('/', "-")).into();
+        }
+        if self.sinks.mqtt.client_id.is_empty() {
+            self.common.name.clone_into(&mut self.sinks.mqtt.client_id);
+        }
+        if self.spool.dir.as_os_str().is_empty() {
+            self.spool.dir = format!("/var/lib/kubeedge/{}/spool", self.common.name.replace('/', "-")).into();
         }
     }
 }

@@ -10,9 +10,12 @@ pub(crate) const MAX_SOCKET_PATH: usize = 107;
 /// The fewest calls a second that can be set. With less, even a single device's twins would be minutes old: that is a mistyped value.
 pub(crate) const SLOWEST_RATE: f64 = 0.01;
 
+/// The fewest bytes that a spool works with: some segments of some batches each.
+pub(crate) const SMALLEST_SPOOL: u64 = 1_000_000;
+
 /// The first key whose value cannot work, and why.
 pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidValue)> {
-    let Config { grpc_server, common, driver, report, .. } = config;
+    let Config { grpc_server, common, driver, report, sinks, spool, .. } = config;
     let checks = [
         ("common.protocol", protocol(&common.protocol)),
         ("grpc_server.socket_path", absolute(&grpc_server.socket_path)),
@@ -22,6 +25,11 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("driver.backoff_max", longer_than_zero(driver.backoff_max)),
         ("report.calls_per_second", fast_enough(report.calls_per_second)),
         ("report.burst", at_least_one(report.burst)),
+        ("sinks.batch_records", at_least_one(sinks.batch_records)),
+        ("sinks.queue_records", at_least_one(sinks.queue_records)),
+        ("sinks.write_timeout", longer_than_zero(sinks.write_timeout)),
+        ("sinks.backoff_max", longer_than_zero(sinks.backoff_max)),
+        ("spool.max_bytes", large_enough(spool.max_bytes)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
 }
@@ -54,4 +62,8 @@ fn fast_enough(rate: f64) -> Option<InvalidValue> {
 
 fn at_least_one(number: u32) -> Option<InvalidValue> {
     (number == 0).then(|| InvalidValue::NotPositive { found: number.to_string() })
+}
+
+fn large_enough(bytes: u64) -> Option<InvalidValue> {
+    (bytes < SMALLEST_SPOOL).then(|| InvalidValue::SpoolTooSmall { found: bytes.to_string() })
 }

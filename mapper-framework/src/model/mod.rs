@@ -9,6 +9,7 @@ mod property;
 mod push;
 mod resolve;
 mod sample;
+mod secret;
 mod value;
 
 pub use device::{Device, DeviceBuilder, DeviceState, Method, StateReport};
@@ -16,7 +17,8 @@ pub use id::{DeviceId, ModelId, NamespacedName};
 pub use property::{AccessMode, Property, PropertyBuilder};
 pub use push::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush};
 pub(crate) use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem};
-pub use sample::{Reading, Sample};
+pub use sample::{Quality, Reading, Sample};
+pub use secret::Secret;
 pub use value::{DataType, Value, ValueError};
 
 /// What a user writes under `configData`: a flat map of scalars.

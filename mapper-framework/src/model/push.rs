@@ -28,6 +28,22 @@ pub enum PushMethod {
     AnomalyDetection(ConfigData),
 }
 
+impl PushMethod {
+    /// The kind of sink that it names, such as `redis`; `None` for what is no sink.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Http(_) => Some("http"),
+            Self::Mqtt(_) => Some("mqtt"),
+            Self::Otel(_) => Some("otel"),
+            Self::Influxdb2(_) => Some("influxdb2"),
+            Self::Redis(_) => Some("redis"),
+            Self::Tdengine(_) => Some("tdengine"),
+            Self::Mysql(_) => Some("mysql"),
+            Self::AnomalyDetection(_) => None,
+        }
+    }
+}
+
 /// `pushMethod.http`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -6,9 +6,12 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::venv::{Packages, Venv};
+use super::{
+    debian,
+    venv::{Packages, Venv},
+};
 use crate::shell;
 
 /// The requirements files, below the workspace's root. All go into one virtual environment, so they have to agree.
@@ -69,27 +72,5 @@ fn find_host() -> Option<Host> {
 }
 
 fn install(why: &str) -> Result<()> {
-    let packages = DEBIAN_PACKAGES.join(" ");
-    let missing = "Python 3.9 or newer, with venv, is missing";
-    let Some(apt) = shell::find("apt-get") else {
-        bail!("{missing}, and there is no apt-get to install it: install it by the means of this system");
-    };
-    println!("python: installs {packages} with apt-get: {why}");
-    shell::run(as_root(&apt)?.arg("update")).context(missing)?;
-    shell::run(as_root(&apt)?.args(["install", "-y", "--no-install-recommends"]).args(DEBIAN_PACKAGES)).context(missing)
-}
-
-/// The program as root, asking no questions.
-fn as_root(program: &Path) -> Result<Command> {
-    if shell::output(Command::new("id").arg("-u"))? == "0" {
-        let mut command = Command::new(program);
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        return Ok(command);
-    }
-    let sudo = shell::find("sudo").with_context(|| {
-        format!("there is no sudo: as root, run `apt-get install {}`, then try again", DEBIAN_PACKAGES.join(" "))
-    })?;
-    let mut command = Command::new(sudo);
-    command.args(["env", "DEBIAN_FRONTEND=noninteractive"]).arg(program);
-    Ok(command)
+    debian::install(DEBIAN_PACKAGES, "Python 3.9 or newer, with venv, is missing", why)
 }

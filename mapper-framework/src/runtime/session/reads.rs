@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     driver::DriverError,
-    model::{DeviceState, Reading, Sample, Value},
+    model::{DeviceState, Quality, Reading, Sample, Value},
 };
 
 use super::{End, LiveSession};
@@ -29,7 +29,7 @@ impl LiveSession<'_> {
         for &index in indices {
             self.task.slots[index].fresh = false;
             let result = results.next().unwrap_or_else(|| Err(DriverError::failed("the driver gave no result")));
-            match result.and_then(|value| self.sample(index, value, timestamp)) {
+            match result.and_then(|value| self.sample(index, value, timestamp, Quality::Good)) {
                 Ok(sample) => samples.push((index, sample)),
                 Err(error) => {
                     self.read_failed(index, &error);
@@ -62,10 +62,16 @@ impl LiveSession<'_> {
     }
 
     /// A value in the property's type.
-    pub(super) fn sample(&self, index: usize, value: Value, timestamp: SystemTime) -> Result<Sample, DriverError> {
+    pub(super) fn sample(
+        &self,
+        index: usize,
+        value: Value,
+        timestamp: SystemTime,
+        quality: Quality,
+    ) -> Result<Sample, DriverError> {
         let property = self.task.slots[index].property();
         let value = value.conform(property.data_type()).map_err(DriverError::refused)?;
-        Ok(Sample { device: self.task.id().clone(), property: Arc::clone(property), value, timestamp })
+        Ok(Sample { device: self.task.id().clone(), property: Arc::clone(property), value, timestamp, quality })
     }
 
     /// Hands on samples, after the goals have seen them.
@@ -124,7 +130,7 @@ impl LiveSession<'_> {
                 self.task.context.telemetry.unknown_reading(self.task.id(), &reading.property);
                 continue;
             };
-            match self.sample(index, reading.value, reading.timestamp) {
+            match self.sample(index, reading.value, reading.timestamp, reading.quality) {
                 Ok(sample) => samples.push((index, sample)),
                 Err(error) => self.read_failed(index, &error),
             }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     driver::DriverError,
-    model::{Sample, Value},
+    model::{Quality, Sample, Value},
     twin::{Goal, check},
 };
 
@@ -59,7 +59,7 @@ impl LiveSession<'_> {
             Err(error) => return Ok(Err(error)),
             Ok(value) => value,
         };
-        let read = match self.sample(index, value, SystemTime::now()) {
+        let read = match self.sample(index, value, SystemTime::now(), Quality::Good) {
             Ok(sample) => sample,
             // What cannot be understood proves nothing, and may be understood the next time.
             Err(error) => return Ok(Err(DriverError::failed(error))),
@@ -161,7 +161,7 @@ impl LiveSession<'_> {
     /// Reads a property out of turn, so that a write shows at once.
     async fn refresh(&mut self, index: usize) -> Result<(), End> {
         let read = self.read_back(index).await?;
-        match read.and_then(|value| self.sample(index, value, SystemTime::now())) {
+        match read.and_then(|value| self.sample(index, value, SystemTime::now(), Quality::Good)) {
             Ok(sample) => self.publish(&[(index, sample)]),
             Err(error) if error.is_disconnected() => return Err(End::Lost(error.to_string())),
             Err(error) => self.read_failed(index, &error),

@@ -45,6 +45,8 @@
 //! # }
 //! ```
 
+pub mod sink_contract;
+
 use std::{future::Future, panic::Location, path::Path, time::Duration};
 
 use tempfile::TempDir;

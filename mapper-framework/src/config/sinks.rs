@@ -1,0 +1,285 @@
+//! The sections of the sinks, and of the spool behind them.
+//!
+//! All keys are known whatever sinks are compiled, so that one file serves every build.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// `spool`: what waits on disk for a sink that is away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SpoolConfig {
+    /// The folder, of this mapper alone; it is made when it is first needed. Empty, as by default, it becomes
+    /// `/var/lib/kubeedge/<name>/spool`. Where it cannot be written, records wait in memory only, and that is told once.
+    ///
+    /// In a container, mount a `hostPath` there, or what waits is lost with the pod.
+    pub dir: PathBuf,
+    /// The most bytes that may wait for one target, at least 1,000,000. By default 64 MiB. When they are used up, the oldest
+    /// records are dropped, and counted.
+    pub max_bytes: u64,
+    /// When records are forced to the disk. By default `batch`.
+    pub sync: SpoolSync,
+}
+
+impl Default for SpoolConfig {
+    fn default() -> Self {
+        Self { dir: PathBuf::new(), max_bytes: 64 << 20, sync: SpoolSync::Batch }
+    }
+}
+
+/// When records in the spool are forced to the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SpoolSync {
+    /// With each batch, by `fdatasync`: a power loss costs no record that the spool has taken.
+    #[default]
+    Batch,
+    /// When the operating system likes to. A crash of the mapper costs nothing, a power loss up to about half a minute.
+    Never,
+}
+
+/// `sinks`: how records are delivered to brokers and databases.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SinksConfig {
+    /// The most records in one batch. By default 500.
+    pub batch_records: u32,
+    /// How long a record waits for others to make a batch with. By default 100 ms.
+    #[serde(with = "humantime_serde")]
+    pub batch_linger: Duration,
+    /// The most records that wait in memory for one target. By default 10,000. More go to the spool.
+    pub queue_records: u32,
+    /// The deadline of each call of a sink. By default ten seconds.
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    /// The longest pause between two attempts. By default 30 seconds.
+    #[serde(with = "humantime_serde")]
+    pub backoff_max: Duration,
+    /// Certificates, for all sinks that use TLS.
+    pub tls: SinkTlsConfig,
+    /// `pushMethod.http`
+    pub http: HttpSinkConfig,
+    /// `pushMethod.dbMethod.influxdb2`
+    pub influxdb2: Influxdb2SinkConfig,
+    /// `pushMethod.mqtt`
+    pub mqtt: MqttSinkConfig,
+    /// `pushMethod.dbMethod.mysql`
+    pub mysql: MysqlSinkConfig,
+    /// `pushMethod.otel`
+    pub otel: OtelSinkConfig,
+    /// `pushMethod.dbMethod.redis`
+    pub redis: RedisSinkConfig,
+    /// `pushMethod.dbMethod.TDEngine`
+    pub tdengine: TdengineSinkConfig,
+}
+
+impl Default for SinksConfig {
+    fn default() -> Self {
+        Self {
+            batch_records: 500,
+            batch_linger: Duration::from_millis(100),
+            queue_records: 10_000,
+            write_timeout: Duration::from_secs(10),
+            backoff_max: Duration::from_secs(30),
+            tls: SinkTlsConfig::default(),
+            http: HttpSinkConfig::default(),
+            influxdb2: Influxdb2SinkConfig::default(),
+            mqtt: MqttSinkConfig::default(),
+            mysql: MysqlSinkConfig::default(),
+            otel: OtelSinkConfig::default(),
+            redis: RedisSinkConfig::default(),
+            tdengine: TdengineSinkConfig::default(),
+        }
+    }
+}
+
+impl SinksConfig {
+    /// The folders of credentials by the name of the sink, where one is set.
+    pub(crate) fn credential_folders(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        let folders = [
+            ("http", &self.http.credentials),
+            ("influxdb2", &self.influxdb2.credentials),
+            ("mqtt", &self.mqtt.credentials),
+            ("mysql", &self.mysql.credentials),
+            ("otel", &self.otel.credentials),
+            ("redis", &self.redis.credentials),
+            ("tdengine", &self.tdengine.credentials),
+        ];
+        folders.into_iter().map(|(kind, folder)| (kind.to_owned(), folder.clone()))
+    }
+}
+
+/// `sinks.tls`: whom the sinks trust, and who they say they are. The files are in PEM form, and read again for each connection.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SinkTlsConfig {
+    /// Certificates of authorities that are trusted besides those of the web.
+    pub ca_file: PathBuf,
+    /// The mapper's own certificate with its chain, for servers that ask for one.
+    pub cert_file: PathBuf,
+    /// The key to it.
+    pub key_file: PathBuf,
+}
+
+/// `sinks.http`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HttpSinkConfig {
+    /// A folder with the files `username`, `password` and `token`, as a mounted Secret is.
+    pub credentials: PathBuf,
+    /// What a request holds. By default `ndjson`.
+    pub format: HttpFormat,
+    /// More headers, one `Name: value` on each line. A credential does not belong here.
+    pub headers: String,
+}
+
+/// What an HTTP request holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum HttpFormat {
+    /// A batch, one JSON document on each line.
+    #[default]
+    Ndjson,
+    /// A batch, one JSON array of documents.
+    Array,
+    /// One sample as a form, `property=value&time=…`, as the Go framework sends it.
+    Form,
+}
+
+/// `sinks.influxdb2`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Influxdb2SinkConfig {
+    /// A folder with the file `token`, as a mounted Secret is.
+    pub credentials: PathBuf,
+}
+
+/// `sinks.mqtt`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MqttSinkConfig {
+    /// A folder with the files `username` and `password`, as a mounted Secret is.
+    pub credentials: PathBuf,
+    /// The version of the protocol. By default `3.1.1`.
+    pub version: MqttVersion,
+    /// What the client ids begin with; the rest is made from the broker's address, and the same at each start. Empty, as by default,
+    /// it becomes the mapper's name.
+    ///
+    /// Two mappers with the same id at one broker would end each other's connection without end, so on fifty nodes with one broker
+    /// give each node its own, such as the node's name.
+    pub client_id: String,
+    /// How long the connection may be silent before the broker is asked whether it is still there. By default 30 seconds.
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
+    /// The largest packet in bytes. By default 1 MiB. A larger sample is rejected.
+    pub max_packet_bytes: u32,
+}
+
+impl Default for MqttSinkConfig {
+    fn default() -> Self {
+        Self {
+            credentials: PathBuf::new(),
+            version: MqttVersion::V3,
+            client_id: String::new(),
+            keep_alive: Duration::from_secs(30),
+            max_packet_bytes: 1 << 20,
+        }
+    }
+}
+
+/// A version of MQTT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum MqttVersion {
+    /// MQTT 3.1.1.
+    #[default]
+    #[serde(rename = "3.1.1")]
+    V3,
+    /// MQTT 5.
+    #[serde(rename = "5")]
+    V5,
+}
+
+/// `sinks.mysql`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MysqlSinkConfig {
+    /// A folder with the files `username` and `password`, as a mounted Secret is. The manifest's `userName` wins over a `username`.
+    pub credentials: PathBuf,
+    /// Which tables there are. By default `single`.
+    pub layout: MysqlLayout,
+    /// The name of the single table. By default `device_data`.
+    pub table: String,
+    /// Whether the connection uses TLS. Not by default.
+    pub tls: bool,
+}
+
+impl Default for MysqlSinkConfig {
+    fn default() -> Self {
+        Self { credentials: PathBuf::new(), layout: MysqlLayout::Single, table: "device_data".to_owned(), tls: false }
+    }
+}
+
+/// Which tables the mysql sink writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum MysqlLayout {
+    /// One table for everything.
+    #[default]
+    Single,
+    /// A table per property, named `namespace/device/property`, as the Go framework has it.
+    Property,
+}
+
+/// `sinks.otel`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OtelSinkConfig {
+    /// A folder with the file `token`, as a mounted Secret is.
+    pub credentials: PathBuf,
+}
+
+/// `sinks.redis`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RedisSinkConfig {
+    /// A folder with the files `username` and `password`, as a mounted Secret is.
+    pub credentials: PathBuf,
+    /// Whether each device has a sorted set by time, named like the device, as the Go framework writes it. By default yes.
+    pub sorted_set: bool,
+    /// Whether each device has a stream, named `<namespace>/<device>/stream`. Not by default.
+    pub stream: bool,
+    /// Whether each device has a hash with its last values, named `<namespace>/<device>/last`. Not by default.
+    pub last_value: bool,
+    /// The most members of a sorted set or a stream; the oldest go. By default 100,000; 0 is no bound.
+    pub max_length: u64,
+    /// After how long without a new sample a device's keys are removed. By default, 0, never.
+    #[serde(with = "humantime_serde")]
+    pub ttl: Duration,
+}
+
+impl Default for RedisSinkConfig {
+    fn default() -> Self {
+        Self {
+            credentials: PathBuf::new(),
+            sorted_set: true,
+            stream: false,
+            last_value: false,
+            max_length: 100_000,
+            ttl: Duration::ZERO,
+        }
+    }
+}
+
+/// `sinks.tdengine`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TdengineSinkConfig {
+    /// A folder with the files `username` and `password`, as a mounted Secret is. Without any, TDengine's own defaults are used,
+    /// `root` and `taosdata`.
+    pub credentials: PathBuf,
+}

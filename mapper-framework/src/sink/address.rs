@@ -1,0 +1,124 @@
+//! Addresses as they stand in manifests: `host`, `host:port` or `scheme://host:port/path`.
+
+use super::RouteError;
+
+/// The parts of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// In lower case; `None` when the address names none.
+    pub(super) scheme: Option<String>,
+    /// Without the brackets of an IPv6 address.
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    /// What follows the port, from its `/` on; empty when there is nothing.
+    pub(super) path: String,
+}
+
+impl Address {
+    /// Reads the address in a field.
+    ///
+    /// # Errors
+    ///
+    /// It is empty, has no host, a port that is none, or a credential in it, which it does not repeat.
+    pub(super) fn parse(field: &str, text: &str) -> Result<Self, RouteError> {
+        let text = text.trim();
+        let wrong = |message: &str| RouteError::new(field, message);
+        if text.is_empty() {
+            return Err(wrong("is empty: write host:port"));
+        }
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
+            None => (None, text),
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if authority.contains('@') {
+            return Err(wrong(
+                "holds a user name or a password, which everybody can read in a manifest: take it out, and give it \
+                              to the mapper by the environment or by a mounted Secret (sinks.<kind>.credentials)",
+            ));
+        }
+        let (host, port) = split_port(authority).ok_or_else(|| wrong("is no address: write host:port"))?;
+        let port = match port {
+            None => None,
+            Some(port) => match port.parse::<u16>() {
+                Ok(number) if number > 0 => Some(number),
+                _ => return Err(RouteError::new(field, format_args!("{port:?} is not a port: use 1 to 65535"))),
+            },
+        };
+        Ok(Self { scheme, host: host.to_owned(), port, path: path.to_owned() })
+    }
+
+    /// `host:port` with this port where the address names none, and brackets around an IPv6 host.
+    pub(super) fn host_and_port(&self, default_port: u16) -> String {
+        let port = self.port.unwrap_or(default_port);
+        if self.host.contains(':') { format!("[{}]:{port}", self.host) } else { format!("{}:{port}", self.host) }
+    }
+
+    /// That the scheme is none of the known ones.
+    pub(super) fn unknown_scheme(&self, field: &str, known: &str) -> RouteError {
+        let scheme = self.scheme.as_deref().unwrap_or_default();
+        RouteError::new(field, format_args!("unknown scheme {scheme:?}: use {known}"))
+    }
+}
+
+fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        match after.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if after.is_empty() => (host, None),
+            None => return None,
+        }
+    } else {
+        match authority.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    let is_host =
+        !host.is_empty() && !host.contains([' ', '[', ']']) && (authority.starts_with('[') || !host.contains(':'));
+    is_host.then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<(Option<String>, String, Option<u16>, String), String> {
+        Address::parse("addr", text).map(|it| (it.scheme, it.host, it.port, it.path)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_address_is_taken_apart() {
+        for (text, scheme, host, port, path) in [
+            ("broker", None, "broker", None, ""),
+            (" broker:1883 ", None, "broker", Some(1883), ""),
+            ("MQTTS://broker", Some("mqtts"), "broker", None, ""),
+            ("http://h:8086/api?x=1", Some("http"), "h", Some(8086), "/api?x=1"),
+            ("[::1]:6379", None, "::1", Some(6379), ""),
+            ("redis://[fe80::1]", Some("redis"), "fe80::1", None, ""),
+        ] {
+            assert_eq!(parse(text), Ok((scheme.map(str::to_owned), host.into(), port, path.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_its_field() {
+        for text in ["", ":1883", "h:0", "h:65536", "h:x", "a b:1", "::1", "[::1", "[::1]x"] {
+            assert!(parse(text).unwrap_err().starts_with("addr: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_credential_in_an_address_is_refused_and_not_repeated() {
+        let error = parse("redis://user:hunter2@h:6379").unwrap_err();
+        assert!(error.contains("mounted Secret") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn an_ipv6_host_gets_its_brackets_back() {
+        assert_eq!(Address::parse("addr", "[::1]").unwrap().host_and_port(6379), "[::1]:6379");
+        assert_eq!(Address::parse("addr", "h:1").unwrap().host_and_port(6379), "h:1");
+    }
+}

@@ -1,0 +1,204 @@
+//! What a sink has to do: the two traits, and what a record's write comes to.
+
+use async_trait::async_trait;
+
+use crate::model::{Device, Property};
+
+use super::{Credentials, Point, Query, Record, Route, RouteError, SinkError, Target};
+
+/// A kind of sink: says which samples go to it, and opens connections to where they go.
+///
+/// One value of it serves the whole mapper: [`MapperBuilder::sink`](crate::MapperBuilder::sink) registers it. The built-in kinds
+/// are registered already; a kind of the same name takes a built-in one's place.
+///
+/// # Contract
+///
+/// [`routes`](Self::routes) is a pure function of what it is given. Two routes with an equal [`Target`] share one connection, and
+/// two with different ones never do, so everything that a connection depends on belongs into the target, but no credential.
+///
+/// # Lifecycle
+///
+/// `routes` is called for each property when its device arrives or changes. The framework opens a sink when a target is first
+/// asked for, and opens it again after each loss, with growing pauses, for as long as it takes. No order of calls is promised
+/// between different targets: they run side by side.
+///
+/// # Errors
+///
+/// What `routes` refuses becomes a part of the device's state, with the property's name; the property is read and reported all the
+/// same. What [`open`](Self::open) refuses is tried again, whatever it is: a password may be put right.
+///
+/// # Example
+///
+/// A sink that appends lines to a file. `examples/custom-sink` is a whole mapper with it.
+///
+/// ```
+/// use std::{path::PathBuf, time::Duration};
+///
+/// use mapper_framework::{
+///     Device, Property,
+///     sink::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, async_trait},
+/// };
+/// use tokio::{fs::File, io::AsyncWriteExt};
+///
+/// #[derive(Debug)]
+/// struct Lines(PathBuf);
+///
+/// #[async_trait]
+/// impl SinkKind for Lines {
+///     fn name(&self) -> &str {
+///         "lines"
+///     }
+///
+///     fn routes(&self, _: &Device, _: &Property) -> Result<Vec<Route>, RouteError> {
+///         Ok(vec![Route::to(Target::new("lines", &self.0))])
+///     }
+///
+///     async fn open(&self, target: &Target, _: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+///         let path: PathBuf = target.settings()?;
+///         let file = File::options().append(true).create(true).open(path).await?;
+///         Ok(Box::new(LineFile(file)))
+///     }
+/// }
+///
+/// struct LineFile(File);
+///
+/// #[async_trait]
+/// impl Sink for LineFile {
+///     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+///         let lines: String = batch.iter().map(|record| format!("{} {}\n", record.property(), record.value())).collect();
+///         self.0.write_all(lines.as_bytes()).await?;
+///         self.0.sync_data().await?;
+///         Ok(Outcome::accepted(batch.len()))
+///     }
+/// }
+/// ```
+///
+/// # Upgrading
+///
+/// New methods come with a default body.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kind of sink",
+    label = "`SinkKind` is not implemented for this",
+    note = "implement `SinkKind` (which samples go where, and how to connect) and `Sink` (a connection); write `#[async_trait]` above both"
+)]
+#[async_trait]
+pub trait SinkKind: Send + Sync + 'static {
+    /// The kind's name, such as `redis`: in logs, in the ledger, in the names of environment variables (`REDIS_PASSWORD`) and in
+    /// [`Target::new`]. Letters, digits and dashes.
+    fn name(&self) -> &str;
+
+    /// Where the samples of a property go, as far as this kind is concerned. Empty when nothing of the kind is asked for.
+    ///
+    /// Called in the middle of the framework's work: it must not block.
+    ///
+    /// # Errors
+    ///
+    /// What the manifest asks for cannot be done. The message names the field and the cure.
+    fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError>;
+
+    /// Connects to a target of this kind. The future is dropped when it takes longer than `sinks.write_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// The target cannot be reached or refuses the credentials. It is tried again, with growing pauses.
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError>;
+}
+
+/// A connection to one target.
+///
+/// # Contract
+///
+/// - [`write`](Self::write) makes records durable at the target, or says of which it could not. `Accepted` is a promise: the
+///   framework forgets the record.
+/// - Delivery is *at least once*. After an error, and after a crash, the same records come again, so a write should be harmless
+///   when repeated where the target allows it.
+/// - The records of one property come in the order in which they were read. A sink that asks to retry a record while it accepts a
+///   later one of the same property gives that order up.
+///
+/// # Lifecycle
+///
+/// One task owns a sink and makes one call at a time. After [`SinkError::disconnected`], a panic or a missed deadline the sink is
+/// dropped and another one is opened. A failure that leaves the connection sound ([`SinkError::failed`]) keeps it.
+/// [`close`](Self::close) is called when the mapper stops, when nothing is sent to the target any more, and when the credentials
+/// have changed.
+///
+/// # Cancellation
+///
+/// Each call has the deadline `sinks.write_timeout`, at which its future is dropped, and the sink with it.
+///
+/// # Errors
+///
+/// [`SinkError`] says what follows: retry, reconnect, or reject. A failed batch is tried again as a whole. A batch that is refused
+/// ([`SinkError::rejected`]) is split in halves until the record that is refused stands alone; so a sink that writes a batch in one
+/// transaction need not find the poison itself.
+///
+/// # Upgrading
+///
+/// New methods come with a default body.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a sink",
+    label = "`Sink` is not implemented for this",
+    note = "implement `Sink::write`, and write `#[async_trait]` above the impl"
+)]
+#[async_trait]
+pub trait Sink: Send {
+    /// Writes records, at least one, in their order. The outcomes stand in the same order, one for each record; a missing one counts
+    /// as [`Outcome::Retry`].
+    ///
+    /// # Errors
+    ///
+    /// The batch as a whole has failed: as the [`SinkError`] says, it comes again or is split.
+    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError>;
+
+    /// Whether the target could be written to right now, by default yes. Asked for after opening and now and then while there is
+    /// nothing to write.
+    ///
+    /// # Errors
+    ///
+    /// It could not.
+    async fn health(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// The history of a device, by default none. Called on a connection of its own, opened for the purpose.
+    ///
+    /// Points come oldest first, the newest `limit` of those in the range.
+    ///
+    /// # Errors
+    ///
+    /// The target cannot be read, or keeps no history.
+    async fn query(&mut self, query: &Query) -> Result<Vec<Point>, SinkError> {
+        let kind = query.target().kind();
+        Err(SinkError::unsupported(format_args!(
+            "the sink {kind} keeps no history that can be asked for: redis, tdengine, mysql and influxdb2 do"
+        )))
+    }
+
+    /// Ends the connection in good order, by default by dropping it.
+    async fn close(self: Box<Self>) {}
+}
+
+/// What the write of one record comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is durable at the target.
+    Accepted,
+    /// The target will never take it, for this reason. It is counted, told of, and not tried again, so that it does not block the
+    /// others.
+    Rejected(String),
+    /// Not now. It comes again, before all later records.
+    Retry,
+}
+
+impl Outcome {
+    /// The outcomes of a batch of which all were accepted.
+    pub fn accepted(records: usize) -> Vec<Self> {
+        vec![Self::Accepted; records]
+    }
+
+    /// A record that the target will never take.
+    pub fn rejected(reason: impl std::fmt::Display) -> Self {
+        Self::Rejected(reason.to_string())
+    }
+}

@@ -1,0 +1,193 @@
+//! User names, passwords and tokens, which never stand in a manifest or in the config.
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::model::Secret;
+
+use super::SinkError;
+
+/// The credentials for the targets of one kind of sink. Each may be absent.
+///
+/// For each of `username`, `password` and `token` the first of these that is there counts:
+///
+/// 1. the file of that name in the folder `sinks.<kind>.credentials`, which is how Kubernetes mounts a Secret;
+/// 2. the environment variable `<KIND>_USERNAME`, `<KIND>_PASSWORD` or `<KIND>_TOKEN`, such as `REDIS_PASSWORD`;
+/// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it.
+///
+/// Files are read again while the mapper runs: a changed one is in force within seconds, on a new connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    username: Option<String>,
+    password: Option<Secret>,
+    token: Option<Secret>,
+}
+
+impl Credentials {
+    /// No credentials, for tests; the setters add some.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The same with this user name.
+    #[must_use]
+    pub fn with_username(mut self, username: impl Into<String>) -> Self {
+        self.username = Some(username.into());
+        self
+    }
+
+    /// The same with this password.
+    #[must_use]
+    pub fn with_password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Secret::new(password));
+        self
+    }
+
+    /// The same with this token.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(Secret::new(token));
+        self
+    }
+
+    /// The user's name.
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref()
+    }
+
+    /// The password.
+    pub fn password(&self) -> Option<&Secret> {
+        self.password.as_ref()
+    }
+
+    /// The token.
+    pub fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
+    }
+}
+
+/// Where the credentials of the kinds come from.
+#[derive(Clone)]
+pub(crate) struct CredentialSources {
+    environment: HashMap<String, OsString>,
+    /// The folder of files, for the kinds that have one.
+    folders: HashMap<String, PathBuf>,
+}
+
+impl CredentialSources {
+    /// Keeps those of the variables that may hold a credential. `folders` is by kind.
+    pub(crate) fn new(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        folders: impl IntoIterator<Item = (String, PathBuf)>,
+    ) -> Self {
+        let is_ours = |name: &str| ["USERNAME", "PASSWORD", "TOKEN"].iter().any(|ending| name.ends_with(ending));
+        let environment = environment.into_iter().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| is_ours(name))?;
+            (!value.is_empty()).then_some((name, value))
+        });
+        let folders = folders.into_iter().filter(|(_, folder)| !folder.as_os_str().is_empty());
+        Self { environment: environment.collect(), folders: folders.collect() }
+    }
+
+    /// What is in force now.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or is not UTF-8. One that does not exist is no error.
+    pub(crate) fn read(&self, kind: &str) -> Result<Credentials, SinkError> {
+        Ok(Credentials {
+            username: self.find(kind, "username")?,
+            password: self.find(kind, "password")?.map(Secret::new),
+            token: self.find(kind, "token")?.map(Secret::new),
+        })
+    }
+
+    fn find(&self, kind: &str, name: &str) -> Result<Option<String>, SinkError> {
+        if let Some(folder) = self.folders.get(kind)
+            && let Some(text) = read_file(&folder.join(name))?
+        {
+            return Ok(Some(text));
+        }
+        let own = format!("{kind}_{name}").replace('-', "_").to_uppercase();
+        let Some((variable, value)) =
+            [own, name.to_uppercase()].iter().find_map(|name| self.environment.get_key_value(name))
+        else {
+            return Ok(None);
+        };
+        let text = value.to_str().ok_or_else(|| SinkError::failed(format_args!("{variable} is not UTF-8")))?;
+        Ok(Some(text.to_owned()))
+    }
+}
+
+/// The names only.
+impl fmt::Debug for CredentialSources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialSources")
+            .field("environment", &self.environment.keys())
+            .field("folders", &self.folders)
+            .finish()
+    }
+}
+
+/// The text of a file without the line's end that editors leave there; `None` if it does not exist or is empty.
+fn read_file(path: &Path) -> Result<Option<String>, SinkError> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            let text = text.trim_end_matches(['\r', '\n']);
+            Ok((!text.is_empty()).then(|| text.to_owned()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            Err(SinkError::failed(format_args!("the credentials in {} cannot be read: {error}", path.display())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(variables: &[(&str, &str)], folder: &Path) -> CredentialSources {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        CredentialSources::new(variables, [("redis".to_owned(), folder.to_owned())])
+    }
+
+    #[test]
+    fn a_file_wins_over_the_kinds_variable_and_that_over_the_one_of_the_go_framework() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = sources(
+            &[("PASSWORD", "go"), ("REDIS_PASSWORD", "redis"), ("MYSQL_PASSWORD", "mysql"), ("TOKEN", "t")],
+            folder.path(),
+        );
+        let password = |kind| sources.read(kind).unwrap().password().map(|secret| secret.expose().to_owned());
+        assert_eq!(password("redis").as_deref(), Some("redis"));
+        assert_eq!(password("mysql").as_deref(), Some("mysql"));
+        assert_eq!(password("mqtt").as_deref(), Some("go"));
+        assert_eq!(sources.read("mqtt").unwrap().username(), None);
+        fs::write(folder.path().join("password"), "mounted\n").unwrap();
+        assert_eq!(password("redis").as_deref(), Some("mounted"), "a file is read each time");
+        fs::write(folder.path().join("password"), "").unwrap();
+        assert_eq!(password("redis").as_deref(), Some("redis"), "an empty file is an absent one");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("token")).unwrap();
+        let error = sources(&[], folder.path()).read("redis").unwrap_err().to_string();
+        assert!(error.contains("token") && error.contains("cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn neither_credentials_nor_their_sources_are_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = sources(&[("REDIS_PASSWORD", "hunter2"), ("REDIS_TOKEN", "hunter2")], folder.path());
+        let shown = format!("{sources:?} {:?}", sources.read("redis").unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

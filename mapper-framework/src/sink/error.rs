@@ -1,0 +1,136 @@
+//! Why a sink could not do what it was asked for.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+/// Why a sink could not do what it was asked for, and what the framework does about it.
+///
+/// Any error turns into a `SinkError` by `?`, as [`disconnected`](Self::disconnected): to open a connection anew where it was not
+/// needed costs little, and to write on a dead one costs everything. Where an error says more, choose.
+///
+/// The message must hold no credential.
+pub struct SinkError {
+    kind: Kind,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    Disconnected,
+    Rejected,
+    Unsupported,
+}
+
+impl SinkError {
+    /// This call failed, and the connection is sound. The batch comes again after a pause.
+    pub fn failed(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Failed, message: message.to_string(), retry_after: None }
+    }
+
+    /// The connection is lost, or can no longer be trusted. The batch comes again on another one.
+    pub fn disconnected(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Disconnected, ..Self::failed(message) }
+    }
+
+    /// The target refuses something in the batch for good, and has taken none of it. The batch is split until the record that is
+    /// refused stands alone.
+    pub fn rejected(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Rejected, ..Self::failed(message) }
+    }
+
+    /// The sink does not offer this, as one that keeps no history does not offer [`query`](super::Sink::query).
+    pub fn unsupported(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Unsupported, ..Self::failed(message) }
+    }
+
+    /// The target has said how long to wait. The pause is at least this long, and at most five minutes.
+    #[must_use]
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind, Kind::Failed | Kind::Disconnected)
+    }
+
+    /// Whether the connection is lost with it.
+    pub fn is_disconnected(&self) -> bool {
+        self.kind == Kind::Disconnected
+    }
+
+    /// Whether the sink does not offer what it was asked for.
+    pub fn is_unsupported(&self) -> bool {
+        self.kind == Kind::Unsupported
+    }
+
+    /// How long the target asked to wait, if it did.
+    pub fn pause(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for SinkError {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        for source in std::iter::successors(error.source(), |error| (*error).source()) {
+            let more = source.to_string();
+            if !message.contains(&more) {
+                message = format!("{message}: {more}");
+            }
+        }
+        Self::disconnected(message)
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({self})", self.kind)
+    }
+}
+
+/// Why the samples of a property cannot go where its manifest wants them: which field is wrong, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+#[non_exhaustive]
+pub struct RouteError {
+    /// The field, below the property, such as `pushMethod.mqtt.address`.
+    pub field: String,
+    /// What is wrong with it, and the cure.
+    pub message: String,
+}
+
+impl RouteError {
+    /// A field that cannot be used.
+    pub fn new(field: impl Into<String>, message: impl fmt::Display) -> Self {
+        Self { field: field.into(), message: message.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot write")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn any_error_is_a_lost_connection_unless_somebody_knows_better() {
+        let error = SinkError::from(Outer(io::Error::other("the wire is cut")));
+        assert!(error.is_disconnected() && error.is_retryable());
+        assert_eq!(error.to_string(), "cannot write: the wire is cut");
+        assert!(!SinkError::failed("busy").is_disconnected());
+        assert!(!SinkError::rejected("no such table").is_retryable());
+    }
+}

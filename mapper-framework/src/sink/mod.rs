@@ -1,0 +1,60 @@
+//! Where samples go besides the twin: brokers and databases.
+//!
+//! A property's `pushMethod` names its targets, any number of them. For each distinct target there is one worker with one
+//! connection, which delivers in batches, at least once, and in order for each property. What cannot be delivered yet waits in a
+//! bounded queue and then in a bounded log on disk, the spool. Per target the [`Ledger`] tells what has become of every record.
+//!
+//! | kind | Cargo feature | history |
+//! | --- | --- | --- |
+//! | `http` | `sink-http` | |
+//! | `influxdb2` | `sink-influxdb2` | yes |
+//! | `mqtt` | `sink-mqtt` | |
+//! | `mysql` | `sink-mysql` | yes |
+//! | `otel` | `sink-otel` | |
+//! | `redis` | `sink-redis` | yes |
+//! | `tdengine` | `sink-tdengine` | yes |
+//!
+//! A sink of your own implements [`SinkKind`] and [`Sink`], and is registered by [`MapperBuilder::sink`](crate::MapperBuilder::sink).
+//!
+//! # Payload
+//!
+//! mqtt, http and redis streams carry one JSON document for each record:
+//!
+//! ```json
+//! {"version":1,"namespace":"plant","device":"boiler","property":"pressure","value":2.5,"type":"DOUBLE","unit":"bar",
+//!  "timestamp":1700000000123,"quality":"good"}
+//! ```
+//!
+//! | key | what |
+//! | --- | --- |
+//! | `version` | 1. A reader should refuse a version that it does not know; new keys come without a new version |
+//! | `namespace`, `device`, `property` | the names |
+//! | `value` | in its own JSON type: `INT` an integer, `FLOAT` and `DOUBLE` a number, `BOOLEAN` true or false, `STRING` text; `BYTES`, and `STREAM` where it is bytes, text in URL-safe base64 without padding, as in a twin |
+//! | `type` | the property's type in KubeEdge's words: `INT`, `FLOAT`, `DOUBLE`, `STRING`, `BOOLEAN`, `BYTES`, `STREAM` |
+//! | `unit` | from the device model; absent when it names none |
+//! | `timestamp` | when the value was read, in milliseconds since 1970 UTC |
+//! | `quality` | `good`, `uncertain` or `bad` |
+
+#[allow(dead_code, reason = "which sinks are compiled decides")]
+mod address;
+mod contract;
+mod credentials;
+mod error;
+mod history;
+mod kinds;
+mod payload;
+mod record;
+mod target;
+#[cfg(feature = "_tls")]
+mod tls;
+#[cfg(feature = "_http")]
+mod web;
+
+pub use async_trait::async_trait;
+pub use contract::{Outcome, Sink, SinkKind};
+pub use credentials::Credentials;
+pub use error::{RouteError, SinkError};
+pub use history::{HistoryRequest, Point, Query};
+pub use kinds::builtin;
+pub use record::{Record, Series};
+pub use target::{Route, Target};

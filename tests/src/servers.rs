@@ -1,0 +1,1 @@
+//! The servers that the sinks write to, each started on a free port with a data folder of its own, and stopped with its test.

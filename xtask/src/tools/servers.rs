@@ -1,0 +1,72 @@
+//! The servers that the sinks write to in the tests, which start and stop them.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use super::debian;
+use crate::shell;
+
+/// Each program, and the Debian package that brings it.
+const SERVERS: [(&str, &str); 5] = [
+    ("redis-server", "redis-server"),
+    ("mosquitto", "mosquitto"),
+    ("mariadbd", "mariadb-server"),
+    ("mariadb-install-db", "mariadb-server"),
+    ("victoria-metrics", "victoria-metrics"),
+];
+
+/// Provides the servers, and gives a folder with a link to each.
+pub(super) fn provide() -> Result<PathBuf> {
+    let missing: Vec<_> = SERVERS.iter().filter(|(program, _)| find(program).is_none()).collect();
+    if !missing.is_empty() {
+        let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
+        let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+        packages.dedup();
+        let missing = format!("{} cannot be found", programs.join(", "));
+        debian::install(&packages, &missing, "for the tests of the sinks, which write to real servers")?;
+    }
+    let folder = super::folder().join("servers");
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+    for (program, package) in SERVERS {
+        let path = find(program).with_context(|| format!("{package} is installed, but brings no {program}"))?;
+        link(&path, &folder.join(program))?;
+    }
+    Ok(folder)
+}
+
+/// The program, on the path or where Debian keeps its daemons, which is on the path of few users.
+fn find(program: &str) -> Option<PathBuf> {
+    let daemon = Path::new("/usr/sbin").join(program);
+    shell::find(program).or_else(|| daemon.is_file().then_some(daemon))
+}
+
+fn link(program: &Path, link: &Path) -> Result<()> {
+    if fs::read_link(link).is_ok_and(|target| target == program) {
+        return Ok(());
+    }
+    if link.symlink_metadata().is_ok() {
+        fs::remove_file(link).with_context(|| format!("{} cannot be removed", link.display()))?;
+    }
+    symlink(program, link).with_context(|| format!("{} cannot be made", link.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_follows_a_program_that_has_moved() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let at = folder.path().join("server");
+        link(Path::new("/bin/sh"), &at)?;
+        link(Path::new("/bin/sh"), &at)?;
+        link(Path::new("/bin/cat"), &at)?;
+        assert_eq!(fs::read_link(&at)?, Path::new("/bin/cat"));
+        Ok(())
+    }
+}
