@@ -73,14 +73,21 @@ fn exit_code(code: i32) -> ExitCode {
 }
 
 fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
-    let config = configure(&builder, cli)?;
-    let builder = builder.config(config);
+    // Removed with what is in it when the run ends.
+    let folder = cli.standalone.as_ref().map(|_| tempfile::tempdir()).transpose();
+    let folder = folder.map_err(|source| AppError::System { what: "make a folder for the sockets", source })?;
+    let mut defaults = builder.config.clone();
+    if let Some(folder) = &folder {
+        defaults.spool.dir = folder.path().join("spool");
+    }
+    let config = configure(defaults, cli)?;
+    let builder = builder.config(config).environment(env::vars_os());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| AppError::System { what: "start the async runtime", source })?;
     let ended = runtime.block_on(async {
-        match &cli.standalone {
-            Some(folder) => run_standalone(builder, folder, cli.run_for).await,
-            None => run(builder, cli.run_for).await,
+        match (&cli.standalone, &folder) {
+            (Some(devices), Some(folder)) => run_standalone(builder, devices, folder.path(), cli.run_for).await,
+            _ => run(builder, cli.run_for).await,
         }
     });
     // A driver's blocking call that hangs would keep the process for ever; the grace is over.
@@ -89,8 +96,8 @@ fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
 }
 
 /// Reads the config, sets up the log with it, and tells there what is odd about it.
-fn configure(builder: &MapperBuilder, cli: &Cli) -> Result<Config, ConfigError> {
-    let sources = Sources::new(builder.config.clone()).env(env::vars_os());
+fn configure(defaults: Config, cli: &Cli) -> Result<Config, ConfigError> {
+    let sources = Sources::new(defaults).env(env::vars_os());
     let (config, warnings) = Config::load(cli.add_to(sources))?;
     let ansi = logging::wants_ansi(env::var_os("NO_COLOR").as_deref(), io::stderr().is_terminal());
     logging::init(&config.log, env::var("RUST_LOG").ok().as_deref(), ansi);
@@ -105,15 +112,18 @@ async fn run(builder: MapperBuilder, run_for: Option<Duration>) -> Result<(), Ap
     Ok(builder.build().run_until(shutdown).await?)
 }
 
-/// Runs the same mapper against an edgecore in this process, on sockets in a folder of its own.
-async fn run_standalone(mut builder: MapperBuilder, devices: &Path, run_for: Option<Duration>) -> Result<(), AppError> {
-    let folder = tempfile::tempdir();
-    let folder = folder.map_err(|source| AppError::System { what: "make a folder for the sockets", source })?;
-    let edge = LocalEdge::builder().start(folder.path()).await?;
+/// Runs the same mapper against an edgecore in this process, on sockets in a folder of their own.
+async fn run_standalone(
+    mut builder: MapperBuilder,
+    devices: &Path,
+    folder: &Path,
+    run_for: Option<Duration>,
+) -> Result<(), AppError> {
+    let edge = LocalEdge::builder().start(folder).await?;
     let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
     edge.watch(devices).await?;
     builder.config.common.edgecore_sock = edge.socket().to_owned();
-    builder.config.grpc_server.socket_path = folder.path().join("mapper.sock");
+    builder.config.grpc_server.socket_path = folder.join("mapper.sock");
     let ended = run(builder, run_for).await;
     edge.stop().await;
     drop(edge);

@@ -64,6 +64,7 @@ mod mapper;
 pub mod model;
 mod runtime;
 pub mod sink;
+mod spool;
 mod telemetry;
 pub mod testing;
 mod twin;

@@ -1,6 +1,6 @@
 //! The mapper: the only place that wires the parts together.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{ffi::OsString, future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -22,6 +22,7 @@ use crate::{
         link::Link,
         manager::{COMMANDS, Manager},
     },
+    sink::{self, CredentialSources, SinkKind, Sinks},
     telemetry::Telemetry,
     twin::{Outbox, Pacer, reporter::Reporter},
 };
@@ -86,6 +87,7 @@ pub struct Mapper {
     manager: Manager,
     handle: Handle,
     outbox: Arc<Outbox>,
+    sinks: Sinks,
     telemetry: Telemetry,
 }
 
@@ -95,13 +97,16 @@ pub struct MapperBuilder {
     pub(crate) driver: Arc<dyn ErasedDriver>,
     pub(crate) package: Package,
     pub(crate) config: Config,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    kinds: Vec<Arc<dyn SinkKind>>,
 }
 
 impl Mapper {
     /// Starts with a driver.
     pub fn builder(driver: impl Driver) -> MapperBuilder {
         let package = Package::new("mapper", env!("CARGO_PKG_VERSION"), "");
-        MapperBuilder { driver: erase(driver), package, config: Config::from_package(&package) }
+        let config = Config::from_package(&package);
+        MapperBuilder { driver: erase(driver), package, config, environment: Vec::new(), kinds: Vec::new() }
     }
 
     /// A handle to the mapper, which answers once it runs.
@@ -109,8 +114,8 @@ impl Mapper {
         self.handle.clone()
     }
 
-    /// Runs until `shutdown`, and stops in good order then: collects no more, closes the sessions, and reports what is pending
-    /// and that devices are offline, all within `shutdown.grace`.
+    /// Runs until `shutdown`, and stops in good order then: collects no more, closes the sessions, reports what is pending
+    /// and that devices are offline, delivers what waits for the sinks or keeps it on disk, all within `shutdown.grace`.
     ///
     /// That edgecore is not there, or goes away, does not end a mapper.
     ///
@@ -134,7 +139,8 @@ impl Mapper {
     }
 
     fn start(self, socket: Socket) -> Parts {
-        let Self { config, manager, handle, outbox, telemetry } = self;
+        let Self { config, manager, handle, outbox, sinks, telemetry } = self;
+        sinks.resume();
         let stop = Stop::default();
         let pacer = Arc::new(Pacer::new(config.report.calls_per_second, config.report.burst));
         let (commands, received) = mpsc::channel(COMMANDS);
@@ -160,6 +166,7 @@ impl Mapper {
             reporter: Part::spawn("reporter", reporter.run(stop.reports.clone())),
             link: Part::spawn("link to edgecore", link.run(stop.wire.clone())),
             outbox,
+            sinks,
             pacer,
             stop,
         }
@@ -198,21 +205,44 @@ impl MapperBuilder {
         self
     }
 
+    /// Registers a kind of sink. One of the same name, built in or not, is replaced.
+    pub fn sink(self, kind: impl SinkKind) -> Self {
+        self.shared_sink(Arc::new(kind))
+    }
+
+    pub(crate) fn shared_sink(mut self, kind: Arc<dyn SinkKind>) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Gives environment variables to look for the [credentials](crate::sink::Credentials) of the sinks in; none by default.
+    /// [`main`](Self::main) gives those of the process.
+    pub fn environment<K: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.environment = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        self
+    }
+
     /// Ends the building.
     #[must_use]
     pub fn build(self) -> Mapper {
         let (telemetry, outbox) = (Telemetry::default(), Arc::<Outbox>::default());
-        let config = self.config;
+        let config = self.config.completed();
+        let kinds = sink::all_kinds(&config.sinks).into_iter().chain(self.kinds).collect();
+        let credentials = CredentialSources::new(self.environment, config.sinks.credential_folders());
+        let sinks = Sinks::new(kinds, config.sinks.clone(), config.spool.clone(), credentials, telemetry.clone());
         let settings = Settings {
             call_timeout: config.driver.call_timeout,
             backoff_max: config.driver.backoff_max,
             // The other half is for the reports.
             closing: config.shutdown.grace / 2,
         };
-        let dispatch = Dispatch::new(Arc::clone(&outbox), telemetry.clone());
+        let dispatch = Dispatch::new(Arc::clone(&outbox), sinks.clone(), telemetry.clone());
         let budget = config.report.calls_per_second;
         let (manager, handle) = Manager::new(self.driver, settings, budget, dispatch, telemetry.clone());
-        Mapper { config, manager, handle, outbox, telemetry }
+        Mapper { config, manager, handle, outbox, sinks, telemetry }
     }
 }
 
@@ -237,6 +267,8 @@ struct Parts {
     link: Part,
     /// What the reporter leaves there when it is cut off is told of.
     outbox: Arc<Outbox>,
+    /// Drained beside the reports, once the devices have stopped.
+    sinks: Sinks,
     /// Knows how much can still be reported.
     pacer: Arc<Pacer>,
     stop: Stop,
@@ -263,7 +295,8 @@ impl Parts {
         let left = last_report.saturating_duration_since(Instant::now());
         self.outbox.prefer_states(self.pacer.calls_within(left));
         self.stop.reports.cancel();
-        let unreported = self.reporter.drain(last_report, &self.outbox).await;
+        let reports = self.reporter.drain(last_report, &self.outbox);
+        let (unreported, ()) = tokio::join!(reports, self.sinks.stop(last_report));
         self.stop.wire.cancel();
         tokio::join!(self.link.join(deadline), self.server.join(deadline));
         unreported
@@ -365,6 +398,7 @@ mod tests {
             reporter: Part::spawn("reporter", std::future::pending()),
             link: Part::spawn("link", close(link_ended.clone(), None)),
             outbox: Arc::default(),
+            sinks: Sinks::none(Telemetry::default()),
             pacer: Arc::new(Pacer::new(1.0, 90)),
             stop,
         };

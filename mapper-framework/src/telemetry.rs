@@ -102,6 +102,20 @@ counters! {
     devices_unreported,
     /// Twins that were held back because edgecore would drop their value without a word.
     twins_illegal,
+    /// Attempts to write to a sink that failed; their records come again.
+    sink_failures,
+    /// Records that a target will never take.
+    records_rejected,
+    /// Records that were lost for want of room, or by damage on disk.
+    records_dropped,
+    /// Records found in the spool at the start.
+    records_recovered,
+    /// Segments of the spool that were damaged and set aside.
+    spool_segments_damaged,
+    /// Times that the spool could not be opened, read or written.
+    spool_failures,
+    /// Workers of sinks that were cut off when the mapper stopped.
+    sinks_cut_off,
     /// Tasks of the framework's own that died, and were started again.
     task_deaths,
 }
@@ -318,6 +332,87 @@ impl Telemetry {
         if begins {
             error!(target: TARGET, %device, property, %reason, "edgecore would drop this value without a word: it is not reported");
         }
+    }
+
+    // ---- sinks ----
+
+    pub(crate) fn sink_up(&self, target: &dyn fmt::Display) {
+        info!(target: TARGET, sink = %target, "the sink can be written to");
+    }
+
+    /// Logged when failing begins and for each new reason; counted each time.
+    pub(crate) fn sink_failed(&self, target: &dyn fmt::Display, reason: &str, is_news: bool) {
+        self.counters.sink_failures.fetch_add(1, Relaxed);
+        if is_news {
+            warn!(target: TARGET, sink = %target, reason, "the sink cannot be written to: records wait, and are tried again");
+        }
+    }
+
+    /// Logged once for each property until much else was rejected; counted each time.
+    pub(crate) fn record_rejected(
+        &self,
+        target: &dyn fmt::Display,
+        device: &DeviceId,
+        property: &str,
+        reason: &str,
+        begins: bool,
+    ) {
+        self.counters.records_rejected.fetch_add(1, Relaxed);
+        if begins {
+            error!(target: TARGET, sink = %target, %device, property, reason, "the sink refuses a record for good, which is lost");
+        } else {
+            debug!(target: TARGET, sink = %target, %device, property, reason, "the sink refuses another record");
+        }
+    }
+
+    /// Logged when it begins; counted each time.
+    pub(crate) fn records_dropped(&self, target: &dyn fmt::Display, records: usize, reason: &str, begins: bool) {
+        self.counters.records_dropped.fetch_add(records as u64, Relaxed);
+        if begins {
+            error!(target: TARGET, sink = %target, records, reason, "records are lost");
+        } else {
+            debug!(target: TARGET, sink = %target, records, reason, "more records are lost");
+        }
+    }
+
+    pub(crate) fn sink_stopped(&self, target: &dyn fmt::Display, ledger: &dyn fmt::Display) {
+        info!(target: TARGET, sink = %target, %ledger, "the sink is closed");
+    }
+
+    pub(crate) fn sinks_cut_off(&self, sinks: usize) {
+        self.counters.sinks_cut_off.fetch_add(sinks as u64, Relaxed);
+        warn!(target: TARGET, sinks, "not closed within shutdown.grace, and cut off");
+    }
+
+    pub(crate) fn spool_recovered(&self, target: &dyn fmt::Display, records: u64) {
+        self.counters.records_recovered.fetch_add(records, Relaxed);
+        info!(target: TARGET, sink = %target, records, "records of an earlier run wait in the spool");
+    }
+
+    pub(crate) fn spool_damaged(&self, target: &dyn fmt::Display, segments: u64, records: u64) {
+        self.counters.spool_segments_damaged.fetch_add(segments, Relaxed);
+        error!(target: TARGET, sink = %target, segments, records, "part of the spool is damaged, and set aside: its records are lost");
+    }
+
+    /// Told once, for the first target.
+    pub(crate) fn spool_unavailable(&self, folder: &Path, error: &dyn fmt::Display, first: bool) {
+        self.counters.spool_failures.fetch_add(1, Relaxed);
+        if first {
+            warn!(target: TARGET, ?folder, %error, "the spool's folder cannot be used: records wait in memory only, and are lost with \
+                the mapper; set spool.dir to a folder that it may write");
+        }
+    }
+
+    /// Logged when failing begins; counted each time.
+    pub(crate) fn spool_failed(&self, target: &dyn fmt::Display, error: &dyn fmt::Display, begins: bool) {
+        self.counters.spool_failures.fetch_add(1, Relaxed);
+        if begins {
+            error!(target: TARGET, sink = %target, %error, "the spool cannot be used: records wait in memory while there is room");
+        }
+    }
+
+    pub(crate) fn spool_works(&self, target: &dyn fmt::Display) {
+        info!(target: TARGET, sink = %target, "the spool can be used again");
     }
 
     // ---- the mapper ----

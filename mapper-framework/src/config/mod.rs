@@ -160,11 +160,17 @@ impl Config {
         self.checked_with(&Origins::default())
     }
 
-    fn checked_with(mut self, origins: &Origins) -> Result<Self, ConfigError> {
+    /// Fills in the defaults that depend on other values.
+    pub(crate) fn completed(mut self) -> Self {
         self.derive_defaults();
-        match validate::first_problem(&self) {
+        self
+    }
+
+    fn checked_with(self, origins: &Origins) -> Result<Self, ConfigError> {
+        let config = self.completed();
+        match validate::first_problem(&config) {
             Some((key, problem)) => Err(ConfigError::Invalid { key: key.to_owned(), origin: origins.of(key), problem }),
-            None => Ok(self),
+            None => Ok(config),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     driver::{ErasedDriver, ErasedProperty},
     model::{Device, DeviceInstance, DeviceModel, Problem, Property},
+    sink::{Feed, Sinks},
     telemetry::Telemetry,
 };
 
@@ -13,7 +14,8 @@ use super::call::checked;
 /// How many problems of a device its complaint tells. All of them are in the log.
 const MAX_TOLD: usize = 10;
 
-/// A device and, of each property, what the driver made of its visitor. A property that did not fit is left out.
+/// A device and, of each property, what the driver made of its visitor and where its samples go. A property whose visitor did not
+/// fit is left out.
 pub(super) struct BoundDevice {
     pub(super) device: Arc<Device>,
     /// In the order of the device's properties.
@@ -28,6 +30,8 @@ pub(super) struct BoundDevice {
 pub(super) struct BoundProperty {
     pub(super) property: Arc<Property>,
     pub(super) erased: ErasedProperty,
+    /// Where its samples go besides its twin.
+    pub(super) feeds: Arc<[Feed]>,
 }
 
 impl BoundDevice {
@@ -36,6 +40,7 @@ impl BoundDevice {
         driver: &dyn ErasedDriver,
         instance: &DeviceInstance,
         model: &DeviceModel,
+        sinks: &Sinks,
         telemetry: &Telemetry,
     ) -> Self {
         let resolved = Device::resolve(instance, model);
@@ -49,7 +54,12 @@ impl BoundDevice {
             let bound = checked(&device.id, telemetry, || driver.bind(property))
                 .unwrap_or_else(|panic| Err(Problem::of_property(property.name(), "visitors.configData", panic)));
             match bound {
-                Ok(erased) => properties.push(BoundProperty { property: Arc::clone(property), erased }),
+                Ok(erased) => {
+                    let (feeds, refused) = sinks.bind(&device, property);
+                    let refused = refused.into_iter();
+                    problems.extend(refused.map(|it| Problem::of_property(property.name(), it.field, it.message)));
+                    properties.push(BoundProperty { property: Arc::clone(property), erased, feeds: feeds.into() });
+                }
                 Err(problem) => problems.push(problem),
             }
         }

@@ -25,7 +25,7 @@ use super::{
     call::fenced,
     handle::{Operation, OperationError, answer},
     session::{End, LiveSession},
-    slot::Slot,
+    slot::{Origin, Slot},
     status::StatusCell,
 };
 
@@ -245,8 +245,17 @@ impl DeviceTask {
     }
 
     /// Hands on what was read, each sample with the slot it belongs to.
-    pub(super) fn publish(&self, samples: &[(usize, Sample)], urgent: bool) {
+    pub(super) fn publish(&mut self, samples: &[(usize, Sample)], origin: Origin, urgent: bool) {
         self.context.status.set_samples(samples.iter().map(|(_, sample)| sample));
+        let now = Instant::now();
+        for (index, sample) in samples {
+            self.slots[*index].push(sample, origin, now);
+        }
+        self.report(samples, urgent);
+    }
+
+    /// Reports the twins of what is known already, since the phase of its desired value has changed.
+    pub(super) fn report(&self, samples: &[(usize, Sample)], urgent: bool) {
         let with_phases = samples.iter().map(|(index, sample)| (sample, self.slots[*index].phase()));
         self.context.dispatch.samples(self.id(), with_phases, urgent);
     }

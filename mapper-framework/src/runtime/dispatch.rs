@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     model::{DeviceId, DeviceState, Sample},
+    sink::Sinks,
     telemetry::Telemetry,
     twin::{Outbox, Phase, TwinUpdate},
 };
@@ -12,12 +13,18 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatch {
     outbox: Arc<Outbox>,
+    sinks: Sinks,
     telemetry: Telemetry,
 }
 
 impl Dispatch {
-    pub(crate) fn new(outbox: Arc<Outbox>, telemetry: Telemetry) -> Self {
-        Self { outbox, telemetry }
+    pub(crate) fn new(outbox: Arc<Outbox>, sinks: Sinks, telemetry: Telemetry) -> Self {
+        Self { outbox, sinks, telemetry }
+    }
+
+    /// The sinks, besides edgecore.
+    pub(super) fn sinks(&self) -> &Sinks {
+        &self.sinks
     }
 
     /// Hands on what one round of reads of one device gave, each sample with the phase of its property's desired value.

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     dmi::client::Registration,
     model::{Device, DeviceId, DeviceState, Sample},
+    sink::{HistoryError, HistoryRequest, Point, Series, SinkStatus, Sinks},
     telemetry::{Stats, Telemetry},
 };
 
@@ -14,6 +15,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
+    pub(super) sinks: Sinks,
     pub(super) telemetry: Telemetry,
 }
 
@@ -24,6 +26,8 @@ pub(super) enum Request {
     Reconcile(Registration, oneshot::Sender<()>),
     Devices(oneshot::Sender<Vec<DeviceId>>),
     Device(DeviceId, oneshot::Sender<Option<DeviceSnapshot>>),
+    /// The series of a device's properties; `None` if there is no such device.
+    Series(DeviceId, oneshot::Sender<Option<Vec<Arc<Series>>>>),
     Operate(DeviceId, Operation),
 }
 
@@ -131,6 +135,30 @@ impl Handle {
         text: &str,
     ) -> Result<(), OperationError> {
         self.operate(device, Some(method.to_owned()), property, text).await
+    }
+
+    /// What the sinks have kept of a device, oldest first: at most the newest `limit` values of the range.
+    ///
+    /// Where a property goes to several sinks, the first that keeps a history answers, in the order of their kinds' names.
+    ///
+    /// # Errors
+    ///
+    /// There is no such device, none of its sinks keeps a history, or the sink cannot be asked.
+    pub async fn history(&self, request: HistoryRequest) -> Result<Vec<Point>, HistoryError> {
+        let asked = self.ask(|reply| Request::Series(request.device.clone(), reply)).await;
+        let series = asked.ok_or(HistoryError::Stopping)?;
+        let series = series.ok_or_else(|| HistoryError::NotFound(format!("there is no device {}", request.device)))?;
+        self.sinks.history(series, &request).await
+    }
+
+    /// The targets that samples go to, by their names: whether each can be written to, and what has become of its records.
+    pub fn sinks(&self) -> Vec<SinkStatus> {
+        self.sinks.statuses()
+    }
+
+    /// Waits until the targets fit, at once if they do: until nothing is in flight any more, say.
+    pub async fn wait_for_sinks(&self, fits: impl FnMut(&[SinkStatus]) -> bool) {
+        self.sinks.wait_until(fits).await;
     }
 
     /// What the mapper has counted since its start.

@@ -21,6 +21,7 @@ use crate::{
     },
     driver::ErasedDriver,
     model::{Device, DeviceId, DeviceInstance, DeviceModel, DeviceState, ModelId},
+    sink::Series,
     telemetry::Telemetry,
     twin::{BudgetAlarm, Demand},
 };
@@ -94,7 +95,7 @@ impl Manager {
         telemetry: Telemetry,
     ) -> (Self, Handle) {
         let (sender, requests) = mpsc::channel(REQUESTS);
-        let handle = Handle { requests: sender, telemetry: telemetry.clone() };
+        let handle = Handle { requests: sender, sinks: dispatch.sinks().clone(), telemetry: telemetry.clone() };
         let manager = Self {
             driver,
             settings,
@@ -172,7 +173,8 @@ impl Manager {
             self.telemetry.device_waits_for_model(id, &entry.instance.model);
             return;
         };
-        let bound = Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model, &self.telemetry));
+        let bound =
+            Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model, self.dispatch.sinks(), &self.telemetry));
         let before = entry.running.as_ref().map(|running| Arc::clone(&running.target.borrow()));
         let known: HashSet<_> = before.iter().flat_map(|before| &before.problems).collect();
         for problem in bound.problems.iter().filter(|problem| !known.contains(problem)) {
@@ -275,6 +277,7 @@ impl Manager {
                 answer(reply, devices);
             }
             Request::Device(id, reply) => answer(reply, self.devices.get(&id).map(Entry::snapshot)),
+            Request::Series(id, reply) => answer(reply, self.devices.get(&id).map(Entry::series)),
             Request::Operate(id, operation) => self.operate(&id, Box::new(operation)),
         }
     }
@@ -372,6 +375,13 @@ impl Manager {
 }
 
 impl Entry {
+    /// The series of the device's properties that go to sinks.
+    fn series(&self) -> Vec<Arc<Series>> {
+        let bound = self.running.as_ref().map(|running| Arc::clone(&running.target.borrow()));
+        let properties = bound.iter().flat_map(|bound| &bound.properties);
+        properties.flat_map(|property| property.feeds.iter().map(|feed| Arc::clone(feed.series()))).collect()
+    }
+
     fn snapshot(&self) -> DeviceSnapshot {
         let Some(running) = &self.running else {
             let reason = format!("waits for the device model {}", self.instance.model);

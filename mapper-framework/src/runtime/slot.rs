@@ -5,12 +5,21 @@ use std::{collections::HashMap, sync::Arc};
 use tokio::time::Instant;
 
 use crate::{
-    model::{DeviceId, Property},
+    model::{DeviceId, Property, Sample},
     telemetry::Telemetry,
     twin::{Goal, Phase},
 };
 
 use super::bound::{BoundDevice, BoundProperty};
+
+/// How a sample came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The framework has read it.
+    Read,
+    /// The device has delivered it by itself.
+    Delivered,
+}
 
 /// One property of a device, and how it fares.
 pub(super) struct Slot {
@@ -23,6 +32,8 @@ pub(super) struct Slot {
     pub(super) goal: Option<Goal>,
     /// Whether there is one that was refused before it became a goal.
     refused: bool,
+    /// When the next sample goes to the sinks.
+    push_due: Instant,
 }
 
 impl Slot {
@@ -37,7 +48,7 @@ impl Slot {
                 (None, true)
             }
         };
-        Self { bound, fresh: true, failing: false, goal, refused }
+        Self { bound, fresh: true, failing: false, goal, refused, push_due: now }
     }
 
     pub(super) fn property(&self) -> &Arc<Property> {
@@ -47,6 +58,28 @@ impl Slot {
     /// Where the desired value stands; `None` if there is none.
     pub(super) fn phase(&self) -> Option<Phase> {
         self.goal.as_ref().map(Goal::phase).or(self.refused.then_some(Phase::Refused))
+    }
+
+    /// Hands a sample on to the sinks. One that was read waits for its report cycle; one that the device delivered by itself is
+    /// an event, and goes at once.
+    pub(super) fn push(&mut self, sample: &Sample, origin: Origin, now: Instant) {
+        if self.bound.feeds.is_empty() || (origin == Origin::Read && !self.take_push_due(now)) {
+            return;
+        }
+        for feed in self.bound.feeds.iter() {
+            feed.push(sample);
+        }
+    }
+
+    /// Whether a read made now is the one for the report cycle: of those that the collect cycle gives, the nearest to it.
+    fn take_push_due(&mut self, now: Instant) -> bool {
+        let property = &self.bound.property;
+        if now + property.collect_cycle() / 2 < self.push_due {
+            return false;
+        }
+        let next = self.push_due + property.report_cycle();
+        self.push_due = if next > now { next } else { now + property.report_cycle() };
+        true
     }
 
     /// The slots of a changed device. A property that has not changed keeps all that is known of it; one whose cycles only have

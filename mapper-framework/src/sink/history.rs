@@ -7,7 +7,7 @@ use std::{
 
 use crate::model::{DeviceId, Value};
 
-use super::{Series, Target, record::to_millis};
+use super::{Series, SinkError, Target, record::to_millis};
 
 /// What is asked of the history of a device.
 ///
@@ -75,6 +75,40 @@ impl HistoryRequest {
         self.kind = Some(kind.into());
         self
     }
+}
+
+impl HistoryRequest {
+    /// Whether a series is among those that are asked for.
+    pub(super) fn is_about(&self, series: &Series) -> bool {
+        let is = |asked: &Option<String>, own: &str| asked.as_deref().is_none_or(|asked| asked == own);
+        is(&self.property, series.property()) && is(&self.kind, series.route().target().kind())
+    }
+}
+
+/// Why there is no history.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// There is no such device or property.
+    #[error("{0}")]
+    NotFound(String),
+    /// Nothing that was asked for goes to a sink that keeps a history.
+    #[error(
+        "of device {0} nothing that was asked for goes to a sink that keeps a history: redis, tdengine, mysql and influxdb2 do"
+    )]
+    NoHistory(DeviceId),
+    /// The sink could not answer.
+    #[error("the sink {kind} cannot be asked: {reason}")]
+    #[non_exhaustive]
+    Failed {
+        /// The kind of the sink.
+        kind: String,
+        /// Why not.
+        reason: SinkError,
+    },
+    /// The mapper stops.
+    #[error("the mapper stops")]
+    Stopping,
 }
 
 /// What a sink is asked for: some series of one device, which all go to the sink's own target, in a range of time.

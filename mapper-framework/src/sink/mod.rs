@@ -37,24 +37,40 @@
 
 #[allow(dead_code, reason = "which sinks are compiled decides")]
 mod address;
+mod buffer;
+mod codec;
+mod connection;
 mod contract;
 mod credentials;
+mod disk;
 mod error;
 mod history;
 mod kinds;
+mod ledger;
 mod payload;
+mod pool;
 mod record;
+mod shared;
 mod target;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(feature = "_http")]
 mod web;
+mod worker;
+
+#[cfg(test)]
+mod tests;
 
 pub use async_trait::async_trait;
 pub use contract::{Outcome, Sink, SinkKind};
+pub(crate) use credentials::CredentialSources;
 pub use credentials::Credentials;
 pub use error::{RouteError, SinkError};
-pub use history::{HistoryRequest, Point, Query};
+pub use history::{HistoryError, HistoryRequest, Point, Query};
+pub(crate) use kinds::all as all_kinds;
 pub use kinds::builtin;
+pub use ledger::Ledger;
+pub(crate) use pool::{Feed, Sinks};
 pub use record::{Record, Series};
+pub use shared::{SinkState, SinkStatus};
 pub use target::{Route, Target};

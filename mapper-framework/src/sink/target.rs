@@ -43,6 +43,10 @@ impl Target {
         })
     }
 
+    pub(super) fn raw_settings(&self) -> &Json {
+        &self.settings
+    }
+
     /// A name that no other target has and that is the same at each start, such as `redis-3f9c…`. For file names and client ids.
     pub fn id(&self) -> String {
         let mut id = format!("{}-", self.kind);

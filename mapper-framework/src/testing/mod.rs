@@ -47,7 +47,7 @@
 
 pub mod sink_contract;
 
-use std::{future::Future, panic::Location, path::Path, time::Duration};
+use std::{ffi::OsString, future::Future, panic::Location, path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -57,8 +57,9 @@ use crate::{
     config::Config,
     driver::Driver,
     local_edge::{EdgeState, LocalEdge, LocalEdgeBuilder},
-    mapper::{Mapper, MapperError},
+    mapper::{Mapper, MapperBuilder, MapperError},
     runtime::Handle,
+    sink::{SinkKind, SinkStatus},
 };
 
 /// How long a condition is waited for before the test fails. A busy machine is slow; no test waits this long unless it fails.
@@ -79,13 +80,14 @@ pub struct TestBed {
 }
 
 /// Sets up a [`TestBed`].
-#[derive(Debug)]
 #[must_use]
 pub struct TestBedBuilder<D> {
     driver: D,
     config: Config,
     edge: LocalEdgeBuilder,
     edge_is_late: bool,
+    kinds: Vec<Arc<dyn SinkKind>>,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl TestBed {
@@ -106,7 +108,8 @@ impl TestBed {
         config.common.name = format!("{protocol}-mapper");
         // The edge takes all calls, so the mapper need not save any.
         (config.report.burst, config.report.calls_per_second) = (u32::MAX, f64::from(u32::MAX));
-        TestBedBuilder { driver, config, edge: LocalEdge::builder().without_limiter(), edge_is_late: false }
+        let edge = LocalEdge::builder().without_limiter();
+        TestBedBuilder { driver, config, edge, edge_is_late: false, kinds: Vec::new(), environment: Vec::new() }
     }
 
     /// The edge.
@@ -135,6 +138,22 @@ impl TestBed {
         async move {
             if timeout(DEADLINE, self.edge.wait_until(fits)).await.is_err() {
                 panic!("{caller}: not within {DEADLINE:?}: {what}; {}", self.story());
+            }
+        }
+    }
+
+    /// Waits until the sinks fit, at once if they do.
+    ///
+    /// # Panics
+    ///
+    /// The future panics, and tells how the sinks are, when they do not fit within the [`DEADLINE`].
+    #[track_caller]
+    pub fn until_sinks(&self, what: &str, fits: impl FnMut(&[SinkStatus]) -> bool) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move {
+            if timeout(DEADLINE, self.handle.wait_for_sinks(fits)).await.is_err() {
+                let sinks: String = self.handle.sinks().iter().map(|sink| format!("\n  {sink}")).collect();
+                panic!("{caller}: not within {DEADLINE:?}: {what}; {}; sinks:{sinks}", self.story());
             }
         }
     }
@@ -181,9 +200,21 @@ impl<D: Driver> TestBedBuilder<D> {
         self
     }
 
-    /// Changes the mapper's config. The sockets are set later.
+    /// Changes the mapper's config. The sockets are set later, and so is the spool's folder, unless it is set here.
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Registers a kind of sink.
+    pub fn sink(mut self, kind: impl SinkKind) -> Self {
+        self.kinds.push(Arc::new(kind));
+        self
+    }
+
+    /// Gives an environment variable to look for the credentials of the sinks in.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -199,7 +230,7 @@ impl<D: Driver> TestBedBuilder<D> {
     ///
     /// The future panics when a socket cannot be listened on, or when the mapper has not registered within the [`DEADLINE`].
     pub async fn start(self) -> TestBed {
-        let Self { driver, mut config, edge, edge_is_late } = self;
+        let Self { driver, mut config, edge, edge_is_late, kinds, environment } = self;
         let folder = tempfile::tempdir().expect("a folder for the sockets can be made");
         let edge = edge.start(folder.path()).await.unwrap_or_else(|error| panic!("the edge cannot start: {error}"));
         if edge_is_late {
@@ -207,7 +238,11 @@ impl<D: Driver> TestBedBuilder<D> {
         }
         edge.socket().clone_into(&mut config.common.edgecore_sock);
         config.grpc_server.socket_path = folder.path().join("mapper.sock");
-        let mapper = Mapper::builder(driver).config(config).build();
+        if config.spool.dir.as_os_str().is_empty() {
+            config.spool.dir = folder.path().join("spool");
+        }
+        let builder = Mapper::builder(driver).config(config).environment(environment);
+        let mapper = kinds.into_iter().fold(builder, MapperBuilder::shared_sink).build();
         let (handle, stop) = (mapper.handle(), CancellationToken::new());
         let mapper = AbortOnDropHandle::new(tokio::spawn(mapper.run_until(stop.clone().cancelled_owned())));
         let bed = TestBed { mapper, stop, handle, edge, folder };

@@ -7,7 +7,7 @@ use crate::{
     model::{DeviceState, Quality, Reading, Sample, Value},
 };
 
-use super::{End, LiveSession};
+use super::{super::slot::Origin, End, LiveSession};
 
 /// After how many rounds of reads of which all failed the session is closed and opened anew: some devices stop answering on a
 /// connection that still looks sound.
@@ -40,7 +40,7 @@ impl LiveSession<'_> {
             }
         }
         let failed = samples.is_empty() && retryable;
-        self.publish(&samples);
+        self.publish(&samples, Origin::Read);
         if let Some(reason) = lost {
             return Err(End::Lost(reason));
         }
@@ -75,7 +75,7 @@ impl LiveSession<'_> {
     }
 
     /// Hands on samples, after the goals have seen them.
-    pub(super) fn publish(&mut self, samples: &[(usize, Sample)]) {
+    pub(super) fn publish(&mut self, samples: &[(usize, Sample)], origin: Origin) {
         let mut urgent = false;
         for (index, sample) in samples {
             let slot = &mut self.task.slots[*index];
@@ -95,7 +95,7 @@ impl LiveSession<'_> {
             if self.good_rounds >= STEADY_ROUNDS {
                 self.task.backoff.reset();
             }
-            self.task.publish(samples, urgent);
+            self.task.publish(samples, origin, urgent);
         }
     }
 
@@ -135,7 +135,7 @@ impl LiveSession<'_> {
                 Err(error) => self.read_failed(index, &error),
             }
         }
-        self.publish(&samples);
+        self.publish(&samples, Origin::Delivered);
         Ok(())
     }
 }

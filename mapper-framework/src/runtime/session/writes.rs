@@ -11,7 +11,10 @@ use crate::{
 };
 
 use super::{
-    super::handle::{Operation, OperationError, answer},
+    super::{
+        handle::{Operation, OperationError, answer},
+        slot::Origin,
+    },
     End, LiveSession,
 };
 
@@ -65,7 +68,7 @@ impl LiveSession<'_> {
             Err(error) => return Ok(Err(DriverError::failed(error))),
         };
         let value = read.value.to_string();
-        self.publish(&[(index, read)]);
+        self.publish(&[(index, read)], Origin::Read);
         if self.task.slots[index].goal.as_ref().is_some_and(|goal| goal.due().is_some()) {
             self.task.context.telemetry.desired_unconfirmed(self.task.id(), property.name(), &desired, &value);
             self.with_goal(index, |goal| goal.postpone(Instant::now()));
@@ -83,7 +86,7 @@ impl LiveSession<'_> {
         }
         // The phase is part of the twin: it goes out with the value that is known.
         if let Some(sample) = self.task.context.status.sample(property.name()) {
-            self.task.publish(&[(index, Sample { property, ..sample })], refused);
+            self.task.report(&[(index, Sample { property, ..sample })], refused);
         }
         if error.is_disconnected() { Err(End::Lost(error.to_string())) } else { Ok(()) }
     }
@@ -162,7 +165,7 @@ impl LiveSession<'_> {
     async fn refresh(&mut self, index: usize) -> Result<(), End> {
         let read = self.read_back(index).await?;
         match read.and_then(|value| self.sample(index, value, SystemTime::now(), Quality::Good)) {
-            Ok(sample) => self.publish(&[(index, sample)]),
+            Ok(sample) => self.publish(&[(index, sample)], Origin::Read),
             Err(error) if error.is_disconnected() => return Err(End::Lost(error.to_string())),
             Err(error) => self.read_failed(index, &error),
         }

@@ -18,6 +18,7 @@ use crate::{
     driver::erase,
     model::{DeviceId, DeviceInstance, DeviceModel, InstanceProperty, Method, ModelId, ModelProperty, StateReport},
     runtime::{Dispatch, Settings, manager::Manager},
+    sink::Sinks,
     telemetry::Telemetry,
     twin::{Outbox, Phase},
 };
@@ -52,7 +53,7 @@ impl Rig {
     pub(super) fn without_model() -> Self {
         let (puppet, telemetry, outbox) = (Puppet::new(), Telemetry::default(), Arc::<Outbox>::default());
         let settings = Settings { call_timeout: DEADLINE, backoff_max: 60 * SECOND, closing: CLOSING };
-        let dispatch = Dispatch::new(Arc::clone(&outbox), telemetry.clone());
+        let dispatch = Dispatch::new(Arc::clone(&outbox), Sinks::none(telemetry.clone()), telemetry.clone());
         let (manager, handle) = Manager::new(erase(puppet.clone()), settings, 1.0, dispatch, telemetry.clone());
         let (commands, received) = mpsc::channel(1);
         let stop = CancellationToken::new();

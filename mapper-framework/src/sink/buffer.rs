@@ -1,0 +1,165 @@
+//! Where records wait for their target: in memory while the target keeps up, and on disk when it does not.
+//!
+//! Records leave in the order in which they came. As long as something waits on disk, all that comes goes there too.
+
+use std::collections::VecDeque;
+
+use super::{Record, disk::Disk, shared::Shared};
+
+/// The most bytes that wait in memory for one target. More goes to disk.
+const MAX_MEMORY: usize = 16 << 20;
+
+/// The most bytes of one batch, unless a single record is larger.
+const MAX_BATCH: usize = 1 << 20;
+
+/// What waits for one target, and the batch that is taken and not settled.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    memory: VecDeque<Record>,
+    memory_bytes: usize,
+    max_records: usize,
+    /// `None` where nothing can be kept on disk.
+    disk: Option<Disk>,
+    taken: Taken,
+}
+
+/// Where the batch comes from that is taken and not settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Nothing,
+    FromMemory,
+    FromDisk,
+}
+
+impl Buffer {
+    pub(super) fn new(max_records: usize, disk: Option<Disk>) -> Self {
+        Self { memory: VecDeque::new(), memory_bytes: 0, max_records, disk, taken: Taken::Nothing }
+    }
+
+    /// How many records wait, beside the batch that is taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.memory.len() + self.disk.as_ref().map_or(0, Disk::unread)
+    }
+
+    /// How many records lie on disk, and in how many bytes.
+    pub(super) fn on_disk(&self) -> (u64, u64) {
+        self.disk.as_ref().map_or((0, 0), |disk| (disk.pending(), disk.bytes()))
+    }
+
+    /// Takes in new records. `away` says that the target is not there: then they need not wait in memory first.
+    pub(super) async fn put(&mut self, records: Vec<Record>, away: bool, shared: &Shared) {
+        let spills = away || self.disk.as_ref().is_some_and(|disk| disk.pending() > 0);
+        self.push(records);
+        if spills || self.is_full() {
+            self.spill(shared).await;
+        }
+        self.shed(shared);
+    }
+
+    /// The next batch, of at most this many records. Nothing while a batch is taken and not settled.
+    pub(super) async fn take(&mut self, max_records: usize, shared: &Shared) -> Vec<Record> {
+        debug_assert_eq!(self.taken, Taken::Nothing, "one batch at a time");
+        if let Some(disk) = self.disk.as_mut().filter(|disk| disk.unread() > 0) {
+            let records = disk.read(max_records, MAX_BATCH, shared).await;
+            if !records.is_empty() {
+                self.taken = Taken::FromDisk;
+            }
+            return records;
+        }
+        let records = self.take_from_memory(max_records);
+        if !records.is_empty() {
+            self.taken = Taken::FromMemory;
+        }
+        records
+    }
+
+    fn take_from_memory(&mut self, max_records: usize) -> Vec<Record> {
+        let mut bytes = 0;
+        let fits = |record: &&Record| {
+            bytes += record.weight();
+            bytes <= MAX_BATCH
+        };
+        let fitting = self.memory.iter().take(max_records).take_while(fits).count();
+        let count = fitting.max(1).min(self.memory.len());
+        let records: Vec<_> = self.memory.drain(..count).collect();
+        self.memory_bytes -= records.iter().map(Record::weight).sum::<usize>();
+        records
+    }
+
+    /// The batch that was taken is settled.
+    pub(super) async fn settled(&mut self, shared: &Shared) {
+        if std::mem::replace(&mut self.taken, Taken::Nothing) == Taken::FromDisk
+            && let Some(disk) = &mut self.disk
+        {
+            disk.acknowledge(shared).await;
+        }
+    }
+
+    /// What is left of the batch that was taken cannot be delivered now: it goes to disk, before all that waits. Gives back what must
+    /// stay with the caller, which is all of it if it lies on disk anyway, if there is no disk, or if later records are there already.
+    pub(super) async fn retreat(&mut self, batch: Vec<Record>, shared: &Shared) -> Vec<Record> {
+        let can_go_first = self.disk.as_ref().is_some_and(|disk| disk.pending() == 0);
+        let kept = if self.taken == Taken::FromMemory && can_go_first {
+            self.taken = Taken::Nothing;
+            self.push_front(batch);
+            Vec::new()
+        } else {
+            batch
+        };
+        self.spill(shared).await;
+        self.shed(shared);
+        kept
+    }
+
+    /// The mapper stops: what is left goes to disk, or is lost. `batch` is what is left of the one that was taken.
+    pub(super) async fn close(mut self, batch: Vec<Record>, shared: &Shared) {
+        // What lies on disk unacknowledged is read again at the next start.
+        if self.taken != Taken::FromDisk {
+            // Better out of order than lost, where later records are on disk already.
+            self.push_front(batch);
+        }
+        self.spill(shared).await;
+        if !self.memory.is_empty() {
+            shared.dropped(self.memory.len(), "the mapper stops, and they cannot be kept on disk");
+        }
+        if let Some(disk) = self.disk {
+            disk.close().await;
+        }
+    }
+
+    fn push(&mut self, records: Vec<Record>) {
+        self.memory_bytes += records.iter().map(Record::weight).sum::<usize>();
+        self.memory.extend(records);
+    }
+
+    fn push_front(&mut self, records: Vec<Record>) {
+        self.memory_bytes += records.iter().map(Record::weight).sum::<usize>();
+        records.into_iter().rev().for_each(|record| self.memory.push_front(record));
+    }
+
+    fn is_full(&self) -> bool {
+        self.memory.len() > self.max_records || self.memory_bytes > MAX_MEMORY
+    }
+
+    /// Moves what waits in memory to disk. Where that fails it stays.
+    async fn spill(&mut self, shared: &Shared) {
+        let Some(disk) = self.disk.as_mut().filter(|_| !self.memory.is_empty()) else { return };
+        let records = Vec::from(std::mem::take(&mut self.memory));
+        let left = disk.append(records, shared).await;
+        self.memory = left.into();
+        self.memory_bytes = self.memory.iter().map(Record::weight).sum();
+    }
+
+    /// Drops the oldest records that memory has no room for.
+    fn shed(&mut self, shared: &Shared) {
+        let mut shed = 0;
+        while self.is_full() {
+            let Some(record) = self.memory.pop_front() else { break };
+            self.memory_bytes -= record.weight();
+            shed += 1;
+        }
+        if shed > 0 {
+            shared.dropped(shed, "the queue is full, and they cannot be kept on disk");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A connection to a target: opened, checked and written to, each within its deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Credentials, Outcome, Point, Query, Record, Sink, SinkError, SinkKind, Target, credentials::CredentialSources,
+};
+
+/// How often changed credentials are looked for.
+const CREDENTIALS_CYCLE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to close.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// What it takes to reach a target. Cloning is cheap.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    pub(super) kind: Arc<dyn SinkKind>,
+    pub(super) target: Target,
+    pub(super) credentials: Arc<CredentialSources>,
+    /// The deadline of each call of the sink's.
+    pub(super) deadline: Duration,
+}
+
+/// An open sink, and the credentials that it was opened with.
+pub(super) struct Connection {
+    sink: Box<dyn Sink>,
+    credentials: Credentials,
+    checked: Instant,
+}
+
+/// What one attempt came to: the connection, unless it is lost, and the outcomes of the batch.
+pub(super) type Attempt = (Option<Connection>, Result<Vec<Outcome>, SinkError>);
+
+impl Dialer {
+    /// Writes a batch, on this connection or on a new one. Without a batch, asks whether it could be written.
+    pub(super) async fn attempt(self, connection: Option<Connection>, batch: Arc<[Record]>) -> Attempt {
+        let mut connection = match self.ready(connection).await {
+            Ok(connection) => connection,
+            Err(error) => return (None, Err(error)),
+        };
+        let write = async {
+            if batch.is_empty() {
+                connection.sink.health().await.map(|()| Vec::new())
+            } else {
+                connection.sink.write(&batch).await
+            }
+        };
+        match timeout(self.deadline, write).await {
+            Ok(Err(error)) if error.is_disconnected() => (None, Err(error)),
+            Ok(outcome) => (Some(connection), outcome),
+            // Nobody knows what is on its wire.
+            Err(_) => (None, Err(self.too_long("write"))),
+        }
+    }
+
+    /// Asks for history, on a connection of its own.
+    pub(super) async fn query(&self, query: Query) -> Result<Vec<Point>, SinkError> {
+        let mut connection = self.open().await?;
+        let answer = timeout(self.deadline, connection.sink.query(&query)).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.too_long("query")));
+        connection.close().await;
+        answer
+    }
+
+    /// A connection that has the credentials which are in force.
+    async fn ready(&self, connection: Option<Connection>) -> Result<Connection, SinkError> {
+        let Some(mut connection) = connection else { return self.open().await };
+        if connection.checked.elapsed() < CREDENTIALS_CYCLE {
+            return Ok(connection);
+        }
+        connection.checked = Instant::now();
+        // What cannot be read now may be about to be replaced: the connection is good until it is not.
+        match self.credentials.read(self.kind.name()) {
+            Ok(credentials) if credentials != connection.credentials => {
+                connection.close().await;
+                self.open().await
+            }
+            Ok(_) | Err(_) => Ok(connection),
+        }
+    }
+
+    /// Opens another connection.
+    async fn open(&self) -> Result<Connection, SinkError> {
+        let credentials = self.credentials.read(self.kind.name())?;
+        let open = self.kind.open(&self.target, &credentials);
+        let sink = timeout(self.deadline, open).await.map_err(|_| self.too_long("open"))??;
+        Ok(Connection { sink, credentials, checked: Instant::now() })
+    }
+
+    fn too_long(&self, what: &str) -> SinkError {
+        SinkError::disconnected(format_args!("{what} took longer than {:?} (sinks.write_timeout)", self.deadline))
+    }
+}
+
+impl Connection {
+    /// Ends the connection in good order, if that does not take too long.
+    pub(super) async fn close(self) {
+        // Too slow or not, the connection is gone.
+        drop(timeout(CLOSING, self.sink.close()).await);
+    }
+}

@@ -1,0 +1,184 @@
+//! The records of one target on disk: the spool, on a thread that may block.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value as Json, json};
+use tokio::task::spawn_blocking;
+
+use crate::{
+    config::SpoolConfig,
+    spool::{self, Spool},
+};
+
+use super::{
+    Record, Target,
+    codec::{Decoder, encode},
+    shared::Shared,
+};
+
+/// The file that says for which target the records beside it wait, so that they are delivered even if no device asks for the target
+/// any more.
+const TARGET_FILE: &str = "target.json";
+
+/// The folder of the spool itself, beside that file.
+const LOG_FOLDER: &str = "log";
+
+/// A spool that is open.
+#[derive(Debug)]
+pub(super) struct Disk {
+    /// Lent to the thread that works on it.
+    spool: Option<Spool>,
+    decoder: Decoder,
+    /// Whether the last append has failed, which is told once.
+    failing: bool,
+}
+
+impl Disk {
+    /// Opens the spool of a target, and counts what waits in it.
+    pub(super) async fn open(config: &SpoolConfig, shared: &Shared) -> io::Result<Self> {
+        let folder = config.dir.join(shared.target.id());
+        let (target, options) =
+            (shared.target.clone(), spool::Options { max_bytes: config.max_bytes, sync: config.sync });
+        let (spool, recovery) = blocking(move || {
+            write_target(&folder, &target)?;
+            Spool::open(&folder.join(LOG_FOLDER), options)
+        })
+        .await?;
+        shared.count(|account| account.produce(usize::try_from(recovery.records).unwrap_or(usize::MAX)));
+        if recovery.records > 0 {
+            shared.telemetry.spool_recovered(&shared.target, recovery.records);
+        }
+        if recovery.corrupt_segments > 0 {
+            shared.telemetry.spool_damaged(&shared.target, recovery.corrupt_segments, recovery.corrupt_records);
+        }
+        let disk = Self { spool: Some(spool), decoder: Decoder::new(shared.target.clone()), failing: false };
+        shared.set_on_disk((disk.pending(), disk.bytes()));
+        Ok(disk)
+    }
+
+    /// How many records are not acknowledged.
+    pub(super) fn pending(&self) -> u64 {
+        self.spool.as_ref().map_or(0, Spool::pending)
+    }
+
+    /// How many of them have not been read.
+    pub(super) fn unread(&self) -> usize {
+        let unread = self.spool.as_ref().map_or(0, |spool| spool.pending() - spool.leased());
+        usize::try_from(unread).unwrap_or(usize::MAX)
+    }
+
+    /// How many bytes the spool takes on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        self.spool.as_ref().map_or(0, Spool::bytes)
+    }
+
+    /// Writes records behind those that are there. Gives back what could not be written, in its order.
+    pub(super) async fn append(&mut self, records: Vec<Record>, shared: &Shared) -> Vec<Record> {
+        let encoded: Vec<Vec<u8>> = records.iter().map(encode).collect();
+        let appended = self.with(move |spool| spool.append(encoded.iter().map(Vec::as_slice))).await;
+        match appended {
+            Ok(appended) => {
+                if std::mem::take(&mut self.failing) {
+                    shared.telemetry.spool_works(&shared.target);
+                }
+                if appended.dropped > 0 {
+                    shared.dropped(
+                        appended.dropped as usize,
+                        "the spool is full (spool.max_bytes), and the oldest make room",
+                    );
+                }
+                Vec::new()
+            }
+            Err(error) => {
+                let begins = !std::mem::replace(&mut self.failing, true);
+                shared.telemetry.spool_failed(&shared.target, &error, begins);
+                records
+            }
+        }
+    }
+
+    /// The next records, which stay on disk until they are acknowledged.
+    pub(super) async fn read(&mut self, max_records: usize, max_bytes: usize, shared: &Shared) -> Vec<Record> {
+        let batch = match self.with(move |spool| spool.read(max_records, max_bytes)).await {
+            Ok(batch) => batch,
+            Err(error) => {
+                let begins = !std::mem::replace(&mut self.failing, true);
+                shared.telemetry.spool_failed(&shared.target, &error, begins);
+                return Vec::new();
+            }
+        };
+        let records: Vec<_> = batch.records.iter().filter_map(|bytes| self.decoder.decode(bytes)).collect();
+        let lost = batch.lost as usize + (batch.records.len() - records.len());
+        if lost > 0 {
+            shared.dropped(lost, "they are damaged on disk");
+        }
+        records
+    }
+
+    /// All records that were read are done with.
+    pub(super) async fn acknowledge(&mut self, shared: &Shared) {
+        if let Err(error) = self.with(Spool::acknowledge).await {
+            // The records come again at the next start; nothing is lost.
+            let begins = !std::mem::replace(&mut self.failing, true);
+            shared.telemetry.spool_failed(&shared.target, &error, begins);
+        }
+    }
+
+    /// Closes the spool's files.
+    pub(super) async fn close(self) {
+        blocking(move || drop(self)).await;
+    }
+
+    async fn with<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Spool) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let Some(mut spool) = self.spool.take() else { return Err(io::Error::other("the spool is lost")) };
+        let (spool, result) = blocking(move || {
+            let result = work(&mut spool);
+            (spool, result)
+        })
+        .await;
+        self.spool = Some(spool);
+        result
+    }
+}
+
+/// The targets for which something lies in the folder.
+pub(super) fn targets(folder: &Path) -> Vec<Target> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path().join(TARGET_FILE)));
+    files.filter_map(|file| read_target(&file)).collect()
+}
+
+fn read_target(file: &PathBuf) -> Option<Target> {
+    let document: Json = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let target = Target::new(document.get("kind")?.as_str()?, document.get("settings")?);
+    // A folder that was moved or copied is nobody's.
+    file.parent()?.file_name()?.to_str().filter(|name| *name == target.id()).map(|_| target)
+}
+
+fn write_target(folder: &Path, target: &Target) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let file = folder.join(TARGET_FILE);
+    if read_target(&file).is_none() {
+        let document = json!({"kind": target.kind(), "settings": target.raw_settings()});
+        fs::write(&file, format!("{document:#}\n"))?;
+    }
+    Ok(())
+}
+
+/// Runs what may block on a thread for it. A panic goes on in the caller.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels, and then nobody goes on.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

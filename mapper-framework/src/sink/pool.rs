@@ -1,0 +1,303 @@
+//! All targets of a mapper, and the workers that deliver to them.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::{SinksConfig, SpoolConfig},
+    model::{Device, Property, Sample},
+    telemetry::Telemetry,
+};
+
+use super::{
+    HistoryError, HistoryRequest, Point, Query, Record, Route, RouteError, Series, SinkKind, SinkStatus, Target,
+    connection::Dialer,
+    credentials::CredentialSources,
+    disk::{self, Disk},
+    shared::Shared,
+    worker::{INBOX, Pace, Worker},
+};
+
+/// The kinds, the targets and their workers. Cloning shares them.
+#[derive(Clone)]
+pub(crate) struct Sinks(Arc<Pool>);
+
+struct Pool {
+    kinds: Vec<Arc<dyn SinkKind>>,
+    config: SinksConfig,
+    spool: SpoolConfig,
+    credentials: Arc<CredentialSources>,
+    telemetry: Telemetry,
+    /// Whether it has been told that nothing can be kept on disk.
+    told_of_memory: AtomicBool,
+    /// Tells the workers by when they have to end.
+    stop: watch::Sender<Option<Instant>>,
+    workers: TaskTracker,
+    /// Tells those who wait for a change of any target.
+    changes: watch::Sender<()>,
+    /// Held for a few map operations when a device changes and when a worker ends.
+    targets: Mutex<Targets>,
+}
+
+#[derive(Default)]
+struct Targets {
+    inlets: HashMap<Target, Arc<Inlet>>,
+    /// Workers that are ending. Another one for the same target waits for it, since both would use the same folder.
+    leaving: HashMap<Target, CancellationToken>,
+}
+
+/// The way into a target's queue.
+struct Inlet {
+    shared: Arc<Shared>,
+    records: mpsc::Sender<Record>,
+}
+
+/// The way of one property's samples into one target's queue. The target lives as long as one of these does.
+#[derive(Clone)]
+pub(crate) struct Feed {
+    series: Arc<Series>,
+    inlet: Arc<Inlet>,
+}
+
+impl Feed {
+    /// Hands on a sample. Never waits: what finds no room is lost, and counted.
+    pub(crate) fn push(&self, sample: &Sample) {
+        let record = Record::new(Arc::clone(&self.series), sample.value.clone(), sample.timestamp);
+        self.inlet.shared.count(|account| account.produce(1));
+        if let Err(refused) = self.inlet.records.try_send(record.with_quality(sample.quality)) {
+            let reason = match refused {
+                mpsc::error::TrySendError::Full(_) => "they come faster than they can be written to disk",
+                mpsc::error::TrySendError::Closed(_) => "the mapper stops",
+            };
+            self.inlet.shared.dropped(1, reason);
+        }
+    }
+
+    /// What its records have in common.
+    pub(crate) fn series(&self) -> &Arc<Series> {
+        &self.series
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Feed({} to {})", self.series.property(), self.inlet.shared.target)
+    }
+}
+
+impl fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.targets().inlets.keys().map(ToString::to_string)).finish()
+    }
+}
+
+impl Sinks {
+    /// Sets up the kinds, of which the later ones take the place of earlier ones of the same name.
+    pub(crate) fn new(
+        kinds: Vec<Arc<dyn SinkKind>>,
+        config: SinksConfig,
+        spool: SpoolConfig,
+        credentials: CredentialSources,
+        telemetry: Telemetry,
+    ) -> Self {
+        let mut unique: Vec<Arc<dyn SinkKind>> = Vec::new();
+        for kind in kinds {
+            match unique.iter_mut().find(|known| known.name() == kind.name()) {
+                Some(known) => *known = kind,
+                None => unique.push(kind),
+            }
+        }
+        Self(Arc::new(Pool {
+            kinds: unique,
+            config,
+            spool,
+            credentials: Arc::new(credentials),
+            telemetry,
+            told_of_memory: AtomicBool::new(false),
+            stop: watch::Sender::new(None),
+            workers: TaskTracker::new(),
+            changes: watch::Sender::new(()),
+            targets: Mutex::default(),
+        }))
+    }
+
+    /// No kinds at all.
+    #[cfg(test)]
+    pub(crate) fn none(telemetry: Telemetry) -> Self {
+        let credentials = CredentialSources::new([], []);
+        Self::new(Vec::new(), SinksConfig::default(), SpoolConfig::default(), credentials, telemetry)
+    }
+
+    /// Goes on delivering what an earlier run has left on disk, whether or not a device still asks for its target.
+    pub(crate) fn resume(&self) {
+        for target in disk::targets(&self.0.spool.dir) {
+            if let Some(kind) = self.0.kinds.iter().find(|kind| kind.name() == target.kind()) {
+                self.inlet(kind, &target);
+            }
+        }
+    }
+
+    /// Where a property's samples go, and what is wrong with where its manifest wants them.
+    pub(crate) fn bind(&self, device: &Device, property: &Property) -> (Vec<Feed>, Vec<RouteError>) {
+        let (mut feeds, mut problems) = (Vec::new(), Vec::new());
+        for kind in &self.0.kinds {
+            // Nothing is shared with the kind but itself, and that must bear its panics anyway.
+            let routes = catch_unwind(AssertUnwindSafe(|| kind.routes(device, property)));
+            let panicked = |_| Err(RouteError::new("pushMethod", format_args!("the sink {} panicked", kind.name())));
+            match routes.unwrap_or_else(panicked) {
+                Ok(routes) => feeds.extend(routes.into_iter().map(|route| self.feed(kind, device, property, route))),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        (feeds, problems)
+    }
+
+    fn feed(&self, kind: &Arc<dyn SinkKind>, device: &Device, property: &Property, route: Route) -> Feed {
+        let inlet = self.inlet(kind, route.target());
+        Feed { series: Arc::new(Series::new(device, property, route)), inlet }
+    }
+
+    /// The way into a target's queue. Starts a worker if the target has none.
+    fn inlet(&self, kind: &Arc<dyn SinkKind>, target: &Target) -> Arc<Inlet> {
+        let mut targets = self.0.targets();
+        if let Some(inlet) = targets.inlets.get(target) {
+            return Arc::clone(inlet);
+        }
+        let shared = Arc::new(Shared::new(target.clone(), self.0.telemetry.clone(), self.0.changes.clone()));
+        let (records, inbox) = mpsc::channel(INBOX);
+        let inlet = Arc::new(Inlet { shared: Arc::clone(&shared), records });
+        targets.inlets.insert(target.clone(), Arc::clone(&inlet));
+        let predecessor = targets.leaving.remove(target);
+        let ended = CancellationToken::new();
+        let worker = self.clone().work(Arc::clone(kind), shared, inbox, ended.clone());
+        self.0.workers.spawn(async move {
+            let _ended = ended.drop_guard();
+            if let Some(predecessor) = predecessor {
+                predecessor.cancelled().await;
+            }
+            worker.await;
+        });
+        inlet
+    }
+
+    /// Serves one target until the mapper stops or nobody asks for it any more.
+    async fn work(
+        self,
+        kind: Arc<dyn SinkKind>,
+        shared: Arc<Shared>,
+        inbox: mpsc::Receiver<Record>,
+        ended: CancellationToken,
+    ) {
+        let disk = match Disk::open(&self.0.spool, &shared).await {
+            Ok(disk) => Some(disk),
+            Err(error) => {
+                let first = !self.0.told_of_memory.swap(true, Relaxed);
+                self.0.telemetry.spool_unavailable(&self.0.spool.dir, &error, first);
+                None
+            }
+        };
+        let (dialer, pace) = (self.dialer(kind, &shared.target), self.pace());
+        let target = shared.target.clone();
+        let worker = Worker::new(shared, dialer, pace, disk, inbox, self.0.stop.subscribe());
+        worker.run(|inbox| self.0.retire(&target, inbox, &ended)).await;
+    }
+
+    fn dialer(&self, kind: Arc<dyn SinkKind>, target: &Target) -> Dialer {
+        let credentials = Arc::clone(&self.0.credentials);
+        Dialer { kind, target: target.clone(), credentials, deadline: self.0.config.write_timeout }
+    }
+
+    fn pace(&self) -> Pace {
+        let config = &self.0.config;
+        Pace {
+            batch_records: config.batch_records as usize,
+            batch_linger: config.batch_linger,
+            queue_records: config.queue_records as usize,
+            backoff_max: config.backoff_max,
+        }
+    }
+
+    /// All targets, by their names.
+    pub(crate) fn statuses(&self) -> Vec<SinkStatus> {
+        let mut statuses: Vec<_> = self.0.targets().inlets.values().map(|inlet| inlet.shared.status()).collect();
+        statuses.sort_by_cached_key(|status| status.target.to_string());
+        statuses
+    }
+
+    /// Waits until the targets fit, at once if they do.
+    pub(crate) async fn wait_until(&self, mut fits: impl FnMut(&[SinkStatus]) -> bool) {
+        let mut changes = self.0.changes.subscribe();
+        // The sender is ours, so that the wait does not fail.
+        while !fits(&self.statuses()) && changes.changed().await.is_ok() {}
+    }
+
+    /// Asks the sinks that a device's properties go to for its history: the first that keeps one answers.
+    pub(crate) async fn history(
+        &self,
+        series: Vec<Arc<Series>>,
+        request: &HistoryRequest,
+    ) -> Result<Vec<Point>, HistoryError> {
+        let mut by_target: Vec<(Target, Vec<Arc<Series>>)> = Vec::new();
+        for series in series.into_iter().filter(|series| request.is_about(series)) {
+            let target = series.route().target();
+            match by_target.iter_mut().find(|(known, _)| known == target) {
+                Some((_, all)) => all.push(series),
+                None => by_target.push((target.clone(), vec![series])),
+            }
+        }
+        for (target, series) in by_target {
+            let Some(kind) = self.0.kinds.iter().find(|kind| kind.name() == target.kind()) else { continue };
+            let query = Query::new(series, request.from, request.to, request.limit);
+            match self.dialer(Arc::clone(kind), &target).query(query).await {
+                Err(error) if error.is_unsupported() => {}
+                answer => {
+                    return answer.map_err(|reason| HistoryError::Failed { kind: target.kind().to_owned(), reason });
+                }
+            }
+        }
+        Err(HistoryError::NoHistory(request.device.clone()))
+    }
+
+    /// Ends all workers, each of which delivers what it can by the deadline and keeps the rest on disk.
+    pub(crate) async fn stop(&self, deadline: Instant) {
+        // What a worker needs to write to disk what it could not deliver.
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.0.stop.send_replace(Some(deadline - left / 4));
+        self.0.workers.close();
+        if timeout_at(deadline, self.0.workers.wait()).await.is_err() {
+            self.0.telemetry.sinks_cut_off(self.0.workers.len());
+        }
+    }
+}
+
+impl Pool {
+    fn targets(&self) -> MutexGuard<'_, Targets> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of a target that no device asks for any more and for which nothing is on its way. False if it is still wanted.
+    fn retire(&self, target: &Target, inbox: &mpsc::Receiver<Record>, ended: &CancellationToken) -> bool {
+        let mut targets = self.targets();
+        let wanted = targets.inlets.get(target).is_some_and(|inlet| Arc::strong_count(inlet) > 1);
+        if wanted || !inbox.is_empty() {
+            return false;
+        }
+        targets.inlets.remove(target);
+        targets.leaving.retain(|_, ended| !ended.is_cancelled());
+        targets.leaving.insert(target.clone(), ended.clone());
+        true
+    }
+}

@@ -1,0 +1,146 @@
+//! What is known of a target from outside of its worker.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use crate::telemetry::Telemetry;
+
+use super::{Ledger, Target, ledger::Account};
+
+/// Whether a target can be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SinkState {
+    /// The first connection is being made.
+    Connecting,
+    /// The last attempt has succeeded.
+    Up,
+    /// The last attempt has failed, and others follow.
+    Down,
+}
+
+impl SinkState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// A target at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SinkStatus {
+    /// The target.
+    pub target: Target,
+    /// Whether it can be written to.
+    pub state: SinkState,
+    /// Why not, if so.
+    pub reason: Option<String>,
+    /// What has become of its records.
+    pub ledger: Ledger,
+    /// How many of the records under way lie on disk.
+    pub spooled_records: u64,
+    /// In how many bytes.
+    pub spooled_bytes: u64,
+}
+
+impl fmt::Display for SinkStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.target, self.state.as_str(), self.ledger)?;
+        self.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+    }
+}
+
+/// A target's account and condition. Written by its worker and by those who produce for it, read by whoever asks.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) target: Target,
+    account: Account,
+    pub(super) telemetry: Telemetry,
+    condition: Mutex<Condition>,
+    /// Tells those who wait for a change of any target.
+    changes: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Condition {
+    state: SinkState,
+    reason: Option<String>,
+    /// How many records lie on disk, in how many bytes.
+    on_disk: (u64, u64),
+    /// For which reason records were lost last, since the target was written to.
+    dropping: Option<&'static str>,
+}
+
+impl Shared {
+    pub(super) fn new(target: Target, telemetry: Telemetry, changes: watch::Sender<()>) -> Self {
+        let condition = Condition { state: SinkState::Connecting, reason: None, on_disk: (0, 0), dropping: None };
+        Self { target, account: Account::default(), telemetry, condition: Mutex::new(condition), changes }
+    }
+
+    pub(super) fn status(&self) -> SinkStatus {
+        let condition = self.lock();
+        SinkStatus {
+            target: self.target.clone(),
+            state: condition.state,
+            reason: condition.reason.clone(),
+            ledger: self.account.read(),
+            spooled_records: condition.on_disk.0,
+            spooled_bytes: condition.on_disk.1,
+        }
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.account.read()
+    }
+
+    /// Changes the account.
+    pub(super) fn count(&self, change: impl FnOnce(&Account)) {
+        change(&self.account);
+        self.changes.send_replace(());
+    }
+
+    /// Counts records that are lost, and tells why.
+    pub(super) fn dropped(&self, records: usize, reason: &'static str) {
+        self.count(|account| account.drop(records));
+        let begins = self.lock().dropping.replace(reason) != Some(reason);
+        self.telemetry.records_dropped(&self.target, records, reason, begins);
+    }
+
+    /// The target can be written to.
+    pub(super) fn up(&self) {
+        let mut condition = self.lock();
+        condition.reason = None;
+        condition.dropping = None;
+        if std::mem::replace(&mut condition.state, SinkState::Up) != SinkState::Up {
+            self.telemetry.sink_up(&self.target);
+            self.changes.send_replace(());
+        }
+    }
+
+    /// An attempt has failed.
+    pub(super) fn down(&self, reason: String) {
+        let mut condition = self.lock();
+        let begins = std::mem::replace(&mut condition.state, SinkState::Down) != SinkState::Down;
+        let is_news = begins || condition.reason.as_ref() != Some(&reason);
+        self.telemetry.sink_failed(&self.target, &reason, is_news);
+        condition.reason = Some(reason);
+        self.changes.send_replace(());
+    }
+
+    pub(super) fn set_on_disk(&self, on_disk: (u64, u64)) {
+        self.lock().on_disk = on_disk;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Condition> {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,325 @@
+//! The worker of one target: takes records in, delivers them in batches, and keeps trying.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinError,
+    time::{Instant, sleep_until, timeout_at},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::backoff::Backoff;
+
+use super::{
+    Outcome, Record, SinkError,
+    buffer::Buffer,
+    connection::{Attempt, Connection, Dialer},
+    disk::Disk,
+    shared::Shared,
+};
+
+/// How many records may wait for a worker to take them in. It does so at once, unless the disk is slow.
+pub(super) const INBOX: usize = 4_096;
+
+/// The pause after the first failed attempt.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause that a target can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How often a target that nothing is written to is asked whether it could be.
+const HEALTH_CYCLE: Duration = Duration::from_secs(30);
+
+/// Of how many series it is remembered that a rejection was told.
+const TOLD: usize = 1_024;
+
+/// How a worker batches and repeats.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) batch_records: usize,
+    pub(super) batch_linger: Duration,
+    pub(super) queue_records: usize,
+    pub(super) backoff_max: Duration,
+}
+
+/// Owns the way to one target. Ends when it is told to stop, and when nobody produces for the target any more.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    dialer: Dialer,
+    pace: Pace,
+    /// The records of all devices. Closed when the pool has let go of the target.
+    inbox: mpsc::Receiver<Record>,
+    /// By when the worker has to end, once the mapper stops.
+    stop: watch::Receiver<Option<Instant>>,
+    buffer: Buffer,
+    /// The batch that was taken from the buffer, as far as it is not settled.
+    batch: Vec<Record>,
+    /// How many records of the batch the next attempt takes: less than all after a batch was refused as a whole.
+    step: usize,
+    connection: Option<Connection>,
+    /// The attempt under way, which has the connection meanwhile. A task of its own, so that a slow disk does not hold it up and its
+    /// panic is caught.
+    attempt: Option<Flight>,
+    backoff: Backoff,
+    /// Not before this is another attempt made.
+    not_before: Instant,
+    /// When the oldest record in the buffer has waited long enough for others.
+    linger_until: Option<Instant>,
+    /// When the target is asked for its health, if nothing is written until then.
+    health_due: Instant,
+    /// The series of which a rejection has been told.
+    told: HashSet<usize>,
+}
+
+/// An attempt under way.
+struct Flight {
+    /// How many records of the batch it writes; none when it asks for the target's health.
+    records: usize,
+    task: AbortOnDropHandle<Attempt>,
+}
+
+/// What wakes a worker.
+enum Event {
+    Arrived(Vec<Record>),
+    /// Nobody produces any more.
+    Abandoned,
+    Landed(Result<Attempt, JoinError>),
+    Due,
+    Stop(Instant),
+}
+
+impl Worker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        dialer: Dialer,
+        pace: Pace,
+        disk: Option<Disk>,
+        inbox: mpsc::Receiver<Record>,
+        stop: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            dialer,
+            pace,
+            inbox,
+            stop,
+            buffer: Buffer::new(pace.queue_records, disk),
+            batch: Vec::new(),
+            step: usize::MAX,
+            connection: None,
+            attempt: None,
+            backoff: Backoff::new(FIRST_PAUSE, pace.backoff_max),
+            not_before: now,
+            linger_until: None,
+            health_due: now,
+            told: HashSet::new(),
+        }
+    }
+
+    /// Delivers until told to stop, or until everything is delivered and nobody produces any more. `retire` tells whether that is
+    /// so, and sees to it that it stays so.
+    pub(super) async fn run(mut self, retire: impl Fn(&mpsc::Receiver<Record>) -> bool) {
+        let mut abandoned = false;
+        loop {
+            if self.is_idle() && (abandoned || self.health_due <= Instant::now() && retire(&self.inbox)) {
+                break;
+            }
+            self.proceed().await;
+            match self.next_event(abandoned).await {
+                Event::Arrived(records) => self.take_in(records).await,
+                Event::Abandoned => abandoned = true,
+                Event::Landed(attempt) => self.land(attempt).await,
+                Event::Due => {}
+                Event::Stop(deadline) => return self.stop(deadline).await,
+            }
+        }
+        self.close().await;
+    }
+
+    async fn next_event(&mut self, abandoned: bool) -> Event {
+        let due = self.next_due();
+        let mut arrived = Vec::new();
+        tokio::select! {
+            biased;
+            deadline = told_to_stop(&mut self.stop) => Event::Stop(deadline),
+            attempt = landed(&mut self.attempt) => Event::Landed(attempt),
+            count = self.inbox.recv_many(&mut arrived, INBOX), if !abandoned => {
+                if count == 0 { Event::Abandoned } else { Event::Arrived(arrived) }
+            }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
+        }
+    }
+
+    /// When there is something to do by the clock; `None` while an attempt is under way, whose end comes first.
+    fn next_due(&self) -> Option<Instant> {
+        if self.attempt.is_some() {
+            return None;
+        }
+        let due = match (self.batch.is_empty(), self.buffer.waiting()) {
+            (true, 0) => self.health_due,
+            (false, _) => self.not_before,
+            (true, waiting) if waiting >= self.pace.batch_records => self.not_before,
+            (true, _) => self.linger_until.unwrap_or(self.not_before),
+        };
+        Some(due.max(self.not_before))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.attempt.is_none() && self.batch.is_empty() && self.buffer.waiting() == 0
+    }
+
+    async fn take_in(&mut self, records: Vec<Record>) {
+        if self.linger_until.is_none() {
+            self.linger_until = Some(Instant::now() + self.pace.batch_linger);
+        }
+        let away = self.backoff.attempts() > 0;
+        self.buffer.put(records, away, &self.shared).await;
+        self.shared.set_on_disk(self.buffer.on_disk());
+    }
+
+    /// Starts the next attempt if it is time for one.
+    async fn proceed(&mut self) {
+        if self.next_due().is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        if self.batch.is_empty() {
+            self.batch = self.buffer.take(self.pace.batch_records, &self.shared).await;
+            self.linger_until = (self.buffer.waiting() > 0).then(Instant::now);
+        }
+        let records = self.batch.len().min(self.step);
+        let part: Arc<[Record]> = self.batch[..records].into();
+        let attempt = self.dialer.clone().attempt(self.connection.take(), part);
+        self.attempt = Some(Flight { records, task: AbortOnDropHandle::new(tokio::spawn(attempt)) });
+    }
+
+    /// Takes in what an attempt came to.
+    async fn land(&mut self, attempt: Result<Attempt, JoinError>) {
+        let records = self.attempt.take().map_or(0, |flight| flight.records);
+        self.health_due = Instant::now() + HEALTH_CYCLE;
+        let (connection, result) = attempt.unwrap_or_else(|error| (None, Err(died(error))));
+        self.connection = connection;
+        match result {
+            Ok(outcomes) => self.settle(records, outcomes).await,
+            Err(error) if error.is_retryable() || records == 0 => self.failed(records, &error).await,
+            Err(error) if records == 1 => self.settle(1, vec![Outcome::rejected(error)]).await,
+            // Something in the batch is refused: the halves are tried one after the other.
+            Err(_) => self.step = records / 2,
+        }
+    }
+
+    /// Counts what has become of the first `records` of the batch, and keeps those that come again.
+    async fn settle(&mut self, records: usize, outcomes: Vec<Outcome>) {
+        let (mut delivered, mut rejected, mut again) = (0, 0, Vec::new());
+        let mut outcomes = outcomes.into_iter();
+        let rest = self.batch.split_off(records);
+        for record in std::mem::replace(&mut self.batch, rest) {
+            match outcomes.next().unwrap_or(Outcome::Retry) {
+                Outcome::Accepted => delivered += 1,
+                Outcome::Retry => again.push(record),
+                Outcome::Rejected(reason) => {
+                    rejected += 1;
+                    self.tell_rejection(&record, &reason);
+                }
+            }
+        }
+        let failed = again.len();
+        again.append(&mut self.batch);
+        self.batch = again;
+        if failed > 0 {
+            let error = SinkError::failed(format!("{failed} of {records} records are to be tried again"));
+            self.failed(failed, &error).await;
+        } else {
+            self.step = self.step.saturating_mul(2);
+            self.succeeded();
+        }
+        if self.batch.is_empty() {
+            self.buffer.settled(&self.shared).await;
+        }
+        self.shared.set_on_disk(self.buffer.on_disk());
+        self.shared.count(|account| account.settle(delivered, rejected));
+    }
+
+    fn succeeded(&mut self) {
+        self.backoff.reset();
+        self.not_before = Instant::now();
+        self.shared.up();
+    }
+
+    /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk.
+    async fn failed(&mut self, records: usize, error: &SinkError) {
+        self.step = usize::MAX;
+        self.shared.count(|account| account.repeat(records));
+        self.shared.down(error.to_string());
+        let asked_for = error.pause().unwrap_or_default().min(LONGEST_PAUSE);
+        self.not_before = Instant::now() + self.backoff.next().max(asked_for);
+        let batch = std::mem::take(&mut self.batch);
+        self.batch = self.buffer.retreat(batch, &self.shared).await;
+        self.shared.set_on_disk(self.buffer.on_disk());
+    }
+
+    fn tell_rejection(&mut self, record: &Record, reason: &str) {
+        if self.told.len() >= TOLD {
+            self.told.clear();
+        }
+        let begins = self.told.insert(Arc::as_ptr(record.series()) as usize);
+        self.shared.telemetry.record_rejected(&self.shared.target, record.device(), record.property(), reason, begins);
+    }
+
+    /// Delivers what can be delivered by the deadline, without pausing for a target that is away, and keeps the rest on disk.
+    async fn stop(mut self, deadline: Instant) {
+        self.inbox.close();
+        let mut late = Vec::new();
+        while self.inbox.recv_many(&mut late, INBOX).await > 0 {}
+        if !late.is_empty() {
+            self.take_in(late).await;
+        }
+        while self.backoff.attempts() == 0 && !self.is_idle() && Instant::now() < deadline {
+            self.linger_until = Some(Instant::now());
+            self.proceed().await;
+            let Ok(attempt) = timeout_at(deadline, landed(&mut self.attempt)).await else { break };
+            self.land(attempt).await;
+        }
+        self.close().await;
+    }
+
+    async fn close(self) {
+        let Self { shared, buffer, batch, connection, attempt, .. } = self;
+        // What the attempt is writing comes again at the next start, if it is kept on disk.
+        shared.count(|account| account.repeat(attempt.map_or(0, |flight| flight.records)));
+        buffer.close(batch, &shared).await;
+        if let Some(connection) = connection {
+            connection.close().await;
+        }
+        shared.telemetry.sink_stopped(&shared.target, &shared.ledger());
+    }
+}
+
+/// The end of the attempt under way; pending while there is none.
+async fn landed(attempt: &mut Option<Flight>) -> Result<Attempt, JoinError> {
+    match attempt {
+        Some(flight) => (&mut flight.task).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The deadline, once there is one.
+async fn told_to_stop(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
+    match stop.wait_for(Option::is_some).await {
+        Ok(deadline) => deadline.unwrap_or_else(Instant::now),
+        // A pool that is gone will never tell.
+        Err(_) => Instant::now(),
+    }
+}
+
+fn died(error: JoinError) -> SinkError {
+    match error.try_into_panic() {
+        Ok(panic) => {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+            SinkError::disconnected(format_args!("the sink panicked: {text}"))
+        }
+        Err(error) => SinkError::disconnected(error),
+    }
+}
