@@ -8,4 +8,5 @@ mod membership;
 mod operations;
 mod puppet;
 mod rig;
+mod sinks;
 mod updates;

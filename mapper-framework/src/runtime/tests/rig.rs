@@ -51,9 +51,14 @@ impl Rig {
     }
 
     pub(super) fn without_model() -> Self {
-        let (puppet, telemetry, outbox) = (Puppet::new(), Telemetry::default(), Arc::<Outbox>::default());
+        let telemetry = Telemetry::default();
+        Self::with_sinks(Sinks::none(telemetry.clone()), telemetry)
+    }
+
+    pub(super) fn with_sinks(sinks: Sinks, telemetry: Telemetry) -> Self {
+        let (puppet, outbox) = (Puppet::new(), Arc::<Outbox>::default());
         let settings = Settings { call_timeout: DEADLINE, backoff_max: 60 * SECOND, closing: CLOSING };
-        let dispatch = Dispatch::new(Arc::clone(&outbox), Sinks::none(telemetry.clone()), telemetry.clone());
+        let dispatch = Dispatch::new(Arc::clone(&outbox), sinks, telemetry.clone());
         let (manager, handle) = Manager::new(erase(puppet.clone()), settings, 1.0, dispatch, telemetry.clone());
         let (commands, received) = mpsc::channel(1);
         let stop = CancellationToken::new();
