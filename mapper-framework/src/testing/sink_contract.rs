@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    model::{DataType, Device, DeviceId, Property, PushMethod, Value},
+    model::{ConfigData, DataType, Device, DeviceId, Property, PushMethod, Value},
     sink::{Credentials, Outcome, Query, Record, Series, Sink, SinkError, SinkKind},
 };
 
@@ -24,6 +24,11 @@ pub trait SinkFixture: Send {
     /// What a manifest says to reach the target; nothing for a kind that looks at no push method.
     fn push_methods(&self) -> Vec<PushMethod> {
         Vec::new()
+    }
+
+    /// What a manifest says in `visitors.configData` to reach the target; nothing for a kind that does not look there.
+    fn visitor(&self) -> ConfigData {
+        ConfigData::new()
     }
 
     /// What the target wants to know; nothing by default.
@@ -79,7 +84,10 @@ fn start() -> i64 {
 
 /// The series of one property of a device of the suite's.
 fn series(fixture: &dyn SinkFixture, device: &str, property: &str, data_type: DataType) -> Arc<Series> {
-    let property = Property::builder(property, data_type).unit("bar").push_methods(fixture.push_methods()).build();
+    let property = Property::builder(property, data_type)
+        .unit("bar")
+        .push_methods(fixture.push_methods())
+        .visitor(fixture.visitor());
     let mut device = Device::builder(device).property(property.clone()).build();
     device.id = DeviceId::new("contract", device.id.name());
     let routes =

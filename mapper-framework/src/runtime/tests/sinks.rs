@@ -107,8 +107,7 @@ async fn each_read_makes_one_record_and_a_value_that_is_reported_again_makes_non
     assert_eq!(recorder.values(), vec![Value::Int(7); reads]);
     // A write that fails reports the twin with another phase, and reads nothing.
     rig.puppet.on("write a/x", Does::Refuse);
-    rig.add(device("a", [InstanceProperty { desired: "9".into(), ..pushed("x", 3_600_000, 1, "there") }]))
-        .await;
+    rig.add(device("a", [InstanceProperty { desired: "9".into(), ..pushed("x", 3_600_000, 1, "there") }])).await;
     rig.puppet.until("write a/x", 1).await;
     sleep(10 * SECOND).await;
     assert_eq!(recorder.values().len(), rig.puppet.count("read a/x"));
@@ -127,7 +126,7 @@ async fn of_many_reads_the_one_nearest_to_the_report_cycle_goes_to_the_sinks() {
 #[tokio::test(start_paused = true)]
 async fn what_a_device_delivers_by_itself_goes_to_the_sinks_whatever_the_cycle() {
     let (rig, recorder, _folder) = rig().await;
-    rig.add(device("a",..pushed("x", 3_600_000, 1, "there")])).await;
+    rig.add(device("a", [pushed("x", 3_600_000, 3_600_000, "there")])).await;
     rig.puppet.until("read a/x", 1).await;
     let readings = (1..=20).map(|number| Reading::new("x", number));
     rig.puppet.deliver("a", readings.collect());

@@ -1,0 +1,10 @@
+//! Registers the sink beside the driver.
+
+use std::process::ExitCode;
+
+use custom_sink::{clock::Clock, csv::Csv};
+use mapper_framework::Mapper;
+
+fn main() -> ExitCode {
+    Mapper::builder(Clock).package(mapper_framework::package!()).protocol("clock").sink(Csv).main()
+}
