@@ -14,12 +14,15 @@
 //! ```
 
 mod child;
+pub mod flood;
 mod port;
+mod proxy;
 pub mod servers;
 mod tool;
 
 pub use child::{ChildGuard, DEADLINE};
 pub use port::free_port;
+pub use proxy::Proxy;
 pub use tool::{Tool, go_client, python, server};
 
 /// The driver in the README is compiled, so that it stays true.
