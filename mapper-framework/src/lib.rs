@@ -2,8 +2,9 @@
 //!
 //! KubeEdge takes Kubernetes to edge nodes, where a *mapper* per protocol reads and writes the devices and talks to `edgecore`
 //! over the Device Management Interface (DMI). This crate is everything of a mapper but its driver: the DMI, a task per device
-//! that reads on schedule and survives what drivers do, device twins in both directions within edgecore's limits, the config,
-//! the command line, and an edgecore within the process to try it all without a cluster.
+//! that reads on schedule and survives what drivers do, device twins in both directions within edgecore's limits, sinks that lose
+//! nothing on the way to brokers and databases, the config, the command line, and an edgecore within the process to try it all
+//! without a cluster.
 //!
 //! # A whole mapper
 //!
@@ -43,6 +44,7 @@
 //! | --- | --- |
 //! | what a driver has to do, and what the framework does for it | [`Driver`], [`Session`], [`DriverError`] |
 //! | devices, properties and values | [`model`] |
+//! | brokers and databases, what becomes of each record, and a sink of your own | [`sink`] |
 //! | the keys of the config file, the environment and the flags | [`config`] |
 //! | a mapper as part of another program | [`Mapper::run_until`], [`Handle`] |
 //! | an edgecore for tests, and what a mapper does against it | [`local_edge`] |
@@ -50,7 +52,18 @@
 //!
 //! # Features
 //!
-//! None yet.
+//! | feature | on by default | what it brings |
+//! | --- | --- | --- |
+//! | `sink-http` | yes | `pushMethod.http` |
+//! | `sink-influxdb2` | yes | `pushMethod.dbMethod.influxdb2` |
+//! | `sink-mqtt` | yes | `pushMethod.mqtt` |
+//! | `sink-mysql` | yes | `pushMethod.dbMethod.mysql` |
+//! | `sink-otel` | yes | `pushMethod.otel` |
+//! | `sink-redis` | yes | `pushMethod.dbMethod.redis` |
+//! | `sink-tdengine` | yes | `pushMethod.dbMethod.TDEngine` |
+//!
+//! A device that asks for a sink which is not compiled says so in its state, with the feature's name. Without any sink no native
+//! code is built, so that a cross build needs nothing but a linker.
 
 mod app;
 mod backoff;
