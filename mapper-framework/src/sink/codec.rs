@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 1 | the version of this form, 1 |
 //! | 4 | the length of the series |
-//! | … | the series, a JSON document |
+//! | … | the series, a JSON array |
 //! | 8 | the timestamp, milliseconds since 1970 UTC, signed |
 //! | 1 | the quality: 0 good, 1 uncertain, 2 bad |
 //! | 1 | the variant of the value |
@@ -15,7 +15,6 @@
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::model::{DeviceId, ModelId, Quality, Value};
@@ -25,34 +24,27 @@ use super::{Record, Route, Series, Target, record::from_millis};
 /// The version of the form.
 const VERSION: u8 = 1;
 
-/// A series as it is stored. The target is not: a spool holds the records of one target.
-#[derive(Serialize, Deserialize)]
-struct StoredSeries<'a> {
-    namespace: Cow<'a, str>,
-    device: Cow<'a, str>,
-    model_namespace: Cow<'a, str>,
-    model: Cow<'a, str>,
-    property: Cow<'a, str>,
-    data_type: Cow<'a, str>,
-    unit: Cow<'a, str>,
-    description: Cow<'a, str>,
-    route: Cow<'a, Json>,
-}
+/// A series as it is stored, a JSON array without keys, since it stands in every record: namespace and name of the device, namespace
+/// and name of the model, property, data type, unit, description, and the route's detail. The target is not stored: a spool holds the
+/// records of one.
+type StoredSeries<'a> = (Text<'a>, Text<'a>, Text<'a>, Text<'a>, Text<'a>, Text<'a>, Text<'a>, Text<'a>, Cow<'a, Json>);
+
+type Text<'a> = Cow<'a, str>;
 
 /// The record as bytes.
 pub(super) fn encode(record: &Record) -> Vec<u8> {
     let series = record.series();
-    let stored = StoredSeries {
-        namespace: series.device().namespace().into(),
-        device: series.device().name().into(),
-        model_namespace: series.model().namespace().into(),
-        model: series.model().name().into(),
-        property: series.property().into(),
-        data_type: series.data_type().as_str().into(),
-        unit: series.unit().into(),
-        description: series.description().into(),
-        route: Cow::Borrowed(series.route().raw_detail()),
-    };
+    let stored: StoredSeries<'_> = (
+        series.device().namespace().into(),
+        series.device().name().into(),
+        series.model().namespace().into(),
+        series.model().name().into(),
+        series.property().into(),
+        series.data_type().as_str().into(),
+        series.unit().into(),
+        series.description().into(),
+        Cow::Borrowed(series.route().raw_detail()),
+    );
     let mut bytes = vec![VERSION, 0, 0, 0, 0];
     serde_json::to_writer(&mut bytes, &stored).expect("a document of strings has a form in JSON");
     let length = u32::try_from(bytes.len() - 5).expect("a series is shorter than 4 GiB");
@@ -114,15 +106,17 @@ impl Decoder {
         if let Some(series) = self.series.get(bytes) {
             return Some(Arc::clone(series));
         }
-        let stored: StoredSeries<'_> = serde_json::from_slice(bytes).ok()?;
+        let (namespace, device, model_namespace, model, property, data_type, unit, description, route): StoredSeries<
+            '_,
+        > = serde_json::from_slice(bytes).ok()?;
         let series = Arc::new(Series {
-            device: DeviceId::new(&stored.namespace, &stored.device),
-            model: ModelId::new(&stored.model_namespace, &stored.model),
-            property: stored.property.into_owned(),
-            data_type: stored.data_type.parse().ok()?,
-            unit: stored.unit.into_owned(),
-            description: stored.description.into_owned(),
-            route: Route::from_raw(self.target.clone(), stored.route.into_owned()),
+            device: DeviceId::new(&namespace, &device),
+            model: ModelId::new(&model_namespace, &model),
+            property: property.into_owned(),
+            data_type: data_type.parse().ok()?,
+            unit: unit.into_owned(),
+            description: description.into_owned(),
+            route: Route::from_raw(self.target.clone(), route.into_owned()),
         });
         if self.series.len() >= SERIES_KEPT {
             self.series.clear();
