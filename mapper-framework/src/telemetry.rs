@@ -120,6 +120,17 @@ counters! {
     task_deaths,
 }
 
+/// What of a spool cannot be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpoolDamage {
+    /// Segments with something broken in them.
+    pub(crate) segments: u64,
+    /// Segments of another version of the format.
+    pub(crate) unknown: u64,
+    /// Records in the broken ones, as far as they can be counted.
+    pub(crate) records: u64,
+}
+
 /// Logs and counts. Cloning shares the counters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Telemetry {
@@ -389,9 +400,16 @@ impl Telemetry {
         info!(target: TARGET, sink = %target, records, "records of an earlier run wait in the spool");
     }
 
-    pub(crate) fn spool_damaged(&self, target: &dyn fmt::Display, segments: u64, records: u64) {
-        self.counters.spool_segments_damaged.fetch_add(segments, Relaxed);
-        error!(target: TARGET, sink = %target, segments, records, "part of the spool is damaged, and set aside: its records are lost");
+    pub(crate) fn spool_damaged(&self, target: &dyn fmt::Display, damage: SpoolDamage) {
+        let SpoolDamage { segments, unknown, records } = damage;
+        self.counters.spool_segments_damaged.fetch_add(segments + unknown, Relaxed);
+        error!(target: TARGET,
+            sink = %target,
+            segments,
+            of_another_version = unknown,
+            records,
+            "part of the spool cannot be read, and is set aside: its records are lost"
+        );
     }
 
     /// Told once, for the first target.

@@ -1,7 +1,7 @@
 //! The records of one target on disk: the spool, on a thread that may block.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,8 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     config::SpoolConfig,
-    spool::{self, Spool},
+    spool::{Options, Spool, SpoolError},
+    telemetry::SpoolDamage,
 };
 
 use super::{
@@ -38,21 +39,26 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Opens the spool of a target, and counts what waits in it.
-    pub(super) async fn open(config: &SpoolConfig, shared: &Shared) -> io::Result<Self> {
+    pub(super) async fn open(config: &SpoolConfig, shared: &Shared) -> Result<Self, SpoolError> {
         let folder = config.dir.join(shared.target.id());
-        let (target, options) =
-            (shared.target.clone(), spool::Options { max_bytes: config.max_bytes, sync: config.sync });
+        let (target, options) = (shared.target.clone(), Options { max_bytes: config.max_bytes, sync: config.sync });
         let (spool, recovery) = blocking(move || {
+            let opened = Spool::open(&folder.join(LOG_FOLDER), options)?;
             write_target(&folder, &target)?;
-            Spool::open(&folder.join(LOG_FOLDER), options)
+            Ok::<_, SpoolError>(opened)
         })
         .await?;
-        shared.count(|account| account.produce(usize::try_from(recovery.records).unwrap_or(usize::MAX)));
-        if recovery.records > 0 {
-            shared.telemetry.spool_recovered(&shared.target, recovery.records);
+        shared.count(|account| account.produce(usize::try_from(recovery.pending).unwrap_or(usize::MAX)));
+        if recovery.pending > 0 {
+            shared.telemetry.spool_recovered(&shared.target, recovery.pending);
         }
-        if recovery.corrupt_segments > 0 {
-            shared.telemetry.spool_damaged(&shared.target, recovery.corrupt_segments, recovery.corrupt_records);
+        if recovery.corrupt_segments + recovery.unknown_segments > 0 {
+            let damage = SpoolDamage {
+                segments: recovery.corrupt_segments,
+                unknown: recovery.unknown_segments,
+                records: recovery.corrupt_records,
+            };
+            shared.telemetry.spool_damaged(&shared.target, damage);
         }
         let disk = Self { spool: Some(spool), decoder: Decoder::new(shared.target.clone()), failing: false };
         shared.set_on_disk((disk.pending(), disk.bytes()));
@@ -66,7 +72,7 @@ impl Disk {
 
     /// How many of them have not been read.
     pub(super) fn unread(&self) -> usize {
-        let unread = self.spool.as_ref().map_or(0, |spool| spool.pending() - spool.leased());
+        let unread = self.spool.as_ref().map_or(0, Spool::unread);
         usize::try_from(unread).unwrap_or(usize::MAX)
     }
 
@@ -78,26 +84,25 @@ impl Disk {
     /// Writes records behind those that are there. Gives back what could not be written, in its order.
     pub(super) async fn append(&mut self, records: Vec<Record>, shared: &Shared) -> Vec<Record> {
         let encoded: Vec<Vec<u8>> = records.iter().map(encode).collect();
-        let appended = self.with(move |spool| spool.append(encoded.iter().map(Vec::as_slice))).await;
-        match appended {
-            Ok(appended) => {
-                if std::mem::take(&mut self.failing) {
-                    shared.telemetry.spool_works(&shared.target);
-                }
-                if appended.dropped > 0 {
-                    shared.dropped(
-                        appended.dropped as usize,
-                        "the spool is full (spool.max_bytes), and the oldest make room",
-                    );
-                }
-                Vec::new()
-            }
+        let appended = match self.with(move |spool| Ok(spool.append(encoded.iter().map(Vec::as_slice)))).await {
+            Ok(appended) => appended,
             Err(error) => {
-                let begins = !std::mem::replace(&mut self.failing, true);
-                shared.telemetry.spool_failed(&shared.target, &error, begins);
-                records
+                self.failed(&error, shared);
+                return records;
             }
+        };
+        if appended.dropped > 0 {
+            shared.dropped(appended.dropped as usize, "the spool is full (spool.max_bytes), and the oldest make room");
         }
+        if !appended.refused.is_empty() {
+            shared.dropped(appended.refused.len(), "they are too large for the spool: raise spool.max_bytes");
+        }
+        match &appended.failure {
+            Some(error) => self.failed(error, shared),
+            None if std::mem::take(&mut self.failing) => shared.telemetry.spool_works(&shared.target),
+            None => {}
+        }
+        records.into_iter().skip(appended.settled()).collect()
     }
 
     /// The next records, which stay on disk until they are acknowledged.
@@ -105,8 +110,7 @@ impl Disk {
         let batch = match self.with(move |spool| spool.read(max_records, max_bytes)).await {
             Ok(batch) => batch,
             Err(error) => {
-                let begins = !std::mem::replace(&mut self.failing, true);
-                shared.telemetry.spool_failed(&shared.target, &error, begins);
+                self.failed(&error, shared);
                 return Vec::new();
             }
         };
@@ -122,8 +126,7 @@ impl Disk {
     pub(super) async fn acknowledge(&mut self, shared: &Shared) {
         if let Err(error) = self.with(Spool::acknowledge).await {
             // The records come again at the next start; nothing is lost.
-            let begins = !std::mem::replace(&mut self.failing, true);
-            shared.telemetry.spool_failed(&shared.target, &error, begins);
+            self.failed(&error, shared);
         }
     }
 
@@ -132,11 +135,16 @@ impl Disk {
         blocking(move || drop(self)).await;
     }
 
+    fn failed(&mut self, error: &SpoolError, shared: &Shared) {
+        let begins = !std::mem::replace(&mut self.failing, true);
+        shared.telemetry.spool_failed(&shared.target, error, begins);
+    }
+
     async fn with<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Spool) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        let Some(mut spool) = self.spool.take() else { return Err(io::Error::other("the spool is lost")) };
+        work: impl FnOnce(&mut Spool) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Result<T, SpoolError> {
+        let mut spool = self.spool.take().expect("who works on the spool gives it back");
         let (spool, result) = blocking(move || {
             let result = work(&mut spool);
             (spool, result)
@@ -161,14 +169,17 @@ fn read_target(file: &PathBuf) -> Option<Target> {
     file.parent()?.file_name()?.to_str().filter(|name| *name == target.id()).map(|_| target)
 }
 
-fn write_target(folder: &Path, target: &Target) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+fn write_target(folder: &Path, target: &Target) -> Result<(), SpoolError> {
     let file = folder.join(TARGET_FILE);
-    if read_target(&file).is_none() {
-        let document = json!({"kind": target.kind(), "settings": target.raw_settings()});
-        fs::write(&file, format!("{document:#}\n"))?;
+    if read_target(&file).is_some() {
+        return Ok(());
     }
-    Ok(())
+    let document = json!({"kind": target.kind(), "settings": target.raw_settings()});
+    fs::write(&file, format!("{document:#}\n")).map_err(|reason| SpoolError::Io {
+        attempt: "write",
+        path: file,
+        reason,
+    })
 }
 
 /// Runs what may block on a thread for it. A panic goes on in the caller.

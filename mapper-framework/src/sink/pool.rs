@@ -8,17 +8,19 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{SinksConfig, SpoolConfig},
     model::{Device, Property, Sample},
+    spool::SpoolError,
     telemetry::Telemetry,
 };
 
@@ -30,6 +32,12 @@ use super::{
     shared::Shared,
     worker::{INBOX, Pace, Worker},
 };
+
+/// How long a spool that another process has is waited for: as long as a mapper may take to stop, and some more.
+const SPOOL_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The pause between two attempts to get it.
+const SPOOL_PAUSE: Duration = Duration::from_millis(200);
 
 /// The kinds, the targets and their workers. Cloning shares them.
 #[derive(Clone)]
@@ -201,18 +209,28 @@ impl Sinks {
         inbox: mpsc::Receiver<Record>,
         ended: CancellationToken,
     ) {
-        let disk = match Disk::open(&self.0.spool, &shared).await {
-            Ok(disk) => Some(disk),
-            Err(error) => {
-                let first = !self.0.told_of_memory.swap(true, Relaxed);
-                self.0.telemetry.spool_unavailable(&self.0.spool.dir, &error, first);
-                None
-            }
-        };
+        let disk = self.open_disk(&shared).await;
         let (dialer, pace) = (self.dialer(kind, &shared.target), self.pace());
         let target = shared.target.clone();
         let worker = Worker::new(shared, dialer, pace, disk, inbox, self.0.stop.subscribe());
         worker.run(|inbox| self.0.retire(&target, inbox, &ended)).await;
+    }
+
+    /// The target's spool; `None`, which is told once for all targets, if there cannot be one. A spool that another process has is
+    /// waited for: it may be the mapper before this one, which is still stopping.
+    async fn open_disk(&self, shared: &Shared) -> Option<Disk> {
+        let patience = Instant::now() + SPOOL_PATIENCE;
+        loop {
+            match Disk::open(&self.0.spool, shared).await {
+                Ok(disk) => return Some(disk),
+                Err(SpoolError::InUse { .. }) if Instant::now() < patience => sleep(SPOOL_PAUSE).await,
+                Err(error) => {
+                    let first = !self.0.told_of_memory.swap(true, Relaxed);
+                    self.0.telemetry.spool_unavailable(&self.0.spool.dir, &error, first);
+                    return None;
+                }
+            }
+        }
     }
 
     fn dialer(&self, kind: Arc<dyn SinkKind>, target: &Target) -> Dialer {

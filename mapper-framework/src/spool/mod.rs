@@ -1,0 +1,424 @@
+//! What waits on disk: a bounded log of records, first in first out.
+//!
+//! It stores bytes and knows nothing of sinks. It belongs to one owner in one process, and blocks: call it where blocking is allowed.
+//!
+//! # Accounting
+//!
+//! Every record that [`Spool::append`] has stored is pending until it is acknowledged, or until it is counted once: as *dropped*, when
+//! it had to make room for newer ones, or as *lost*, when it can no longer be read. Records that were handed out are *leased*: their
+//! owner holds them, so they are neither dropped nor lost with their segment, only handed out no more after a restart. So at any time
+//!
+//! ```text
+//! pending when opened + stored = acknowledged + dropped + lost + pending (= leased + unread)
+//! ```
+//!
+//! After a restart everything is handed out again that was not acknowledged.
+//!
+//! # Files
+//!
+//! | in the folder | what |
+//! | --- | --- |
+//! | `lock` | locked by whoever has the spool open |
+//! | `cursor` | up to where records are acknowledged |
+//! | `<number>.segment` | records; 20 digits, the oldest has the lowest number, and no number comes twice |
+//! | `<number>.corrupt` | a segment that was found to be broken, the newest two at most |
+//! | `<number>.unknown` | a segment of another version of the format |
+//!
+//! All of them together stay within [`Options::max_bytes`], counted in bytes and not in blocks of the disk. What is set aside goes first
+//! when room is needed, then the oldest segment. Other files are never touched.
+//!
+//! All numbers are little endian; a checksum is the CRC-32 of IEEE 802.3.
+//!
+//! | segment: at | size | what |
+//! | ---: | ---: | --- |
+//! | 0 | 8 | `MFSPOOL\n` |
+//! | 8 | 4 | the version of the format: 1 |
+//! | 12 | 8 | the segment's number |
+//! | 20 | 4 | the checksum of the 20 bytes before |
+//! | 24 | | the records |
+//!
+//! | record: at | size | what |
+//! | ---: | ---: | --- |
+//! | 0 | 4 | the size of the payload |
+//! | 4 | 4 | the checksum of size and payload |
+//! | 8 | | the payload |
+//!
+//! | cursor: at | size | what |
+//! | ---: | ---: | --- |
+//! | 0 and 512 | 8 | `MFCURSR1` |
+//! | 8 and 520 | 8 | a segment's number |
+//! | 16 and 528 | 8 | bytes from the beginning of this segment |
+//! | 24 and 536 | 4 | the checksum of the 24 bytes before |
+//!
+//! The two slots of the cursor are written in turn, and the greater position holds.
+//!
+//! # What survives what
+//!
+//! | fault | cost |
+//! | --- | --- |
+//! | the process is killed | nothing |
+//! | power loss, [`SpoolSync::Batch`] | nothing; acknowledged records may come again |
+//! | power loss, [`SpoolSync::Never`] | what the operating system had not written yet |
+//! | a full disk | nothing: the half-written tail is cut, and the owner keeps what was not stored |
+//! | a broken record | it and the rest of its segment, which is set aside once what stands before is acknowledged |
+//! | a broken cursor | acknowledged records come again |
+//!
+//! A segment is only ever appended to by the process that made it: what a power loss has left of its end cannot get in the way of new
+//! records, and a cursor that is older or newer than the segments never points into records that it does not mean.
+
+mod append;
+mod cursor;
+mod error;
+mod files;
+mod format;
+mod reader;
+mod recovery;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::config::SpoolSync;
+
+use cursor::{CURSOR, Cursor, Memory, Position};
+pub(crate) use error::{SpoolError, TooLarge};
+use files::{Aside, Kind, Lock, Name};
+use format::{FRAME, HEADER, MAX_SEGMENT};
+use reader::{Broken, Reader};
+use writer::{Disk, RealDisk, Writer};
+
+/// How many segments share the room of a spool: the share that is dropped at once when it is used up.
+const SEGMENTS: u64 = 8;
+
+/// How large a spool gets, and when it goes to the disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// The most bytes of all files.
+    pub(crate) max_bytes: u64,
+    /// When records are forced to the disk.
+    pub(crate) sync: SpoolSync,
+}
+
+/// What was found when a spool was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recovery {
+    /// Records that are pending now.
+    pub(crate) pending: u64,
+    /// Bytes of records that were being written when the process or the machine ended. They are cut: nobody was told that they are
+    /// stored.
+    pub(crate) torn_bytes: u64,
+    /// Segments with something broken in them.
+    pub(crate) corrupt_segments: u64,
+    /// Records in them that can no longer be read, as far as they can be counted.
+    pub(crate) corrupt_records: u64,
+    /// Segments of another version of the format, which are set aside.
+    pub(crate) unknown_segments: u64,
+    /// Records that had to go because the spool may take less room than before.
+    pub(crate) dropped: u64,
+    /// Whether it was forgotten what is acknowledged, so that such records come again.
+    pub(crate) cursor_lost: bool,
+}
+
+/// What has become of the records that were to be stored.
+#[derive(Debug, Default)]
+#[must_use = "it counts records"]
+pub(crate) struct Appended {
+    /// Records that are stored.
+    pub(crate) stored: u64,
+    /// Older records that had to make room, unread and unacknowledged ones.
+    pub(crate) dropped: u64,
+    /// Records that are too large for any segment. They are left out.
+    pub(crate) refused: Vec<TooLarge>,
+    /// What went wrong, if not all was stored: the first [`settled`](Self::settled) records are dealt with, and nothing stays of the
+    /// others.
+    pub(crate) failure: Option<SpoolError>,
+}
+
+impl Appended {
+    /// How many records, from the first one on, are stored or refused.
+    pub(crate) fn settled(&self) -> usize {
+        self.stored as usize + self.refused.len()
+    }
+}
+
+/// Records that were read.
+#[derive(Debug, Default, PartialEq, Eq)]
+#[must_use = "its records are leased"]
+pub(crate) struct Batch {
+    /// The records, the oldest first.
+    pub(crate) records: Vec<Vec<u8>>,
+    /// How many records were found to be unreadable on the way.
+    pub(crate) lost: u64,
+}
+
+/// A bounded log of records on disk.
+pub(crate) struct Spool {
+    folder: PathBuf,
+    options: Options,
+    /// What holds pending records, the oldest in front. Those that have been read stand before those that have not.
+    segments: VecDeque<Segment>,
+    /// Records that were handed out and are not acknowledged, also those whose segment was dropped meanwhile.
+    leased: u64,
+    /// The number of the next segment.
+    next_number: u64,
+    /// Writes the last of the segments. `None` when the next record begins another.
+    writer: Option<Writer>,
+    /// Reads the first segment with an unread record, if there was one when it was last needed.
+    reader: Option<Reader>,
+    cursor: Cursor,
+    aside: Aside,
+    /// The frames of a write. It stays, so that not every append allocates.
+    frames: Vec<u8>,
+    disk: Box<dyn Disk>,
+    /// Keeps others out.
+    _lock: Lock,
+}
+
+/// A segment with pending records.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    number: u64,
+    /// The size of its file.
+    bytes: u64,
+    /// Where its sound records end.
+    end: u64,
+    /// Where its first unread record begins.
+    position: u64,
+    unread: u64,
+    /// Whether something behind `end` is broken, so that the file is set aside and not removed.
+    is_damaged: bool,
+}
+
+/// How much a batch may still take.
+struct Room {
+    records: usize,
+    bytes: usize,
+}
+
+/// Why reading a segment stopped.
+enum Stop {
+    /// The batch is full.
+    Full,
+    /// The segment holds no more.
+    Exhausted,
+    /// The next record cannot be read, and will never be.
+    Broken,
+    /// The segment cannot be opened now.
+    Refused(SpoolError),
+}
+
+impl Spool {
+    /// Opens the spool in a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// The folder is in use, or the operating system refuses it. Whatever the files hold, it is no error.
+    pub(crate) fn open(folder: &Path, options: Options) -> Result<(Self, Recovery), SpoolError> {
+        make_folder(folder, options.sync)?;
+        let lock = files::lock(folder)?;
+        let (cursor, memory) = Cursor::load(folder);
+        let mut found = recovery::recover(folder, cursor.position())?;
+        found.recovery.cursor_lost = memory == Memory::Lost;
+        let mut spool = Self {
+            folder: folder.to_owned(),
+            options,
+            segments: found.segments,
+            leased: 0,
+            next_number: found.next_number,
+            writer: None,
+            reader: None,
+            cursor,
+            aside: found.aside,
+            frames: Vec::new(),
+            disk: Box::new(RealDisk),
+            _lock: lock,
+        };
+        spool.make_room(0, &mut found.recovery.dropped)?;
+        found.recovery.pending = spool.pending();
+        Ok((spool, found.recovery))
+    }
+
+    /// Hands out the next records, the oldest first. They are leased until [`acknowledge`](Self::acknowledge).
+    ///
+    /// Their payloads have at most `max_bytes` together, but for a first one that is larger. A batch without records means that
+    /// there are none, or that `max_records` is 0. Records that are lost may be counted in a batch without records; there can be more
+    /// behind them only if [`unread`](Self::unread) says so.
+    ///
+    /// # Errors
+    ///
+    /// A segment cannot be opened. Nothing is lost; the next call tries again.
+    pub(crate) fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Batch, SpoolError> {
+        let mut batch = Batch::default();
+        let mut room = Room { records: max_records, bytes: max_bytes };
+        while let Some(at) = self.segments.iter().position(|segment| segment.unread > 0) {
+            match self.read_segment(at, &mut room, &mut batch.records) {
+                Stop::Exhausted => {}
+                Stop::Full => break,
+                Stop::Broken => batch.lost += self.give_up(at),
+                Stop::Refused(error) if batch == Batch::default() => return Err(error),
+                Stop::Refused(_) => break,
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Takes note that all records read so far are done with.
+    ///
+    /// # Errors
+    ///
+    /// It could not be noted on disk. They are done with all the same, but may be handed out again after a restart.
+    pub(crate) fn acknowledge(&mut self) -> Result<(), SpoolError> {
+        self.leased = 0;
+        let done = self.segments.iter().take_while(|segment| segment.unread == 0).count();
+        let next = self.segments.get(done);
+        let position = next.map_or(Position { number: self.next_number, offset: 0 }, |segment| Position {
+            number: segment.number,
+            offset: segment.position,
+        });
+        let mut noted = self.cursor.write(position);
+        for _ in 0..done {
+            noted = noted.and(self.retire_first());
+        }
+        noted
+    }
+
+    /// Records that are stored and not acknowledged: leased and unread ones.
+    pub(crate) fn pending(&self) -> u64 {
+        self.leased + self.unread()
+    }
+
+    /// Records that were read and not acknowledged.
+    pub(crate) fn leased(&self) -> u64 {
+        self.leased
+    }
+
+    /// Records that were not read yet.
+    pub(crate) fn unread(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.unread).sum()
+    }
+
+    /// The bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes_of_segments() + self.cursor.bytes()
+    }
+
+    /// The size of the largest record that can be stored.
+    pub(crate) fn largest_record(&self) -> usize {
+        self.segment_size().saturating_sub((HEADER + FRAME) as u64) as usize
+    }
+
+    fn bytes_of_segments(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum::<u64>() + self.aside.bytes()
+    }
+
+    fn segment_size(&self) -> u64 {
+        (self.options.max_bytes.saturating_sub(CURSOR) / SEGMENTS).min(MAX_SEGMENT)
+    }
+
+    fn read_segment(&mut self, at: usize, room: &mut Room, records: &mut Vec<Vec<u8>>) -> Stop {
+        let segment = &mut self.segments[at];
+        let reader = match open_reader(&mut self.reader, &self.folder, segment) {
+            Ok(reader) => reader,
+            Err(stop) => return stop,
+        };
+        while segment.unread > 0 {
+            let Ok(len) = reader.peek(segment.end) else { return Stop::Broken };
+            if room.records == 0 || (len > room.bytes && !records.is_empty()) {
+                return Stop::Full;
+            }
+            let mut record = Vec::with_capacity(len);
+            if reader.next(segment.end, &mut record).is_err() {
+                return Stop::Broken;
+            }
+            (room.records, room.bytes) = (room.records - 1, room.bytes.saturating_sub(len));
+            records.push(record);
+            segment.position = reader.position();
+            segment.unread -= 1;
+            self.leased += 1;
+        }
+        Stop::Exhausted
+    }
+
+    /// Ends a segment before its first unread record, and says how many are lost.
+    fn give_up(&mut self, at: usize) -> u64 {
+        let segment = &mut self.segments[at];
+        (segment.end, segment.is_damaged) = (segment.position, true);
+        let number = segment.number;
+        let lost = std::mem::take(&mut segment.unread);
+        self.close(number);
+        lost
+    }
+
+    /// Removes the first segment, or sets it aside: its records are done with.
+    fn retire_first(&mut self) -> Result<(), SpoolError> {
+        let Some(segment) = self.segments.pop_front() else { return Ok(()) };
+        self.close(segment.number);
+        if segment.is_damaged {
+            self.aside.set_aside(segment.number, Kind::Corrupt, segment.bytes)
+        } else {
+            self.aside.dispose(segment.number, segment.bytes)
+        }
+    }
+
+    /// Removes files until this many more bytes fit, those set aside before the oldest segments, and counts unread records.
+    fn make_room(&mut self, needed: u64, dropped: &mut u64) -> Result<(), SpoolError> {
+        while self.bytes_of_segments() + CURSOR + needed > self.options.max_bytes {
+            if self.aside.remove_oldest()? {
+                continue;
+            }
+            let Some(oldest) = self.segments.front() else { break };
+            files::remove(&Name::segment(oldest.number).within(&self.folder))?;
+            *dropped += oldest.unread;
+            let number = oldest.number;
+            self.segments.pop_front();
+            self.close(number);
+        }
+        Ok(())
+    }
+
+    /// Neither reads nor writes a segment any more.
+    fn close(&mut self, number: u64) {
+        self.reader.take_if(|reader| reader.number() == number);
+        self.writer.take_if(|writer| writer.number() == number);
+    }
+}
+
+impl fmt::Debug for Spool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spool").field("folder", &self.folder).field("pending", &self.pending()).finish_non_exhaustive()
+    }
+}
+
+/// The reader of this segment: the one there is, or a new one in its place.
+fn open_reader<'a>(reader: &'a mut Option<Reader>, folder: &Path, segment: &Segment) -> Result<&'a mut Reader, Stop> {
+    reader.take_if(|reader| reader.number() != segment.number);
+    if reader.is_none() {
+        let path = Name::segment(segment.number).within(folder);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Stop::Broken),
+            Err(error) => return Err(Stop::Refused(SpoolError::on("open", &path)(error))),
+        };
+        *reader = Some(Reader::new(file, segment.number, segment.position).map_err(|_| Stop::Broken)?);
+    }
+    reader.as_mut().ok_or(Stop::Broken)
+}
+
+fn make_folder(folder: &Path, sync: SpoolSync) -> Result<(), SpoolError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(SpoolError::on("create", folder))?;
+    match folder.parent() {
+        Some(parent) if sync == SpoolSync::Batch => files::sync_folder(parent).map_err(SpoolError::on("sync", parent)),
+        _ => Ok(()),
+    }
+}

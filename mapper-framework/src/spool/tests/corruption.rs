@@ -1,0 +1,264 @@
+//! What is broken on disk costs what it is, and no more.
+
+use super::*;
+
+/// The size of the frame of a [`record`].
+const FRAME_OF_100: usize = FRAME + 100;
+
+/// Where a record of a segment begins.
+fn offset(record: usize) -> usize {
+    HEADER + record * FRAME_OF_100
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 0x40;
+    fs::write(path, bytes).unwrap();
+}
+
+fn cut(path: &Path, bytes: usize) {
+    let whole = fs::read(path).unwrap();
+    fs::write(path, &whole[..bytes]).unwrap();
+}
+
+/// A folder with this many records in segments of nine.
+fn with_records(count: u64) -> TempDir {
+    let folder = folder();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 0..count);
+    folder
+}
+
+#[test]
+fn a_torn_tail_is_cut_wherever_it_was_torn() {
+    for kept in 0..offset(3) {
+        let folder = with_records(3);
+        cut(&segment(folder.path(), 1), kept);
+        let (mut spool, recovery) = open(folder.path());
+        let whole = kept.saturating_sub(HEADER) / FRAME_OF_100;
+        let torn = if kept < HEADER { kept } else { kept - offset(whole) };
+        let expected = Recovery { pending: whole as u64, torn_bytes: torn as u64, ..Recovery::default() };
+        assert_eq!(recovery, expected, "{kept} bytes were kept");
+        store(&mut spool, 10..11);
+        let expected: Vec<_> = (0..whole as u64).chain([10]).collect();
+        assert_eq!(read(&mut spool, 10), expected);
+        drop(spool);
+        assert_eq!(open(folder.path()).1.torn_bytes, 0, "it is cut once");
+    }
+}
+
+#[test]
+fn a_tail_of_zeros_or_a_broken_last_record_is_torn_as_well() {
+    let folder = with_records(3);
+    let path = segment(folder.path(), 1);
+    flip(&path, offset(3) - 1);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.resize(bytes.len() + 1000, 0);
+    fs::write(&path, bytes).unwrap();
+    let (mut spool, recovery) = open(folder.path());
+    let torn_bytes = FRAME_OF_100 as u64 + 1000;
+    assert_eq!(recovery, Recovery { pending: 2, torn_bytes, ..Recovery::default() });
+    assert_eq!(read(&mut spool, 10), [0, 1]);
+}
+
+#[test]
+fn what_stands_before_a_broken_record_is_kept_and_later_segments_are_read() {
+    let folder = with_records(20);
+    flip(&segment(folder.path(), 1), offset(4) + 50);
+    let (mut spool, recovery) = open(folder.path());
+    let expected = Recovery { pending: 15, corrupt_segments: 1, corrupt_records: 5, ..Recovery::default() };
+    assert_eq!(recovery, expected);
+    assert_eq!(read(&mut spool, 6), [0, 1, 2, 3, 9, 10]);
+    assert!(segment(folder.path(), 1).exists(), "what stands before could not come again");
+    spool.acknowledge().unwrap();
+    assert_eq!(names(folder.path())[0], "00000000000000000001.corrupt");
+    assert_eq!(spool.bytes(), bytes(folder.path()));
+    drop(spool);
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!(recovery, Recovery { pending: 9, ..Recovery::default() });
+    assert_eq!(read(&mut spool, 100), ids(11..20));
+}
+
+#[test]
+fn a_broken_record_in_the_newest_segment_is_not_taken_for_a_torn_tail() {
+    let folder = with_records(5);
+    flip(&segment(folder.path(), 1), offset(1) + 50);
+    let (mut spool, recovery) = open(folder.path());
+    let expected = Recovery { pending: 1, corrupt_segments: 1, corrupt_records: 4, ..Recovery::default() };
+    assert_eq!(recovery, expected);
+    store(&mut spool, 5..7);
+    assert_eq!(read(&mut spool, 10), [0, 5, 6], "new records do not go behind the broken one");
+}
+
+#[test]
+fn an_older_segment_that_ends_too_early_is_corrupt() {
+    let folder = with_records(12);
+    cut(&segment(folder.path(), 1), offset(8) + 1);
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!((recovery.pending, recovery.corrupt_segments, recovery.torn_bytes), (11, 1, 0));
+    assert_eq!(read(&mut spool, 20), [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11]);
+}
+
+#[test]
+fn a_record_that_breaks_while_the_spool_is_open_is_lost_with_the_rest_of_its_segment() {
+    let folder = folder();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 0..12);
+    flip(&segment(folder.path(), 1), offset(3));
+    let batch = spool.read(5, usize::MAX).unwrap();
+    assert_eq!(batch.records.iter().map(|found| id(found)).collect::<Vec<_>>(), [0, 1, 2, 9, 10]);
+    assert_eq!(batch.lost, 6);
+    assert_eq!(counts(&spool), (6, 5));
+    spool.acknowledge().unwrap();
+    assert_eq!(counts(&spool), (1, 0));
+    assert_eq!(names(folder.path())[0], "00000000000000000001.corrupt");
+}
+
+#[test]
+fn nothing_is_written_behind_a_record_that_broke() {
+    let folder = folder();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 0..3);
+    flip(&segment(folder.path(), 1), offset(1));
+    assert_eq!(spool.read(5, usize::MAX).unwrap().lost, 2);
+    store(&mut spool, 3..5);
+    assert_eq!(read(&mut spool, 5), [3, 4]);
+    drop(spool);
+    assert_eq!(read(&mut open(folder.path()).0, 5), [0, 3, 4]);
+}
+
+#[test]
+fn a_segment_that_is_removed_while_the_spool_is_open_is_counted() {
+    let folder = folder();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 0..12);
+    fs::remove_file(segment(folder.path(), 1)).unwrap();
+    let batch = spool.read(1, usize::MAX).unwrap();
+    assert_eq!((batch.lost, id(&batch.records[0])), (9, 9));
+    spool.acknowledge().unwrap();
+    assert_eq!(counts(&spool), (2, 0));
+    assert_eq!(spool.bytes(), bytes(folder.path()));
+}
+
+#[test]
+fn a_segment_of_another_version_is_set_aside_as_it_is() {
+    let folder = with_records(12);
+    let path = segment(folder.path(), 1);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..HEADER].copy_from_slice(&format::Header::encode_version(2, 1));
+    fs::write(&path, &bytes).unwrap();
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!(recovery, Recovery { pending: 3, unknown_segments: 1, ..Recovery::default() });
+    assert_eq!(read(&mut spool, 10), [9, 10, 11]);
+    assert_eq!(fs::read(path.with_extension("unknown")).unwrap(), bytes);
+}
+
+#[test]
+fn the_newest_two_corrupt_segments_are_kept() {
+    let folder = with_records(40);
+    for number in 1..=4 {
+        flip(&segment(folder.path(), number), 0);
+    }
+    let (spool, recovery) = open(folder.path());
+    assert_eq!((recovery.corrupt_segments, recovery.pending), (4, 4));
+    let kept: Vec<_> = names(folder.path()).into_iter().filter(|name| name.ends_with(".corrupt")).collect();
+    assert_eq!(kept, ["00000000000000000003.corrupt", "00000000000000000004.corrupt"]);
+    assert_eq!(spool.bytes(), bytes(folder.path()));
+}
+
+#[test]
+fn what_is_set_aside_makes_room_first() {
+    let folder = with_records(30);
+    flip(&segment(folder.path(), 1), 0);
+    let (mut spool, _) = open(folder.path());
+    assert_eq!(names(folder.path()).len(), 4);
+    store(&mut spool, 30..75);
+    assert!(!names(folder.path()).iter().any(|name| name.ends_with(".corrupt")));
+    assert_eq!(read(&mut spool, 100), ids(9..75));
+}
+
+#[test]
+fn a_lost_cursor_costs_duplicates_only() {
+    let damages: [fn(&Path); 3] = [
+        |cursor| fs::remove_file(cursor).unwrap(),
+        |cursor| fs::write(cursor, "garbage").unwrap(),
+        |cursor| fs::write(cursor, "").unwrap(),
+    ];
+    for (damage, is_told) in damages.into_iter().zip([false, true, true]) {
+        let folder = folder();
+        let (mut spool, _) = open(folder.path());
+        store(&mut spool, 0..8);
+        read(&mut spool, 5);
+        spool.acknowledge().unwrap();
+        drop(spool);
+        damage(&folder.path().join("cursor"));
+        let (mut spool, recovery) = open(folder.path());
+        assert_eq!(recovery, Recovery { pending: 8, cursor_lost: is_told, ..Recovery::default() });
+        assert_eq!(read(&mut spool, 10), ids(0..8));
+    }
+}
+
+#[test]
+fn a_cursor_that_outlived_its_segments_hides_no_new_records() {
+    let folder = folder();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 0..8);
+    read(&mut spool, 7);
+    spool.acknowledge().unwrap();
+    drop(spool);
+    fs::remove_file(segment(folder.path(), 1)).unwrap();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 8..12);
+    drop(spool);
+    assert_eq!(read(&mut open(folder.path()).0, 10), ids(8..12));
+}
+
+#[test]
+fn records_behind_a_cut_are_not_hidden_by_an_older_cursor() {
+    let folder = folder();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 0..8);
+    read(&mut spool, 6);
+    spool.acknowledge().unwrap();
+    drop(spool);
+    cut(&segment(folder.path(), 1), offset(4));
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!(recovery, Recovery::default(), "what is left is acknowledged");
+    store(&mut spool, 8..12);
+    drop(spool);
+    assert_eq!(read(&mut open(folder.path()).0, 10), ids(8..12));
+}
+
+#[test]
+fn what_else_lies_in_the_folder_is_no_hindrance_and_stays() {
+    let folder = with_records(3);
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("README"), "a note").unwrap();
+    fs::write(path("00000000000000000007.segment"), "garbage, and longer than any header is").unwrap();
+    fs::write(path("00000000000000000005.segment"), "").unwrap();
+    fs::write(path("09223372036854775807.segment"), [0xff; 5000]).unwrap();
+    fs::write(path("99999999999999999999.segment"), "a number that is too large").unwrap();
+    for name in ["00000000000000000002.segment", "00000000000000000007.corrupt", "cursor", "folder"] {
+        fs::create_dir(path(name)).unwrap();
+        fs::write(path(name).join("file"), "").unwrap();
+    }
+    std::os::unix::fs::symlink(path("README"), path("00000000000000000003.segment")).unwrap();
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!((recovery.pending, recovery.corrupt_segments, recovery.cursor_lost), (3, 2, true));
+    store(&mut spool, 3..6);
+    assert_eq!(read(&mut spool, 10), ids(0..6));
+    let error = spool.acknowledge().unwrap_err().to_string();
+    assert!(error.contains(path("cursor").to_str().unwrap()), "{error}");
+    assert_eq!(counts(&spool), (0, 0), "they are done with all the same");
+    assert!(!segment(folder.path(), 1).exists());
+    assert_eq!(fs::read_to_string(path("README")).unwrap(), "a note");
+    assert!(path("00000000000000000002.segment/file").exists() && path("99999999999999999999.segment").exists());
+}
+
+#[test]
+fn a_folder_in_the_place_of_the_lock_is_locked_like_it() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("lock")).unwrap();
+    let (_spool, _) = open(folder.path());
+    assert!(matches!(Spool::open(folder.path(), OPTIONS), Err(SpoolError::InUse { .. })));
+}
