@@ -2,6 +2,8 @@
 //! keys of the config, the kind (routes and connecting), the sink (write, health, query, close), and what it writes.
 
 mod not_compiled;
+#[cfg(feature = "sink-redis")]
+mod redis;
 
 use std::sync::Arc;
 
@@ -29,7 +31,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
         "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
         "sink-mysql" "mysql" => NotCompiled { kind: "mysql", feature: "sink-mysql" },
         "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
-        "sink-redis" "redis" => NotCompiled { kind: "redis", feature: "sink-redis" },
+        "sink-redis" "redis" => redis::Redis::new(&config.redis, &config.tls),
         "sink-tdengine" "tdengine" => NotCompiled { kind: "tdengine", feature: "sink-tdengine" },
     }
 }

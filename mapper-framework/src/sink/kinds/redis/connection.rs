@@ -1,0 +1,160 @@
+//! One multiplexed connection, with deadlines of its own, and what the server's errors mean.
+
+use std::{io, sync::Arc, time::Duration};
+
+use redis::{
+    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, RedisError, RedisResult,
+    aio::MultiplexedConnection,
+};
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::SinkTlsConfig;
+
+use super::{
+    super::super::{Credentials, SinkError, tls},
+    Settings,
+};
+
+/// How long it may take to connect, with TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the server may take to answer a pipeline.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the server is at fault for, or its operator: it may take the same command later.
+const TEMPORARY: [&str; 12] = [
+    "BUSY",
+    "CLUSTERDOWN",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOAUTH",
+    "NOPERM",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "WRONGPASS",
+];
+
+/// A connection, and the task that moves its bytes.
+pub(super) struct Connection {
+    commands: MultiplexedConnection,
+    /// Ends with the connection.
+    _driver: AbortOnDropHandle<()>,
+}
+
+impl Connection {
+    /// Connects, authenticates and selects the database.
+    ///
+    /// The client library would do all this by itself, but with the TLS provider that the process happens to have, without a
+    /// deadline, and with the server's reason for a refusal thrown away.
+    pub(super) async fn open(
+        settings: &Settings,
+        tls: &SinkTlsConfig,
+        credentials: &Credentials,
+    ) -> Result<Self, SinkError> {
+        let connecting = async {
+            let stream = TcpStream::connect((settings.host.as_str(), settings.port)).await?;
+            stream.set_nodelay(true)?;
+            if settings.tls {
+                Self::over(secured(stream, settings, tls).await?).await
+            } else {
+                Self::over(stream).await
+            }
+        };
+        let late = |_| SinkError::disconnected(format_args!("no connection within {CONNECT_TIMEOUT:?}"));
+        let opened = timeout(CONNECT_TIMEOUT, connecting).await.map_err(late).flatten();
+        let mut connection = opened.map_err(|error| at(settings, &error))?;
+        connection.log_in(settings, credentials).await.map_err(|error| at(settings, &error))?;
+        Ok(connection)
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Self, SinkError> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let (commands, driver) = MultiplexedConnection::new_with_config(&info, stream, config).await?;
+        Ok(Self { commands, _driver: AbortOnDropHandle::new(tokio::spawn(driver)) })
+    }
+
+    async fn log_in(&mut self, settings: &Settings, credentials: &Credentials) -> Result<(), SinkError> {
+        if let Some(password) = credentials.password() {
+            let mut auth = redis::cmd("AUTH");
+            auth.arg(credentials.username()).arg(password.expose());
+            self.call::<()>(&auth).await?;
+        }
+        if settings.db > 0 {
+            self.call::<()>(redis::cmd("SELECT").arg(settings.db)).await?;
+        }
+        // Without a password only this tells whether one is needed.
+        self.call(&redis::cmd("PING")).await
+    }
+
+    /// Sends one command.
+    pub(super) async fn call<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, SinkError> {
+        command.query_async(&mut self.commands).await.map_err(|error| sink_error(&error))
+    }
+
+    /// Sends commands in one go, and gives the answer to each.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost; how many of the commands were carried out is not known.
+    pub(super) async fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<redis::Value>>, SinkError> {
+        pipeline.query_async(&mut self.commands).await.map_err(|error| sink_error(&error))
+    }
+}
+
+async fn secured(
+    stream: TcpStream,
+    settings: &Settings,
+    tls: &SinkTlsConfig,
+) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, SinkError> {
+    let name = ServerName::try_from(settings.host.clone())?;
+    let connector = TlsConnector::from(Arc::new(tls::client_config(tls)?));
+    let untrusted = |error: io::Error| {
+        SinkError::disconnected(format_args!("TLS: {error} (sinks.tls.ca_file names more authorities to trust)"))
+    };
+    connector.connect(name, stream).await.map_err(untrusted)
+}
+
+/// The error with the server's address, which belongs to whatever goes wrong before the first command.
+fn at(settings: &Settings, error: &SinkError) -> SinkError {
+    SinkError::disconnected(format_args!("redis at {}:{}: {error}", settings.host, settings.port))
+}
+
+/// What an error means for the whole batch.
+pub(super) fn sink_error(error: &RedisError) -> SinkError {
+    match error.code() {
+        Some(code) if is_temporary(code) => SinkError::failed(reason(error)),
+        Some(_) => SinkError::rejected(reason(error)),
+        None => SinkError::disconnected(error),
+    }
+}
+
+fn is_temporary(code: &str) -> bool {
+    TEMPORARY.contains(&code)
+}
+
+/// The server's words, and the cure where it is not plain.
+fn reason(error: &RedisError) -> String {
+    let code = error.code().unwrap_or_default();
+    let said = format!("{code} {}", error.detail().unwrap_or_default());
+    let cure = match code {
+        "NOAUTH" => "set a password in the folder sinks.redis.credentials or in REDIS_PASSWORD",
+        "WRONGPASS" => "put username and password right in the folder sinks.redis.credentials or in the environment",
+        "NOPERM" => "give the ACL user the right to the command and the key",
+        "READONLY" => "give the address of the master",
+        "WRONGTYPE" => "rename or delete the key, which something else writes",
+        "MOVED" | "ASK" | "CROSSSLOT" => "a cluster needs a proxy before it",
+        _ => return said.trim_end().to_owned(),
+    };
+    format!("{}: {cure}", said.trim_end())
+}

@@ -1,0 +1,69 @@
+//! The history of a device, from its sorted set.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::model::Value;
+
+use super::{
+    super::super::{Point, Query, SinkError},
+    connection::Connection,
+    sorted_set_key,
+};
+
+/// How many members are asked for at once.
+const PAGE: usize = 1_000;
+
+/// How many members are looked at: the set holds all properties of the device, and may hold none of those which are asked for.
+const MOST_MEMBERS: usize = 200_000;
+
+/// What the history needs of the Go framework's document.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Member {
+    device_name: String,
+    property_name: String,
+    namespace: String,
+    value: String,
+}
+
+/// Reads from the newest member on until there are enough points.
+pub(super) async fn read(connection: &mut Connection, query: &Query) -> Result<Vec<Point>, SinkError> {
+    // In the order of the set. What is written meanwhile moves the pages, so that a member may come twice.
+    let mut found = BTreeMap::new();
+    for offset in (0..MOST_MEMBERS).step_by(PAGE) {
+        let page = page(connection, query, offset).await?;
+        let is_last = page.len() < PAGE;
+        for (member, score) in page {
+            let timestamp_ms = score as i64;
+            if let Some(point) = point(query, &member, timestamp_ms) {
+                found.insert((timestamp_ms, member), point);
+            }
+        }
+        if is_last || found.len() >= query.limit() {
+            break;
+        }
+    }
+    let surplus = found.len().saturating_sub(query.limit());
+    Ok(found.into_values().skip(surplus).collect())
+}
+
+async fn page(connection: &mut Connection, query: &Query, offset: usize) -> Result<Vec<(Vec<u8>, f64)>, SinkError> {
+    let mut command = redis::cmd("ZREVRANGEBYSCORE");
+    command.arg(sorted_set_key(query.device())).arg(query.to_ms()).arg(query.from_ms());
+    command.arg("WITHSCORES").arg("LIMIT").arg(offset).arg(PAGE);
+    connection.call(&command).await
+}
+
+/// The point in a member; none if it is not asked for, or nothing that can be read.
+fn point(query: &Query, member: &[u8], timestamp_ms: i64) -> Option<Point> {
+    let member: Member = serde_json::from_slice(member).ok()?;
+    let device = query.device();
+    if member.device_name != device.name() || member.namespace != device.namespace() {
+        return None;
+    }
+    let series = query.series_of(&member.property_name)?;
+    let value = Value::parse(&member.value, series.data_type()).ok()?;
+    Some(Point::new(member.property_name, value, timestamp_ms))
+}
