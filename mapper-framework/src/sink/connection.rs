@@ -31,15 +31,22 @@ pub(super) struct Connection {
     checked: Instant,
 }
 
-/// What one attempt came to: the connection, unless it is lost, and the outcomes of the batch.
-pub(super) type Attempt = (Option<Connection>, Result<Vec<Outcome>, SinkError>);
+/// What one attempt came to.
+pub(super) struct Attempt {
+    /// The connection, unless it is lost.
+    pub(super) connection: Option<Connection>,
+    /// Whether there was one to begin with: without, nothing of the batch can have been written.
+    pub(super) connected: bool,
+    /// The outcomes of the batch.
+    pub(super) outcome: Result<Vec<Outcome>, SinkError>,
+}
 
 impl Dialer {
     /// Writes a batch, on this connection or on a new one. Without a batch, asks whether it could be written.
     pub(super) async fn attempt(self, connection: Option<Connection>, batch: Arc<[Record]>) -> Attempt {
         let mut connection = match self.ready(connection).await {
             Ok(connection) => connection,
-            Err(error) => return (None, Err(error)),
+            Err(error) => return Attempt { connection: None, connected: false, outcome: Err(error) },
         };
         let write = async {
             if batch.is_empty() {
@@ -48,12 +55,10 @@ impl Dialer {
                 connection.sink.write(&batch).await
             }
         };
-        match timeout(self.deadline, write).await {
-            Ok(Err(error)) if error.is_disconnected() => (None, Err(error)),
-            Ok(outcome) => (Some(connection), outcome),
-            // Nobody knows what is on its wire.
-            Err(_) => (None, Err(self.too_long("write"))),
-        }
+        // Nobody knows what is on the wire of a connection that missed its deadline.
+        let outcome = timeout(self.deadline, write).await.unwrap_or_else(|_| Err(self.too_long("write")));
+        let lost = outcome.as_ref().is_err_and(SinkError::is_disconnected);
+        Attempt { connection: (!lost).then_some(connection), connected: true, outcome }
     }
 
     /// Asks for history, on a connection of its own.

@@ -198,11 +198,12 @@ impl Worker {
     async fn land(&mut self, attempt: Result<Attempt, JoinError>) {
         let records = self.attempt.take().map_or(0, |flight| flight.records);
         self.health_due = Instant::now() + HEALTH_CYCLE;
-        let (connection, result) = attempt.unwrap_or_else(|error| (None, Err(died(error))));
-        self.connection = connection;
-        match result {
+        let attempt = attempt.unwrap_or_else(died);
+        self.connection = attempt.connection;
+        let written = if attempt.connected { records } else { 0 };
+        match attempt.outcome {
             Ok(outcomes) => self.settle(records, outcomes).await,
-            Err(error) if error.is_retryable() || records == 0 => self.failed(records, &error).await,
+            Err(error) if error.is_retryable() || records == 0 => self.failed(written, &error).await,
             Err(error) if records == 1 => self.settle(1, vec![Outcome::rejected(error)]).await,
             // Something in the batch is refused: the halves are tried one after the other.
             Err(_) => self.step = records / 2,
@@ -247,10 +248,11 @@ impl Worker {
         self.shared.up();
     }
 
-    /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk.
-    async fn failed(&mut self, records: usize, error: &SinkError) {
+    /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk. `written` is how many records
+    /// the target may have all the same.
+    async fn failed(&mut self, written: usize, error: &SinkError) {
         self.step = usize::MAX;
-        self.shared.count(|account| account.repeat(records));
+        self.shared.count(|account| account.repeat(written));
         self.shared.down(error.to_string());
         let asked_for = error.pause().unwrap_or_default().min(LONGEST_PAUSE);
         self.not_before = Instant::now() + self.backoff.next().max(asked_for);
@@ -313,13 +315,15 @@ async fn told_to_stop(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
     }
 }
 
-fn died(error: JoinError) -> SinkError {
-    match error.try_into_panic() {
+/// An attempt that has panicked.
+fn died(error: JoinError) -> Attempt {
+    let error = match error.try_into_panic() {
         Ok(panic) => {
             let text = panic.downcast_ref::<&str>().copied();
             let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
             SinkError::disconnected(format_args!("the sink panicked: {text}"))
         }
         Err(error) => SinkError::disconnected(error),
-    }
+    };
+    Attempt { connection: None, connected: true, outcome: Err(error) }
 }
