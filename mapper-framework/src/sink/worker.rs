@@ -203,7 +203,8 @@ impl Worker {
         let written = if attempt.connected { records } else { 0 };
         match attempt.outcome {
             Ok(outcomes) => self.settle(records, outcomes).await,
-            Err(error) if error.is_retryable() || records == 0 => self.failed(written, &error).await,
+            // What `open` refuses is no fault of the records.
+            Err(error) if error.is_retryable() || written == 0 => self.failed(written, &error).await,
             Err(error) if records == 1 => self.settle(1, vec![Outcome::rejected(error)]).await,
             // Something in the batch is refused: the halves are tried one after the other.
             Err(_) => self.step = records / 2,

@@ -126,7 +126,7 @@ impl SinkKind for Puppet {
     async fn open(&self, _: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
         self.0.opens.lock().unwrap().push(credentials.clone());
         let refuses = self.0.refusals.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
-        if refuses { Err(SinkError::failed("nobody is there")) } else { Ok(Box::new(self.clone())) }
+        if refuses { Err(SinkError::rejected("nobody is there")) } else { Ok(Box::new(self.clone())) }
     }
 }
 
