@@ -1,1 +1,7 @@
 //! The servers that the sinks write to, each started on a free port with a data folder of its own, and stopped with its test.
+
+mod certificate;
+mod redis;
+
+pub use certificate::Certificate;
+pub use redis::{RedisOptions, RedisServer, Reply};

@@ -1,0 +1,222 @@
+//! Redis, and a client of a few lines to look at what has been written there.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
+};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::Certificate;
+use crate::{ChildGuard, DEADLINE, Tool, free_port};
+
+/// How a server is set up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RedisOptions {
+    /// The password of everybody, and of the user [`RedisServer::USER`].
+    pub password: Option<&'static str>,
+    /// Whether it has a second port with TLS, which asks its clients for a certificate.
+    pub tls: bool,
+}
+
+/// A redis that has written to its disk what it has confirmed.
+#[derive(Debug)]
+pub struct RedisServer {
+    program: PathBuf,
+    options: RedisOptions,
+    process: ChildGuard,
+    port: u16,
+    tls_port: u16,
+    certificate: Certificate,
+    folder: TempDir,
+}
+
+/// What the server answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Text or a number.
+    Text(String),
+    /// A list of answers.
+    List(Vec<Reply>),
+    /// There is nothing.
+    Nil,
+    /// The command was refused.
+    Error(String),
+}
+
+impl RedisServer {
+    /// A user that exists where there is a password.
+    pub const USER: &str = "mapper";
+
+    /// Starts a server without a password, and waits until it answers; none if it is left out.
+    pub async fn start() -> Option<Self> {
+        Self::start_with(RedisOptions::default()).await
+    }
+
+    /// Starts a server, and waits until it answers; none if it is left out.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn start_with(options: RedisOptions) -> Option<Self> {
+        let Tool::At(program) = crate::server("redis-server") else { return None };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let certificate = Certificate::make(folder.path());
+        let (port, tls_port) = (free_port(), free_port());
+        let process = ChildGuard::spawn(&mut command(&program, options, port, tls_port, &certificate, &folder));
+        let mut server = Self { program, options, process, port, tls_port, certificate, folder };
+        server.is_up().await;
+        Some(server)
+    }
+
+    /// The port without TLS.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port with TLS.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
+    /// The server's certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Ends it by SIGKILL.
+    pub async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Starts it again after [`kill`](Self::kill), with the same port and data.
+    pub async fn restart(&mut self) {
+        let Self { program, options, port, tls_port, certificate, folder, .. } = &*self;
+        self.process = ChildGuard::spawn(&mut command(program, *options, *port, *tls_port, certificate, folder));
+        self.is_up().await;
+    }
+
+    async fn is_up(&mut self) {
+        self.process.wait_for_line(|line| line.contains("Ready to accept connections")).await;
+    }
+
+    /// Sends a command on a connection of its own.
+    ///
+    /// # Panics
+    ///
+    /// If the server cannot be reached, or refuses the command.
+    pub fn command(&self, arguments: &[&str]) -> Reply {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("redis can be reached");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a deadline can be set");
+        let mut answers = BufReader::new(stream.try_clone().expect("a socket has a second handle"));
+        let mut call = |arguments: &[&str]| {
+            stream.write_all(&encoded(arguments)).expect("a command can be sent");
+            match read_reply(&mut answers) {
+                Reply::Error(error) => panic!("redis refuses {arguments:?}: {error}"),
+                reply => reply,
+            }
+        };
+        if let Some(password) = self.options.password {
+            call(&["AUTH", password]);
+        }
+        call(arguments)
+    }
+}
+
+impl Reply {
+    /// The texts of a list.
+    ///
+    /// # Panics
+    ///
+    /// If it is no list of texts.
+    #[must_use]
+    pub fn texts(self) -> Vec<String> {
+        self.list().into_iter().map(Self::text).collect()
+    }
+
+    /// The answers in a list.
+    ///
+    /// # Panics
+    ///
+    /// If it is no list.
+    #[must_use]
+    pub fn list(self) -> Vec<Self> {
+        match self {
+            Self::List(list) => list,
+            other => panic!("{other:?} is no list"),
+        }
+    }
+
+    /// The text, or the number as text.
+    ///
+    /// # Panics
+    ///
+    /// If it is neither.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            other => panic!("{other:?} is no text"),
+        }
+    }
+}
+
+fn command(
+    program: &PathBuf,
+    options: RedisOptions,
+    port: u16,
+    tls_port: u16,
+    certificate: &Certificate,
+    folder: &TempDir,
+) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(folder.path());
+    command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+    if let Some(password) = options.password {
+        command.args(["--requirepass", password]);
+        command.args(["--user", RedisServer::USER, "on", &format!(">{password}"), "~*", "&*", "+@all"]);
+    }
+    if options.tls {
+        command.args(["--tls-port", &tls_port.to_string()]).arg("--tls-key-file").arg(&certificate.key_file);
+        for option in ["--tls-cert-file", "--tls-ca-cert-file"] {
+            command.arg(option).arg(&certificate.cert_file);
+        }
+    }
+    command
+}
+
+fn encoded(arguments: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        bytes.extend(format!("${}\r\n{argument}\r\n", argument.len()).into_bytes());
+    }
+    bytes
+}
+
+fn read_reply(answers: &mut BufReader<TcpStream>) -> Reply {
+    let mut line = String::new();
+    answers.read_line(&mut line).expect("redis answers");
+    let line = line.trim_end();
+    assert!(!line.is_empty(), "redis has closed the connection");
+    let (kind, rest) = line.split_at(1);
+    let length = || usize::try_from(rest.parse::<i64>().expect("a length"));
+    match kind {
+        "+" | ":" => Reply::Text(rest.to_owned()),
+        "-" => Reply::Error(rest.to_owned()),
+        "$" => length().map_or(Reply::Nil, |length| Reply::Text(read_text(answers, length))),
+        "*" => length().map_or(Reply::Nil, |length| Reply::List((0..length).map(|_| read_reply(answers)).collect())),
+        other => panic!("an answer of the unknown kind {other:?}"),
+    }
+}
+
+fn read_text(answers: &mut BufReader<TcpStream>, length: usize) -> String {
+    let mut bytes = vec![0; length + 2];
+    answers.read_exact(&mut bytes).expect("redis sends the text to its end");
+    bytes.truncate(length);
+    String::from_utf8(bytes).expect("what the sinks write is UTF-8")
+}
