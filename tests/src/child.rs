@@ -96,10 +96,33 @@ impl ChildGuard {
     ///
     /// If the process has ended already.
     pub async fn terminate(&self) {
-        let id = self.child.id().unwrap_or_else(|| panic!("there is nothing to terminate; {}", self.story()));
+        self.signal("TERM").await;
+    }
+
+    /// Stops the process in the middle of what it does, by SIGSTOP: the system goes on accepting connections for it, and nobody
+    /// answers on them.
+    ///
+    /// # Panics
+    ///
+    /// If the process has ended already.
+    pub async fn freeze(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// Lets a frozen process go on, by SIGCONT.
+    ///
+    /// # Panics
+    ///
+    /// If the process has ended already.
+    pub async fn thaw(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap_or_else(|| panic!("there is no process to signal; {}", self.story()));
         // Every shell has `kill` built in; not every machine has the program.
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().await;
-        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM cannot be sent; {}", self.story());
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "SIG{name} cannot be sent; {}", self.story());
     }
 
     /// Ends the process at once, by SIGKILL, and waits until it is gone.

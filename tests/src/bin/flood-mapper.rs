@@ -2,17 +2,17 @@
 //! standard output what has become of its records.
 //!
 //! Told by environment variables: `MAPPER_TEST_FOLDER` (where the spool lies), `MAPPER_TEST_PUSH` (the push method, YAML in braces),
-//! `MAPPER_TEST_FIRST`, `MAPPER_TEST_RATE` and `MAPPER_TEST_TOTAL` (the numbers). `MAPPER_…` keys of the config count, too. A line
-//! on standard input is answered by a line with the state of each sink.
+//! `MAPPER_TEST_FIRST`, `MAPPER_TEST_RATE` and `MAPPER_TEST_TOTAL` (the numbers). `MAPPER_…` keys of the config count, too.
 
-use std::{env, io, path::PathBuf, thread};
+use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use integration_tests::flood::{Flood, PROTOCOL};
 use mapper_framework::{
-    Mapper,
+    Handle, Mapper,
     config::{Config, Sources},
     local_edge::LocalEdge,
+    sink::SinkStatus,
 };
 
 fn told<T: std::str::FromStr>(name: &str) -> Result<T> {
@@ -36,16 +36,25 @@ async fn main() -> Result<()> {
     let (config, _) = Config::load(Sources::new(defaults).env(env::vars_os()))?;
     let mapper = Mapper::builder(flood).config(config).environment(env::vars_os()).build();
     let handle = mapper.handle();
-    println!("started");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    thread::spawn(move || {
-        for _ in io::stdin().lines().map_while(Result::ok) {
-            let sinks: Vec<_> = handle.sinks();
-            let spooled: u64 = sinks.iter().map(|sink| sink.spooled_records).sum();
-            println!("spooled={spooled} {}", sinks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-        }
-        drop(stop);
-    });
-    mapper.run_until(async { drop(stopped.await) }).await?;
+    let said = tokio::spawn(say(handle));
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    mapper.run_until(async { drop(terminate.recv().await) }).await?;
+    said.abort();
     Ok(())
+}
+
+/// Prints the state of the sinks whenever it has changed, and not more often than a test can read it.
+async fn say(handle: Handle) {
+    let mut said = String::new();
+    loop {
+        handle.wait_for_sinks(|sinks| state(sinks) != said).await;
+        said = state(&handle.sinks());
+        println!("{said}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn state(sinks: &[SinkStatus]) -> String {
+    let spooled: u64 = sinks.iter().map(|sink| sink.spooled_records).sum();
+    format!("spooled={spooled} {}", sinks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

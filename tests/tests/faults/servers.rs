@@ -1,0 +1,200 @@
+//! Servers that fail, each in every way.
+
+use std::{fs, time::Duration};
+
+use integration_tests::{Proxy, flood::Flood};
+use mapper_framework::{
+    sink::{Ledger, SinkState, SinkStatus},
+    testing::TestBed,
+};
+use tempfile::TempDir;
+use tokio::time::{Instant, timeout};
+
+use super::places::{PASSWORD, Place, duplicates};
+
+/// How long a run may take: the flood's own time, and what a busy machine adds.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A mapper that sends a flood to a place, and the folder of its credentials.
+pub(crate) struct Run {
+    bed: TestBed,
+    secrets: TempDir,
+    total: u64,
+}
+
+impl Run {
+    /// Starts a mapper that sends the numbers `0..total` through a port.
+    pub(crate) async fn start(place: &dyn Place, port: u16, rate: u32, total: u64) -> Self {
+        Self::start_with(place, port, rate, total, PASSWORD, |_| {}).await
+    }
+
+    pub(crate) async fn start_with(
+        place: &dyn Place,
+        port: u16,
+        rate: u32,
+        total: u64,
+        password: &str,
+        change: impl FnOnce(&mut mapper_framework::config::Config),
+    ) -> Self {
+        let secrets = tempfile::tempdir().unwrap();
+        fs::write(secrets.path().join("password"), password).unwrap();
+        let flood = Flood { first: 0, rate, total };
+        let builder = TestBed::builder(flood, integration_tests::flood::PROTOCOL).config(|config| {
+            config.sinks.write_timeout = Duration::from_secs(2);
+            config.sinks.backoff_max = Duration::from_secs(1);
+            place.configure(&mut config.sinks, secrets.path());
+            change(config);
+        });
+        let bed = builder.start().await;
+        bed.edge().apply(&Flood::manifests(&place.push_method(port))).await.unwrap();
+        Self { bed, secrets, total }
+    }
+
+    pub(crate) fn set_password(&self, password: &str) {
+        fs::write(self.secrets.path().join("password"), password).unwrap();
+    }
+
+    /// Waits until the one sink fits, and sees to it that its ledger adds up all the time.
+    pub(crate) async fn until(&self, what: &str, fits: impl Fn(&SinkStatus) -> bool) {
+        let handle = self.bed.handle();
+        let wait = handle.wait_for_sinks(|sinks| {
+            sinks.iter().for_each(|sink| assert!(sink.ledger.adds_up(), "{sink}"));
+            sinks.first().is_some_and(&fits)
+        });
+        if timeout(PATIENCE, wait).await.is_err() {
+            panic!("not within {PATIENCE:?}: {what}; {:?}", handle.sinks());
+        }
+    }
+
+    pub(crate) async fn until_produced(&self, records: u64) {
+        self.until("so many are produced", |sink| sink.ledger.produced >= records).await;
+    }
+
+    pub(crate) async fn until_down(&self) -> String {
+        self.until("it is down", |sink| sink.state == SinkState::Down).await;
+        self.bed.handle().sinks()[0].reason.clone().unwrap_or_default()
+    }
+
+    /// Waits until everything is settled, and stops the mapper.
+    pub(crate) async fn settle(self) -> Ledger {
+        self.until("everything is settled", |sink| {
+            sink.ledger.produced == self.total && sink.ledger.in_flight == 0 && sink.spooled_records == 0
+        })
+        .await;
+        let ledger = self.bed.handle().sinks()[0].ledger;
+        self.bed.stop().await.unwrap();
+        ledger
+    }
+}
+
+/// All numbers have arrived, and none was given up. How many arrived twice is printed.
+async fn nothing_is_lost(what: &str, place: &mut dyn Place, run: Run) {
+    let total = run.total as usize;
+    let ledger = run.settle().await;
+    assert_eq!((ledger.delivered, ledger.rejected, ledger.dropped), (total as u64, 0, 0), "{ledger}");
+    let twice = duplicates(place, total).await;
+    println!("{what}: {total} records, {twice} of them twice; {ledger}");
+    assert!(twice as u64 <= ledger.repeated, "{twice} arrived twice, and the ledger knows of {}", ledger.repeated);
+}
+
+pub(crate) async fn a_server_killed_in_the_middle_of_a_flood_comes_back(mut place: impl Place) {
+    let run = Run::start(&place, place.port(), 1_000, 30_000).await;
+    run.until("it works", |sink| sink.ledger.delivered >= 5_000).await;
+    place.kill().await;
+    run.until_produced(15_000).await;
+    place.restart().await;
+    nothing_is_lost("killed in the middle", &mut place, run).await;
+}
+
+pub(crate) async fn a_server_that_is_not_there_at_the_start_comes(mut place: impl Place) {
+    place.kill().await;
+    let run = Run::start(&place, place.port(), 1_000, 2_000).await;
+    run.until_down().await;
+    run.until_produced(2_000).await;
+    place.restart().await;
+    nothing_is_lost("not there at the start", &mut place, run).await;
+}
+
+pub(crate) async fn a_server_that_never_answers_is_left_and_tried_again(mut place: impl Place) {
+    place.freeze().await;
+    let run = Run::start(&place, place.port(), 1_000, 2_000).await;
+    run.until_down().await;
+    run.until_produced(2_000).await;
+    place.thaw().await;
+    nothing_is_lost("never answers at first", &mut place, run).await;
+}
+
+pub(crate) async fn a_server_frozen_in_the_middle_of_a_flood_goes_on(mut place: impl Place) {
+    let run = Run::start(&place, place.port(), 1_000, 6_000).await;
+    run.until("it works", |sink| sink.ledger.delivered >= 1_000).await;
+    place.freeze().await;
+    run.until_down().await;
+    place.thaw().await;
+    nothing_is_lost("frozen in the middle", &mut place, run).await;
+}
+
+pub(crate) async fn a_server_that_answers_slowly_gets_everything(mut place: impl Place) {
+    let proxy = Proxy::start(place.port()).await.unwrap();
+    proxy.slow_down(Duration::from_millis(50));
+    let began = Instant::now();
+    let run = Run::start(&place, proxy.port(), 1_000, 3_000).await;
+    nothing_is_lost(&format!("slow answers, {:.1?}", began.elapsed()), &mut place, run).await;
+}
+
+pub(crate) async fn a_password_that_is_put_right_is_enough(mut place: impl Place) {
+    let run = Run::start_with(&place, place.port(), 1_000, 2_000, "wrong-horse", |_| {}).await;
+    let reason = run.until_down().await;
+    assert!(!reason.contains("horse"), "a reason shows no password: {reason}");
+    run.until_produced(2_000).await;
+    run.set_password(PASSWORD);
+    nothing_is_lost("password put right", &mut place, run).await;
+}
+
+/// Every fault for a place, given by how it starts without a password and with one.
+macro_rules! faults {
+    ($($name:ident: $place:ty),* $(,)?) => {$(
+        mod $name {
+            use super::super::places;
+
+            #[tokio::test]
+            async fn a_server_killed_in_the_middle_of_a_flood_comes_back() {
+                let Some(place) = <$place>::start(None).await else { return };
+                super::a_server_killed_in_the_middle_of_a_flood_comes_back(place).await;
+            }
+
+            #[tokio::test]
+            async fn a_server_that_is_not_there_at_the_start_comes() {
+                let Some(place) = <$place>::start(None).await else { return };
+                super::a_server_that_is_not_there_at_the_start_comes(place).await;
+            }
+
+            #[tokio::test]
+            async fn a_server_that_never_answers_is_left_and_tried_again() {
+                let Some(place) = <$place>::start(None).await else { return };
+                super::a_server_that_never_answers_is_left_and_tried_again(place).await;
+            }
+
+            #[tokio::test]
+            async fn a_server_frozen_in_the_middle_of_a_flood_goes_on() {
+                let Some(place) = <$place>::start(None).await else { return };
+                super::a_server_frozen_in_the_middle_of_a_flood_goes_on(place).await;
+            }
+
+            #[tokio::test]
+            async fn a_server_that_answers_slowly_gets_everything() {
+                let Some(place) = <$place>::start(None).await else { return };
+                super::a_server_that_answers_slowly_gets_everything(place).await;
+            }
+
+            #[tokio::test]
+            async fn a_password_that_is_put_right_is_enough() {
+                let Some(place) = <$place>::start(Some(places::PASSWORD)).await else { return };
+                super::a_password_that_is_put_right_is_enough(place).await;
+            }
+        }
+    )*};
+}
+
+faults! {
+    redis: places::Redis,
+}
