@@ -30,9 +30,10 @@ fn start(folder: &Path, place: &dyn Place, total: usize) -> ChildGuard {
     ChildGuard::spawn(&mut command)
 }
 
-/// How many records the mapper says lie in its spool.
+/// How many records the mapper says lie in its spool, once it has looked there.
 fn spooled(line: &str) -> Option<usize> {
-    line.strip_prefix("spooled=")?.split(' ').next()?.parse().ok()
+    let (spooled, rest) = line.strip_prefix("spooled=")?.split_once(' ')?;
+    if rest.contains("produced=0 ") { None } else { spooled.parse().ok() }
 }
 
 #[tokio::test]

@@ -43,7 +43,8 @@ pub(crate) async fn duplicates(place: &mut dyn Place, total: usize) -> usize {
     let expected: BTreeSet<i64> = (0..total as i64).collect();
     let missing: Vec<_> = expected.difference(&distinct).take(10).collect();
     let strange: Vec<_> = distinct.difference(&expected).take(10).collect();
-    assert!(missing.is_empty() && strange.is_empty(), "missing: {missing:?}, and never sent: {strange:?}");
+    let (gone, all) = (expected.difference(&distinct).count(), distinct.len());
+    assert!(missing.is_empty() && strange.is_empty(), "{gone} missing: {missing:?}; of {all}, never sent: {strange:?}");
     numbers.len() - distinct.len()
 }
 
