@@ -112,8 +112,8 @@ pub(crate) struct Options {
 pub(crate) struct Recovery {
     /// Records that are pending now.
     pub(crate) pending: u64,
-    /// Bytes of records that were being written when the process or the machine ended. They are cut: nobody was told that they are
-    /// stored.
+    /// Bytes at the end of the newest segment that make no record. They are cut: as a rule they were being written when the process
+    /// or the machine ended, and nobody was told that they are stored. A broken size of a record there looks the same.
     pub(crate) torn_bytes: u64,
     /// Segments with something broken in them.
     pub(crate) corrupt_segments: u64,

@@ -26,7 +26,9 @@ pub(super) struct Reader {
 pub(super) enum Broken {
     /// A record is there, and it is not what was written. The reader stands behind it.
     Checksum,
-    /// A record cannot be there: its end is beyond that of the segment, or the disk does not give it. The reader is of no more use.
+    /// What is there ends behind the segment, so it is no whole record. The reader is of no more use.
+    Incomplete,
+    /// The disk does not give what is there. The reader is of no more use.
     Unreadable,
 }
 
@@ -71,10 +73,25 @@ impl Reader {
     /// A head is believed only as far as the segment goes, so that a broken one costs no memory.
     fn read_head(&mut self, end: u64) -> Result<Head, Broken> {
         let room = end.min(self.position.saturating_add(MAX_SEGMENT)).saturating_sub(self.position);
-        let room = room.checked_sub(FRAME as u64).ok_or(Broken::Unreadable)?;
+        let room = room.checked_sub(FRAME as u64).ok_or(Broken::Incomplete)?;
         let mut bytes = [0; FRAME];
         self.file.read_exact(&mut bytes).map_err(|_| Broken::Unreadable)?;
         let head = Head::decode(&bytes);
-        if u64::from(head.len) <= room { Ok(head) } else { Err(Broken::Unreadable) }
+        if u64::from(head.len) <= room { Ok(head) } else { Err(Broken::Incomplete) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_disk_does_not_give_is_told_from_what_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = || File::create(folder.path().join("only for writing")).unwrap();
+        let mut reader = Reader::new(file(), 1, 0).unwrap();
+        assert_eq!(reader.peek(1000), Err(Broken::Unreadable));
+        let mut reader = Reader::new(file(), 1, 0).unwrap();
+        assert_eq!(reader.peek((HEADER + FRAME - 1) as u64), Err(Broken::Incomplete));
     }
 }

@@ -91,7 +91,7 @@ impl Search {
         let mut segment = Segment { number, bytes, end, position, unread: sound.records, is_damaged: false };
         match sound.rest {
             None => {}
-            Some(rest) if rest.sound == 0 && self.newest == Some(number) => {
+            Some(rest) if rest.may_be_torn() && self.newest == Some(number) => {
                 self.found.recovery.torn_bytes += bytes - end;
                 cut(&Name::segment(number).within(&self.folder), end)?;
                 segment.bytes = end;
@@ -125,17 +125,20 @@ struct Sound {
     rest: Option<Rest>,
 }
 
-/// What stands behind a record that is broken, and the record itself.
+/// A record that is broken, and what stands behind it.
 struct Rest {
     /// Records that would be sound.
     sound: u64,
+    /// Records that are broken, as far as they can be made out.
     broken: u64,
+    /// Whether the disk gives all of it.
+    is_readable: bool,
 }
 
 impl Sound {
     fn scan(reader: Result<Reader, Broken>, bytes: u64) -> Self {
         let Ok(mut reader) = reader else {
-            return Self { records: 0, end: 0, rest: Some(Rest { sound: 0, broken: 1 }) };
+            return Self { records: 0, end: 0, rest: Some(Rest { sound: 0, broken: 1, is_readable: false }) };
         };
         let (mut records, mut payload) = (0, Vec::new());
         loop {
@@ -156,18 +159,26 @@ impl Sound {
 impl Rest {
     /// Counts on as long as there is a next record to be made out.
     fn count(mut reader: Reader, first: Broken, bytes: u64) -> Self {
-        let (mut rest, mut next) = (Self { sound: 0, broken: 0 }, Err(first));
-        let mut payload = Vec::new();
+        let mut rest = Self { sound: 0, broken: 0, is_readable: true };
+        let (mut next, mut payload) = (Err(first), Vec::new());
         loop {
             match next {
                 Ok(()) => rest.sound += 1,
-                Err(_) => rest.broken += 1,
+                Err(broken) => {
+                    rest.broken += 1;
+                    rest.is_readable = broken != Broken::Unreadable;
+                }
             }
-            if next == Err(Broken::Unreadable) || reader.position() >= bytes {
+            if matches!(next, Err(Broken::Incomplete | Broken::Unreadable)) || reader.position() >= bytes {
                 return rest;
             }
             next = reader.next(bytes, &mut payload);
         }
+    }
+
+    /// Whether it looks like a write that was cut short: no record stands behind one that is broken.
+    fn may_be_torn(&self) -> bool {
+        self.sound == 0 && self.is_readable
     }
 }
 

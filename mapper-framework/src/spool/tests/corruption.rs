@@ -167,6 +167,33 @@ fn the_newest_two_corrupt_segments_are_kept() {
 }
 
 #[test]
+fn no_more_than_two_are_kept_while_the_spool_is_open() {
+    let folder = folder();
+    let (mut spool, _) = open(folder.path());
+    store(&mut spool, 0..40);
+    (1..=3).for_each(|number| flip(&segment(folder.path(), number), offset(1)));
+    assert_eq!(spool.read(100, usize::MAX).unwrap().lost, 24);
+    spool.acknowledge().unwrap();
+    let kept = ["00000000000000000002.corrupt", "00000000000000000003.corrupt", "cursor"];
+    assert_eq!(names(folder.path()), kept);
+    assert_eq!(spool.bytes(), bytes(folder.path()));
+}
+
+#[test]
+fn a_number_that_turns_corrupt_twice_is_counted_once() {
+    let folder = folder();
+    fs::write(segment(folder.path(), 1), [7; 500]).unwrap();
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!(recovery.corrupt_segments, 1);
+    store(&mut spool, 0..3);
+    flip(&segment(folder.path(), 1), offset(0));
+    assert_eq!(spool.read(100, usize::MAX).unwrap().lost, 3);
+    spool.acknowledge().unwrap();
+    assert_eq!(names(folder.path()), ["00000000000000000001.corrupt", "cursor"]);
+    assert_eq!(spool.bytes(), bytes(folder.path()));
+}
+
+#[test]
 fn what_is_set_aside_makes_room_first() {
     let folder = with_records(30);
     flip(&segment(folder.path(), 1), 0);

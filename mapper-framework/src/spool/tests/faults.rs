@@ -159,6 +159,14 @@ fn what_could_not_be_forced_to_the_disk_is_not_stored() {
 }
 
 #[test]
+fn nothing_is_forced_to_the_disk_unless_it_is_the_policy() {
+    let (folder, disk) = (folder(), SmallDisk::with(1 << 20));
+    disk.sync_fails.store(true, Relaxed);
+    let mut spool = open_on(&disk, folder.path(), SpoolSync::Never);
+    store(&mut spool, 0..20);
+}
+
+#[test]
 fn where_the_tail_cannot_be_cut_it_stays_hidden_while_the_spool_is_open() {
     let (folder, disk) = (folder(), SmallDisk::with(24 + 2 * 108 + 150));
     let mut spool = open_on(&disk, folder.path(), SpoolSync::Never);

@@ -163,7 +163,7 @@ impl Owned {
 struct Model {
     leased: Vec<u64>,
     unread: VecDeque<u64>,
-    /// Whether a segment with leased records may have gone, so that they do not come again.
+    /// Whether a segment has gone that may have held leased records, so that they do not come again.
     is_unsure: bool,
 }
 
@@ -171,11 +171,12 @@ impl Model {
     fn take(&mut self, owned: &mut Owned, step: &Step) {
         match step {
             Step::Append(sizes) => {
+                let oldest = oldest(owned.folder.path());
                 let (ids, dropped) = owned.append(sizes);
                 self.unread.extend(ids);
                 self.unread.drain(..dropped as usize);
-                // A segment whose records are all leased goes without a count.
-                self.is_unsure |= !self.leased.is_empty();
+                // What is leased goes without a count.
+                self.is_unsure |= self::oldest(owned.folder.path()) != oldest;
             }
             Step::Read { records, bytes } => {
                 let (ids, lost) = owned.read(*records, *bytes);
@@ -243,6 +244,10 @@ impl Model {
             Recovery { pending: recovery.pending, torn_bytes: recovery.torn_bytes, ..Recovery::default() }
         );
     }
+}
+
+fn oldest(folder: &Path) -> Option<String> {
+    names(folder).into_iter().find(|name| name.ends_with(".segment"))
 }
 
 fn newest(folder: &Path) -> Option<PathBuf> {
