@@ -1,6 +1,8 @@
 //! The built-in kinds of sink, one file each, all with the same sections in the same order: the module's docs with the wire and the
 //! keys of the config, the kind (routes and connecting), the sink (write, health, query, close), and what it writes.
 
+#[cfg(feature = "sink-mysql")]
+mod mysql;
 mod not_compiled;
 #[cfg(feature = "sink-redis")]
 mod redis;
@@ -29,7 +31,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
         "sink-http" "http" => NotCompiled { kind: "http", feature: "sink-http" },
         "sink-influxdb2" "influxdb2" => NotCompiled { kind: "influxdb2", feature: "sink-influxdb2" },
         "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
-        "sink-mysql" "mysql" => NotCompiled { kind: "mysql", feature: "sink-mysql" },
+        "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &config.tls),
         "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
         "sink-redis" "redis" => redis::Redis::new(&config.redis, &config.tls),
         "sink-tdengine" "tdengine" => NotCompiled { kind: "tdengine", feature: "sink-tdengine" },

@@ -1,0 +1,256 @@
+//! One connection and its session, and what the server's errors mean.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use mysql_async::{ClientIdentity, Conn, Error, OptsBuilder, ServerError, SslOpts, TxOpts, prelude::Queryable as _};
+use rustls::crypto::ring;
+use tokio::time::timeout;
+
+use crate::config::SinkTlsConfig;
+
+use super::{
+    super::super::{Credentials, SinkError, tls},
+    Settings,
+    layout::{Layout, Row, cut, quoted},
+};
+
+/// How long it may take to connect, with TLS and the choice of the database.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many prepared statements are kept, about ten for each table.
+const STATEMENTS: usize = 256;
+
+/// What a statement takes beside its rows, more than enough.
+const STATEMENT_BYTES: usize = 64 << 10;
+
+/// Times are UTC. What does not fit is refused and not cut. A row that somebody has locked is waited for by less than a call's
+/// deadline, so that the server's answer says why.
+const SESSION: &str = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', innodb_lock_wait_timeout = 5";
+
+/// Unknown database.
+const NO_SUCH_DATABASE: u16 = 1049;
+
+/// The table does not exist.
+const NO_SUCH_TABLE: u16 = 1146;
+
+/// A connection with its database chosen.
+pub(super) struct Connection {
+    pub(super) client: Conn,
+    /// The server's limit for one packet.
+    max_packet: usize,
+}
+
+impl Connection {
+    /// Connects, sets up the session, and makes the database if there is none.
+    pub(super) async fn open(
+        settings: &Settings,
+        tls: Option<&SinkTlsConfig>,
+        credentials: &Credentials,
+    ) -> Result<Self, SinkError> {
+        let options = options(settings, tls, credentials)?;
+        let opening = async {
+            let mut client = Conn::new(options).await.map_err(sink_error)?;
+            use_database(&mut client, &settings.database).await?;
+            let max_packet = client.query_first("SELECT @@max_allowed_packet").await.map_err(sink_error)?;
+            Ok(Self { client, max_packet: max_packet.unwrap_or(1 << 20) })
+        };
+        let late = |_| SinkError::disconnected(format_args!("no connection within {CONNECT_TIMEOUT:?}"));
+        let opened = timeout(CONNECT_TIMEOUT, opening).await.map_err(late).flatten();
+        opened.map_err(|error| {
+            SinkError::disconnected(format_args!("mysql at {}:{}: {error}", settings.host, settings.port))
+        })
+    }
+
+    /// Why the server would not take a row; none if it would. It would close the connection over it.
+    pub(super) fn refuses(&self, row: &Row) -> Option<String> {
+        let most = self.max_packet.saturating_sub(STATEMENT_BYTES);
+        (row.bytes > most).then(|| {
+            format!("the value takes {} bytes, and the server's max_allowed_packet leaves {most}: raise it", row.bytes)
+        })
+    }
+
+    /// Inserts all rows or none.
+    pub(super) async fn insert(
+        &mut self,
+        layout: &dyn Layout,
+        tables: &BTreeMap<String, Vec<Row>>,
+    ) -> mysql_async::Result<()> {
+        let mut transaction = self.client.start_transaction(TxOpts::default()).await?;
+        for (table, rows) in tables {
+            for part in cut(rows) {
+                let values: Vec<_> = part.iter().flat_map(|row| row.values.iter().cloned()).collect();
+                let inserted = transaction.exec_drop(layout.insert(table, part.len()), values).await;
+                match inserted {
+                    Ok(()) => {}
+                    Err(error) if error.is_fatal() => return Err(error),
+                    Err(error) => {
+                        // Left to the next call, the locks would be held until then.
+                        transaction.rollback().await?;
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        transaction.commit().await
+    }
+
+    /// Makes the tables that are missing.
+    pub(super) async fn create(
+        &mut self,
+        layout: &dyn Layout,
+        tables: impl Iterator<Item = &String>,
+    ) -> Result<(), SinkError> {
+        for table in tables {
+            self.client.query_drop(layout.create(table)).await.map_err(sink_error)?;
+        }
+        Ok(())
+    }
+
+    /// Says goodbye. That the server may not hear it does no harm.
+    pub(super) async fn close(self) {
+        drop(self.client.disconnect().await);
+    }
+}
+
+fn options(
+    settings: &Settings,
+    tls: Option<&SinkTlsConfig>,
+    credentials: &Credentials,
+) -> Result<OptsBuilder, SinkError> {
+    let user = Some(settings.user.as_str()).filter(|user| !user.is_empty()).or(credentials.username());
+    let user = user.ok_or_else(|| {
+        SinkError::failed(
+            "no user for mysql: set userName in the manifest, or give a username by sinks.mysql.credentials or \
+             MYSQL_USERNAME",
+        )
+    })?;
+    let tls = tls.map(ssl_options).transpose()?;
+    Ok(OptsBuilder::default()
+        .ip_or_hostname(&settings.host)
+        .tcp_port(settings.port)
+        .user(Some(user))
+        .pass(credentials.password().map(crate::model::Secret::expose))
+        .ssl_opts(tls)
+        // Else a server on the same machine would be spoken to by its unix socket, without TLS.
+        .prefer_socket(false)
+        .stmt_cache_size(STATEMENTS)
+        .init(vec![SESSION]))
+}
+
+fn ssl_options(config: &SinkTlsConfig) -> Result<SslOpts, SinkError> {
+    // The client library takes files only; this tells which of them is wrong, and by which key it was named.
+    tls::client_config(config)?;
+    // It takes the provider of the process, and would panic if there were none. Whoever has set another keeps it.
+    drop(ring::default_provider().install_default());
+    let mut options = SslOpts::default();
+    if !config.ca_file.as_os_str().is_empty() {
+        options = options.with_root_certs(vec![config.ca_file.clone().into()]);
+    }
+    if !config.cert_file.as_os_str().is_empty() {
+        let identity = ClientIdentity::new(config.cert_file.clone().into(), config.key_file.clone().into());
+        options = options.with_client_identity(Some(identity));
+    }
+    Ok(options)
+}
+
+/// Chooses the database, and makes it if there is none. Not by `IF NOT EXISTS`, for which a user needs the right to make it even if
+/// it is there.
+async fn use_database(client: &mut Conn, database: &str) -> Result<(), SinkError> {
+    let quoted = quoted(database);
+    let choose = format!("USE {quoted}");
+    match client.query_drop(&choose).await {
+        Err(Error::Server(error)) if error.code == NO_SUCH_DATABASE => {}
+        chosen => return chosen.map_err(sink_error),
+    }
+    client.query_drop(format!("CREATE DATABASE {quoted} CHARACTER SET utf8mb4")).await.map_err(|error| {
+        let error = sink_error(error);
+        SinkError::failed(format_args!("there is no database {database}, and it cannot be made: {error}"))
+    })?;
+    client.query_drop(choose).await.map_err(sink_error)
+}
+
+/// Whether a statement has failed for want of a table.
+pub(super) fn is_missing_table(error: &Error) -> bool {
+    matches!(error, Error::Server(error) if error.code == NO_SUCH_TABLE)
+}
+
+/// What an error means for the batch.
+pub(super) fn sink_error(error: Error) -> SinkError {
+    let error = match error {
+        Error::Server(error) => error,
+        other => return other.into(),
+    };
+    let message = reason(&error);
+    if is_about_data(&error) {
+        SinkError::rejected(message)
+    } else if error.state.starts_with("08") {
+        SinkError::disconnected(message)
+    } else {
+        SinkError::failed(message)
+    }
+}
+
+/// Whether the same rows would fail again: data exceptions (class 22), constraints (23), and what MySQL tells with a state of
+/// another class. All else is the server's or the operator's fault.
+fn is_about_data(error: &ServerError) -> bool {
+    const CODES: [u16; 9] = [1059, 1103, 1118, 1265, 1300, 1366, 1441, 3819, 4025];
+    error.state.starts_with("22") || error.state.starts_with("23") || CODES.contains(&error.code)
+}
+
+/// The server's words, and the cure where it is not plain.
+fn reason(error: &ServerError) -> String {
+    let said = format!("{} (error {})", error.message, error.code);
+    let cure = match error.code {
+        1045 | 1698 => {
+            "put right the user (userName in the manifest, or username) and the password in the folder \
+             sinks.mysql.credentials or in MYSQL_PASSWORD"
+        }
+        1044 | 1142 | 1143 => "grant the user CREATE, INSERT, UPDATE and SELECT",
+        1054 => "the table is of another layout: name another one by sinks.mysql.table",
+        1290 | 1792 | 1836 => "give the address of the primary server",
+        _ => return said,
+    };
+    format!("{said}: {cure}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server_error(code: u16, state: &str) -> SinkError {
+        sink_error(Error::Server(ServerError { code, state: state.to_owned(), message: "said".to_owned() }))
+    }
+
+    #[test]
+    fn only_what_is_wrong_with_the_data_is_rejected() {
+        for (code, state) in [(1406, "22001"), (1264, "22003"), (1048, "23000"), (1366, "HY000"), (1441, "22008")] {
+            assert!(!server_error(code, state).is_retryable(), "{code}");
+        }
+        for (code, state) in [(1045, "28000"), (1205, "HY000"), (1213, "40001"), (1114, "HY000"), (1290, "HY000")] {
+            let error = server_error(code, state);
+            assert!(error.is_retryable() && !error.is_disconnected(), "{error:?}");
+        }
+        assert!(server_error(1053, "08S01").is_disconnected());
+    }
+
+    #[test]
+    fn a_refusal_comes_with_its_cure() {
+        let error = server_error(1142, "42000").to_string();
+        assert_eq!(error, "said (error 1142): grant the user CREATE, INSERT, UPDATE and SELECT");
+    }
+
+    #[test]
+    fn without_a_user_it_is_said_where_to_name_one() {
+        let mut settings = Settings { host: "m".into(), port: 3306, database: "plant".into(), user: String::new() };
+        let error = options(&settings, None, &Credentials::none()).unwrap_err().to_string();
+        assert!(error.contains("userName") && error.contains("MYSQL_USERNAME"), "{error}");
+        let of_credentials = Credentials::none().with_username("mounted");
+        let user = |settings: &Settings| {
+            let opts = mysql_async::Opts::from(options(settings, None, &of_credentials).unwrap());
+            opts.user().map(str::to_owned)
+        };
+        assert_eq!(user(&settings).as_deref(), Some("mounted"));
+        settings.user = "manifest".to_owned();
+        assert_eq!(user(&settings).as_deref(), Some("manifest"));
+    }
+}

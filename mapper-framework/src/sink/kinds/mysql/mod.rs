@@ -1,0 +1,241 @@
+//! The kind `mysql`: `pushMethod.dbMethod.mysql`, for MySQL and MariaDB.
+//!
+//! | layout | table | columns |
+//! | --- | --- | --- |
+//! | `single`, the default | `device_data`, or `sinks.mysql.table` | `namespace`, `device`, `property`, `ts`, `type`, `value_double`, `value_int`, `value_text`, `unit`, `quality` |
+//! | `property`, as the Go framework has it | `<namespace>/<device>/<property>`, one for each property | `id`, `ts`, `field` |
+//!
+//! - `ts` is when the value was read, in UTC, to the millisecond. Go's tables tell seconds, and local time.
+//! - `value_text` and `field` hold the value as it stands in a twin. `value_double` holds numbers, and 1 and 0 for true and false;
+//!   `value_int` holds integers, true and false exactly; both are NULL for what is no number.
+//! - A record is a row of its property and its time, so that one that is delivered again changes nothing, and of two values in
+//!   the same millisecond the later one stays. Tables that the Go framework has made lack the key for this: there a record that is
+//!   delivered again gets a second row.
+//! - The name of a table has 64 characters at most. A longer one, or one with characters that MySQL does not take, is cut and ends
+//!   in `~` and 16 hexadecimal digits of its SHA-256. On a server that ignores the case of tables (`lower_case_table_names`) two
+//!   properties whose names differ in nothing else share one; use the single layout there.
+//!
+//! The database and the tables are made when they are missed, for which the user needs CREATE; else INSERT, UPDATE and SELECT will
+//! do. A batch is one transaction of prepared statements with many rows each.
+//!
+//! The user is the manifest's `userName`, or the `username` of the credentials. Keys of the config: `sinks.mysql.credentials`,
+//! `layout`, `table`, `tls` (with the certificates of `sinks.tls`).
+
+mod connection;
+mod layout;
+mod property;
+mod single;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use mysql_async::prelude::Queryable as _;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{MysqlLayout, MysqlSinkConfig, SinkTlsConfig},
+    model::{Device, MysqlPush, Property, PushMethod, Value},
+};
+
+use super::super::{
+    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
+};
+use connection::{Connection, is_missing_table, sink_error};
+use layout::{Layout, MAX_NAME, Row};
+use property::TablePerProperty;
+use single::SingleTable;
+
+const KIND: &str = "mysql";
+const DEFAULT_PORT: u16 = 3306;
+const ADDR: &str = "pushMethod.dbMethod.mysql.mysqlClientConfig.addr";
+const DATABASE: &str = "pushMethod.dbMethod.mysql.mysqlClientConfig.database";
+
+/// The kind of sink.
+pub(super) struct Mysql {
+    config: MysqlSinkConfig,
+    tls: SinkTlsConfig,
+}
+
+/// What a connection depends on.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Settings {
+    host: String,
+    port: u16,
+    database: String,
+    /// Empty when the manifest names none.
+    user: String,
+}
+
+impl Mysql {
+    pub(super) fn new(config: &MysqlSinkConfig, tls: &SinkTlsConfig) -> Self {
+        Self { config: config.clone(), tls: tls.clone() }
+    }
+
+    fn route(&self, push: &MysqlPush) -> Result<Route, RouteError> {
+        let length = self.config.table.chars().count();
+        if self.config.layout == MysqlLayout::Single && !(1..=MAX_NAME).contains(&length) {
+            return Err(RouteError::new(
+                "sinks.mysql.table",
+                format_args!("has {length} characters: use 1 to {MAX_NAME}, such as device_data"),
+            ));
+        }
+        Ok(Route::to(Target::new(KIND, &settings(push)?)))
+    }
+
+    fn layout(&self) -> Arc<dyn Layout> {
+        match self.config.layout {
+            MysqlLayout::Single => Arc::new(SingleTable::new(&self.config.table)),
+            MysqlLayout::Property => Arc::new(TablePerProperty),
+        }
+    }
+}
+
+#[async_trait]
+impl SinkKind for Mysql {
+    fn name(&self) -> &str {
+        KIND
+    }
+
+    fn routes(&self, _: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
+        let pushes = property.push_methods().iter().filter_map(|method| match method {
+            PushMethod::Mysql(push) => Some(push),
+            _ => None,
+        });
+        pushes.map(|push| self.route(push)).collect()
+    }
+
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+        let tls = self.config.tls.then_some(&self.tls);
+        let connection = Connection::open(&target.settings()?, tls, credentials).await?;
+        Ok(Box::new(MysqlSink { connection, layout: self.layout() }))
+    }
+}
+
+/// A connection to one database.
+struct MysqlSink {
+    connection: Connection,
+    layout: Arc<dyn Layout>,
+}
+
+#[async_trait]
+impl Sink for MysqlSink {
+    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        let mut outcomes = Outcome::accepted(batch.len());
+        let mut tables = BTreeMap::<_, Vec<_>>::new();
+        for (record, outcome) in batch.iter().zip(&mut outcomes) {
+            let row = Row::new(self.layout.row(record));
+            match self.connection.refuses(&row) {
+                Some(reason) => *outcome = Outcome::Rejected(reason),
+                None => tables.entry(self.layout.table(record)).or_default().push(row),
+            }
+        }
+        let mut inserted = self.connection.insert(&*self.layout, &tables).await;
+        if inserted.as_ref().is_err_and(is_missing_table) {
+            self.connection.create(&*self.layout, tables.keys()).await?;
+            inserted = self.connection.insert(&*self.layout, &tables).await;
+        }
+        inserted.map_err(sink_error)?;
+        Ok(outcomes)
+    }
+
+    async fn health(&mut self) -> Result<(), SinkError> {
+        self.connection.client.ping().await.map_err(sink_error)
+    }
+
+    async fn query(&mut self, query: &Query) -> Result<Vec<Point>, SinkError> {
+        let mut points = Vec::new();
+        for select in self.layout.selects(query) {
+            let rows = match self.connection.client.exec(select.statement, select.values).await {
+                Err(error) if is_missing_table(&error) => continue,
+                rows => rows.map_err(sink_error)?,
+            };
+            points.extend(rows.into_iter().rev().filter_map(|row| point(query, row)));
+        }
+        points.sort_by_key(|point| point.timestamp_ms);
+        points.drain(..points.len().saturating_sub(query.limit()));
+        Ok(points)
+    }
+
+    async fn close(self: Box<Self>) {
+        self.connection.close().await;
+    }
+}
+
+fn settings(push: &MysqlPush) -> Result<Settings, RouteError> {
+    let address = Address::parse(ADDR, &push.addr)?;
+    if !matches!(address.scheme.as_deref(), None | Some("mysql")) {
+        return Err(address.unknown_scheme(ADDR, "mysql, or none"));
+    }
+    if !matches!(address.path.as_str(), "" | "/") {
+        let path = &address.path;
+        return Err(RouteError::new(
+            ADDR,
+            format_args!("{path:?} follows the port: the name of the database belongs into database"),
+        ));
+    }
+    let length = push.database.chars().count();
+    if !(1..=MAX_NAME).contains(&length) {
+        return Err(RouteError::new(
+            DATABASE,
+            format_args!("has {length} characters: name the database, by 1 to {MAX_NAME}"),
+        ));
+    }
+    Ok(Settings {
+        host: address.host,
+        port: address.port.unwrap_or(DEFAULT_PORT),
+        database: push.database.clone(),
+        user: push.user_name.clone(),
+    })
+}
+
+/// The point in a row of a history; none if it is no value of the property's type.
+fn point(query: &Query, (property, text, timestamp_ms): (String, Option<String>, i64)) -> Option<Point> {
+    let series = query.series_of(&property)?;
+    let value = Value::parse(&text?, series.data_type()).ok()?;
+    Some(Point::new(property, value, timestamp_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::DataType;
+
+    use super::*;
+
+    fn push(addr: &str, database: &str) -> MysqlPush {
+        MysqlPush { addr: addr.to_owned(), database: database.to_owned(), user_name: "mapper".to_owned() }
+    }
+
+    #[test]
+    fn an_address_with_and_without_a_scheme_leads_to_the_same_target() {
+        let wanted = Settings { host: "m".into(), port: 3306, database: "plant".into(), user: "mapper".into() };
+        for addr in ["m", "m:3306", "mysql://m", "mysql://m:3306/"] {
+            assert_eq!(settings(&push(addr, "plant")).unwrap(), wanted, "{addr}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_connected_to_is_refused_with_its_field() {
+        let long = "d".repeat(65);
+        for (addr, database, field) in [
+            ("", "plant", ADDR),
+            ("http://m", "plant", ADDR),
+            ("mysql://m/plant", "plant", ADDR),
+            ("m", "", DATABASE),
+            ("m", &long, DATABASE),
+        ] {
+            assert_eq!(settings(&push(addr, database)).unwrap_err().field, field, "{addr} {database}");
+        }
+    }
+
+    #[test]
+    fn a_table_without_a_name_is_refused_where_mysql_is_asked_for() {
+        let config = MysqlSinkConfig { table: String::new(), ..MysqlSinkConfig::default() };
+        let kind = Mysql::new(&config, &SinkTlsConfig::default());
+        let device = Device::builder("boiler").build();
+        let plain = Property::builder("p", DataType::Int);
+        assert_eq!(kind.routes(&device, &plain.clone().build()), Ok(vec![]));
+        let asks = plain.push_methods(vec![PushMethod::Mysql(push("m", "plant"))]).build();
+        let error = kind.routes(&device, &asks).unwrap_err().to_string();
+        assert!(error.starts_with("sinks.mysql.table: ") && error.contains("device_data"), "{error}");
+    }
+}
