@@ -2,6 +2,8 @@
 //! keys of the config, the kind (routes and connecting), the sink (write, health, query, close), and what it writes.
 
 mod not_compiled;
+#[cfg(feature = "sink-tdengine")]
+mod tdengine;
 
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
         "sink-mysql" "mysql" => NotCompiled { kind: "mysql", feature: "sink-mysql" },
         "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
         "sink-redis" "redis" => NotCompiled { kind: "redis", feature: "sink-redis" },
-        "sink-tdengine" "tdengine" => NotCompiled { kind: "tdengine", feature: "sink-tdengine" },
+        "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&config.tls),
     }
 }
 
