@@ -1,1 +1,5 @@
 //! The servers that the sinks write to, each started on a free port with a data folder of its own, and stopped with its test.
+
+mod tdengine_double;
+
+pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};
