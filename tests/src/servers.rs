@@ -2,6 +2,8 @@
 
 mod certificate;
 mod redis;
+mod tdengine_double;
 
 pub use certificate::Certificate;
 pub use redis::{RedisOptions, RedisServer, Reply};
+pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};

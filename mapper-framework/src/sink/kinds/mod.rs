@@ -6,6 +6,8 @@ mod mysql;
 mod not_compiled;
 #[cfg(feature = "sink-redis")]
 mod redis;
+#[cfg(feature = "sink-tdengine")]
+mod tdengine;
 
 use std::sync::Arc;
 
@@ -34,7 +36,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
         "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &config.tls),
         "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
         "sink-redis" "redis" => redis::Redis::new(&config.redis, &config.tls),
-        "sink-tdengine" "tdengine" => NotCompiled { kind: "tdengine", feature: "sink-tdengine" },
+        "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&config.tls),
     }
 }
 

@@ -1,0 +1,118 @@
+//! Why TDengine or the way to it has failed, and what follows.
+
+use std::fmt;
+
+use super::super::super::SinkError;
+
+/// Why a statement has not been executed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// TDengine refuses it. The codes are the lower 16 bits of those in TDengine's `taoserror.h`.
+    Answer { code: u32, message: String },
+    /// The connection is lost, or what comes over it makes no sense.
+    Lost(String),
+    /// Something between TDengine and here refuses it, and has said so in HTTP.
+    Http(SinkError),
+}
+
+impl Failure {
+    /// TDengine's answer. taosAdapter gives the lower bits, other servers the whole code, in which the highest bit is set.
+    pub(super) fn answer(code: i64, message: impl Into<String>) -> Self {
+        let code = u32::try_from(code & 0xffff).expect("16 bits fit");
+        Self::Answer { code, message: message.into() }
+    }
+
+    /// Whether the database or a table is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        let Self::Answer { code, .. } = self else { return false };
+        matches!(
+            code,
+            // From the client: the database is not specified or available, the table does not exist.
+            0x0217 | 0x0218
+            // From the mnode: no supertable; no database selected, dropping, absent.
+            | 0x0362 | 0x036D | 0x0380 | 0x0386 | 0x0388
+            // From the vnode: no table, no supertable.
+            | 0x0618 | 0x061A
+            // From the parser: no table.
+            | 0x2603
+        )
+    }
+
+    /// Whether the user has no right to it: `MND_NO_RIGHTS`, or the parser's `PAR_PERMISSION_DENIED`.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Answer { code: 0x0303 | 0x2644, .. })
+    }
+
+    /// Whether the statement holds something that TDengine will never take. All that is not known to be so may pass: the vnode is
+    /// not ready, the disk is full, the password may be put right.
+    fn is_final(&self) -> bool {
+        let Self::Answer { code, .. } = self else { return false };
+        match code {
+            // Column and tag names that do not exist or do not match: the supertable is not the mapper's own, which is not the
+            // record's fault.
+            0x2602 | 0x260D | 0x260E => false,
+            // The parser could not ask for the table.
+            0x2662 => false,
+            0x2600..=0x26ff => !self.is_missing() && !self.is_denied(),
+            // From the client: an invalid value, a syntax error, too long a statement, a bad length of a tag or a column, a value out
+            // of range.
+            0x0203 | 0x0216 | 0x0219 | 0x021E | 0x021F | 0x0224 => true,
+            // From the vnode: a time that the database does not keep, a bad tag.
+            0x060B | 0x0615 => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer { code, message } => write!(f, "TDengine answers {code:#06x}: {message}"),
+            Self::Lost(message) => f.write_str(message),
+            Self::Http(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<Failure> for SinkError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Lost(message) => Self::disconnected(message),
+            Failure::Http(error) => error,
+            refused if refused.is_final() => Self::rejected(refused),
+            may_pass => Self::failed(may_pass),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: i64) -> SinkError {
+        Failure::answer(code, "why").into()
+    }
+
+    #[test]
+    fn what_lies_in_the_record_is_rejected_and_all_else_may_pass() {
+        for code in [0x2600, 0x2605, 0x2610, 0x2653, 0x060B, 0x0216, 0x0219] {
+            assert!(!error(code).is_retryable(), "{code:#x}");
+        }
+        // A refused password, a full disk, no memory, a vnode that is closed, a leader that restores, a foreign supertable, a right.
+        for code in [0x0357, 0x012B, 0x0102, 0x0503, 0x0914, 0x2602, 0x260D, 0x0303, 0x2644, 0x2603, 0x0388, 0xBEEF] {
+            assert!(error(code).is_retryable() && !error(code).is_disconnected(), "{code:#x}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_the_same_with_and_without_its_highest_bit() {
+        let failure = Failure::answer(-0x7FFF_FC78, "Database not exist");
+        assert!(failure.is_missing());
+        assert_eq!(failure.to_string(), "TDengine answers 0x0388: Database not exist");
+    }
+
+    #[test]
+    fn a_lost_connection_is_opened_anew() {
+        assert!(SinkError::from(Failure::Lost("closed".into())).is_disconnected());
+    }
+}

@@ -1,0 +1,317 @@
+//! `tdengine`: TDengine 3, by taosAdapter, over WebSocket or over REST.
+//!
+//! # Transport
+//!
+//! | `addr` | how |
+//! | --- | --- |
+//! | `host`, `host:port`, `ws://…` | the WebSocket of taosAdapter, by the crate `taos` |
+//! | `http://…`, `https://…` | its REST interface, below a path if the address has one |
+//! | `wss://…` | as `https://`: the WebSocket client's own TLS would not know `sinks.tls`, and one port serves both |
+//!
+//! The port is 6041 unless the address names one. History is read over REST in any case: the rows of a WebSocket come in a binary
+//! form of their own, and the same port serves both.
+//!
+//! # Tables
+//!
+//! The database `dbName` is written in lower case, as TDengine reads a name without quotes. It is made in milliseconds where there
+//! is none; one that exists keeps its precision. It holds a supertable for each type of value:
+//!
+//! | supertable | `value` | holds |
+//! | --- | --- | --- |
+//! | `mapper_int` | `BIGINT` | `INT` |
+//! | `mapper_double` | `DOUBLE` | `FLOAT`, `DOUBLE` |
+//! | `mapper_bool` | `BOOL` | `BOOLEAN` |
+//! | `mapper_text` | `NCHAR(4000)` | `STRING`, and `STREAM` where it is text |
+//! | `mapper_bytes` | `VARCHAR(16000)` | `BYTES`, and `STREAM` where it is bytes: URL-safe base64 without padding, so at most 12,000 bytes |
+//!
+//! Besides `value` there are the columns `ts` and `quality` (`good`, `uncertain` or `bad`), and the tags `namespace`, `device`,
+//! `property`, `model` and `unit`. A record that does not fit is rejected with the reason.
+//!
+//! Each series has a subtable, named `t_` and a hash of its type and all its tags. A property whose unit or model changes so goes on
+//! in another subtable, and what was measured in the old unit keeps it.
+//!
+//! # Delivery
+//!
+//! TDengine keeps one row for a time in a subtable, the one that came last. So a batch that comes again changes nothing, and of two
+//! values of a property in the same millisecond the later one stays. Rows older than the database keeps (`KEEP`, ten years by
+//! default) are rejected.
+//!
+//! A database or a table that has gone is made again once for each batch that misses it. A user without the right to make them
+//! can write where they exist.
+//!
+//! # Config
+//!
+//! `sinks.tdengine.credentials`; without a user or a password TDengine's own defaults hold, `root` and `taosdata`. `sinks.tls` for
+//! `https://` and `wss://`.
+
+mod failure;
+mod rest;
+mod sql;
+mod websocket;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::SinkTlsConfig,
+    model::{Device, Property, PushMethod, TdenginePush},
+};
+
+use super::super::{
+    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
+};
+use failure::Failure;
+use rest::Rest;
+use sql::{Column, Database};
+use websocket::WebSocket;
+
+const NAME: &str = "tdengine";
+
+/// The port of taosAdapter.
+const DEFAULT_PORT: u16 = 6041;
+
+/// What a TDengine that nobody has configured lets in.
+const DEFAULT_USER: (&str, &str) = ("root", "taosdata");
+
+/// The kind of sink that writes to TDengine.
+#[derive(Debug)]
+pub(super) struct Tdengine {
+    tls: SinkTlsConfig,
+}
+
+/// What a target consists of.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Settings {
+    /// With scheme, host and port, and without a slash at the end. `ws` stands for the WebSocket, the others for REST.
+    url: String,
+    database: Database,
+}
+
+impl Tdengine {
+    pub(super) fn new(tls: &SinkTlsConfig) -> Self {
+        Self { tls: tls.clone() }
+    }
+}
+
+#[async_trait]
+impl SinkKind for Tdengine {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn routes(&self, _: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
+        let pushes = property.push_methods().iter().filter_map(|method| match method {
+            PushMethod::Tdengine(push) => Some(push),
+            _ => None,
+        });
+        pushes.map(|push| Ok(Route::to(Target::new(NAME, &Settings::new(push)?)))).collect()
+    }
+
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+        let Settings { url, database } = target.settings()?;
+        let username = credentials.username().unwrap_or(DEFAULT_USER.0);
+        let password = credentials.password().map_or(DEFAULT_USER.1, |password| password.expose());
+        let (rest, exec): (_, Box<dyn Exec>) = if let Some(address) = url.strip_prefix("ws://") {
+            let rest = Rest::new(&self.tls, &format!("http://{address}"), username, password)?;
+            (rest, Box::new(WebSocket::new(address, username, password).await?))
+        } else {
+            let rest = Rest::new(&self.tls, &url, username, password)?;
+            (rest.clone(), Box::new(rest))
+        };
+        let connection = Connection { database, exec, rest };
+        connection.create_schema().await?;
+        Ok(Box::new(connection))
+    }
+}
+
+impl Settings {
+    fn new(push: &TdenginePush) -> Result<Self, RouteError> {
+        const FIELD: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig";
+        let field = format!("{FIELD}.addr");
+        let address = Address::parse(&field, &push.addr)?;
+        let path = address.path.trim_end_matches('/');
+        let scheme = match address.scheme.as_deref() {
+            None | Some("ws") => "ws",
+            Some("http") => "http",
+            Some("https" | "wss") => "https",
+            Some(_) => return Err(address.unknown_scheme(&field, "ws, wss, http or https, or none for ws")),
+        };
+        if path.contains(['?', '#']) {
+            return Err(RouteError::new(field, "has a query: end it after the path"));
+        }
+        if scheme == "ws" && !path.is_empty() {
+            let message = format_args!("has the path {path:?}, and the WebSocket of TDengine has none: use http://");
+            return Err(RouteError::new(field, message));
+        }
+        let database =
+            Database::parse(&push.db_name).map_err(|wrong| RouteError::new(format!("{FIELD}.dbName"), wrong))?;
+        Ok(Self { url: format!("{scheme}://{}{path}", address.host_and_port(DEFAULT_PORT)), database })
+    }
+}
+
+/// The way on which a statement that gives no rows goes to TDengine.
+#[async_trait]
+trait Exec: Send + Sync {
+    async fn exec(&self, sql: &str) -> Result<(), Failure>;
+}
+
+/// A connection to one database. Neither of the two ways has anything to close that dropping does not.
+struct Connection {
+    database: Database,
+    /// For writing.
+    exec: Box<dyn Exec>,
+    /// For reading.
+    rest: Rest,
+}
+
+#[async_trait]
+impl Sink for Connection {
+    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        let sql::Inserts { statements, outcomes } = sql::inserts(&self.database, batch);
+        for statement in &statements {
+            self.insert(statement).await?;
+        }
+        Ok(outcomes)
+    }
+
+    async fn health(&mut self) -> Result<(), SinkError> {
+        Ok(self.exec.exec(sql::HEALTH).await?)
+    }
+
+    async fn query(&mut self, query: &Query) -> Result<Vec<Point>, SinkError> {
+        let mut points = Vec::new();
+        for column in Column::ALL {
+            points.extend(self.points(column, query).await?);
+        }
+        points.sort_by_key(|point| point.timestamp_ms);
+        points.drain(..points.len().saturating_sub(query.limit()));
+        Ok(points)
+    }
+}
+
+impl Connection {
+    /// Executes an `INSERT`, after making what it misses.
+    async fn insert(&self, statement: &str) -> Result<(), SinkError> {
+        match self.exec.exec(statement).await {
+            Err(failure) if failure.is_missing() => {
+                let denied = self.create_schema().await?;
+                self.exec.exec(statement).await.map_err(|failure| match denied {
+                    Some(denied) if failure.is_missing() => SinkError::failed(format_args!(
+                        "{failure}, and the user may not make it ({denied}): make it, or grant the right to"
+                    )),
+                    _ => failure.into(),
+                })
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// Makes the database and the supertables where there are none. A lacking right to do so is no error, as they may exist; it is
+    /// returned.
+    async fn create_schema(&self) -> Result<Option<Failure>, SinkError> {
+        let mut denied = None;
+        for statement in sql::schema(&self.database) {
+            match self.exec.exec(&statement).await {
+                Ok(()) => {}
+                Err(failure) if failure.is_denied() => denied = Some(failure),
+                // A user who may not make the database, and so has no place for the tables.
+                Err(failure) if failure.is_missing() && denied.is_some() => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(denied)
+    }
+
+    /// The points in one supertable, in any order.
+    async fn points(&self, column: Column, query: &Query) -> Result<Vec<Point>, SinkError> {
+        let Some(select) = sql::history(&self.database, column, query) else { return Ok(Vec::new()) };
+        let rows = match self.rest.query(&select).await {
+            Ok(rows) => rows,
+            Err(failure) if failure.is_missing() => return Ok(Vec::new()),
+            Err(failure) => return Err(failure.into()),
+        };
+        let mut points = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (timestamp_ms, value, property) = sql::read_row(column, row)?;
+            let Some(series) = query.series_of(property) else { continue };
+            // A property whose type has changed may have values that the new type has no form for.
+            let Ok(value) = value.conform(series.data_type()) else { continue };
+            points.push(Point::new(property, value, timestamp_ms));
+        }
+        Ok(points)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::DataType;
+
+    use super::*;
+
+    fn settings(addr: &str, db_name: &str) -> Result<(String, String), String> {
+        let push = TdenginePush { addr: addr.into(), db_name: db_name.into() };
+        let settings = Settings::new(&push).map_err(|error| error.to_string())?;
+        Ok((settings.url, settings.database.to_string()))
+    }
+
+    #[test]
+    fn the_scheme_chooses_the_transport() {
+        for (addr, url) in [
+            ("td", "ws://td:6041"),
+            ("127.0.0.1:1", "ws://127.0.0.1:1"),
+            ("WS://td/", "ws://td:6041"),
+            ("[::1]", "ws://[::1]:6041"),
+            ("http://td", "http://td:6041"),
+            ("https://td:443/taos/", "https://td:443/taos"),
+            ("wss://td:443", "https://td:443"),
+        ] {
+            assert_eq!(settings(addr, "plant").map(|it| it.0), Ok(url.to_owned()), "{addr}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_used_is_refused_with_the_cure() {
+        for (addr, cure) in [
+            ("mqtt://td", "use ws, wss, http or https"),
+            ("ws://td/taos", "use http://"),
+            ("http://td?token=1", "end it after the path"),
+            ("root:taosdata@td", "mounted Secret"),
+            ("", "write host:port"),
+        ] {
+            let error = settings(addr, "plant").unwrap_err();
+            assert!(error.contains("TDEngineClientConfig.addr: ") && error.contains(cure), "{addr}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_database_is_named_like_an_identifier_and_in_lower_case() {
+        assert_eq!(settings("td", "Plant_2").map(|it| it.1), Ok("plant_2".to_owned()));
+        for name in ["", "2plant", "pl`ant", "plant.x", "größe", "a-b", "information_schema", &"x".repeat(65)] {
+            let error = settings("td", name).unwrap_err();
+            assert!(error.contains("TDEngineClientConfig.dbName: "), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn properties_with_the_same_address_and_database_share_a_target() {
+        let kind = Tdengine::new(&SinkTlsConfig::default());
+        let device = Device::builder("boiler").build();
+        let routes = |name: &str, addr: &str, db_name: &str| {
+            let push = TdenginePush { addr: addr.into(), db_name: db_name.into() };
+            let property =
+                Property::builder(name, DataType::Int).push_methods(vec![PushMethod::Tdengine(push)]).build();
+            kind.routes(&device, &property).unwrap()
+        };
+        assert_eq!(routes("a", "td", "plant"), routes("b", "ws://td:6041", "PLANT"));
+        assert_ne!(routes("a", "td", "plant"), routes("a", "td", "other"));
+        let none = Property::builder("p", DataType::Int).build();
+        assert_eq!(kind.routes(&device, &none), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_target_shows_where_it_is() {
+        let push = TdenginePush { addr: "td".into(), db_name: "plant".into() };
+        let target = Target::new(NAME, &Settings::new(&push).unwrap());
+        assert_eq!(target.to_string(), r#"tdengine {"database":"plant","url":"ws://td:6041"}"#);
+    }
+}

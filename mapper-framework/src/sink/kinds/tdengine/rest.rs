@@ -1,0 +1,107 @@
+//! The REST interface of taosAdapter: `POST /rest/sql` with a statement as the body.
+
+use async_trait::async_trait;
+use reqwest::Client;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::{config::SinkTlsConfig, model::Secret};
+
+use super::{
+    super::super::{SinkError, web},
+    Exec, Failure,
+};
+
+/// Statements over HTTP. Cloning is cheap, and clones share their connections.
+#[derive(Clone)]
+pub(super) struct Rest {
+    client: Client,
+    url: String,
+    username: String,
+    password: Secret,
+}
+
+impl Rest {
+    /// Below this address, which ends without a slash.
+    ///
+    /// # Errors
+    ///
+    /// A file of the TLS config cannot be used.
+    pub(super) fn new(tls: &SinkTlsConfig, address: &str, username: &str, password: &str) -> Result<Self, SinkError> {
+        let (username, password) = (username.to_owned(), Secret::new(password));
+        Ok(Self { client: web::client(tls)?, url: format!("{address}/rest/sql"), username, password })
+    }
+
+    /// The rows that a statement gives.
+    pub(super) async fn query(&self, sql: &str) -> Result<Vec<Vec<Json>>, Failure> {
+        let request = self.client.post(&self.url).basic_auth(&self.username, Some(self.password.expose()));
+        let response = request.body(sql.to_owned()).send().await.map_err(lost)?;
+        match web::accepted(response).await {
+            Ok(response) => rows(&response.text().await.map_err(lost)?),
+            // With `httpCodeServerError` on, taosAdapter answers with a status, and the same body.
+            Err(refusal) => match rows(&refusal.body) {
+                Err(answer @ Failure::Answer { .. }) => Err(answer),
+                _ => Err(Failure::Http(refusal.into_error())),
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Exec for Rest {
+    async fn exec(&self, sql: &str) -> Result<(), Failure> {
+        self.query(sql).await.map(drop)
+    }
+}
+
+/// The body of an answer. Its status is 200 whatever has become of the statement.
+#[derive(Deserialize)]
+struct Answer {
+    code: i64,
+    #[serde(default)]
+    desc: String,
+    #[serde(default)]
+    data: Vec<Vec<Json>>,
+}
+
+fn rows(body: &str) -> Result<Vec<Vec<Json>>, Failure> {
+    match serde_json::from_str(body) {
+        Ok(Answer { code: 0, data, .. }) => Ok(data),
+        Ok(Answer { code, desc, .. }) => Err(Failure::answer(code, desc)),
+        Err(error) => Err(Failure::Lost(format!("this is no answer of TDengine's REST interface: {error}"))),
+    }
+}
+
+fn lost(error: reqwest::Error) -> Failure {
+    Failure::Lost(SinkError::from(error).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_tells_rows_or_the_error() {
+        let written = rows(r#"{"code":0,"column_meta":[["affected_rows","INT",4]],"data":[[1]],"rows":1}"#);
+        assert_eq!(written.unwrap(), [[Json::from(1)]]);
+        let refused = rows(r#"{"code":9728,"desc":"syntax error near \"x\""}"#).unwrap_err();
+        assert_eq!(refused.to_string(), r#"TDengine answers 0x2600: syntax error near "x""#);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_a_lost_connection() {
+        for body in ["", "<html>", r#"{"status":"succ"}"#] {
+            assert!(SinkError::from(rows(body).unwrap_err()).is_disconnected(), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_password_is_in_no_error() {
+        let rest = Rest::new(&SinkTlsConfig::default(), "http://127.0.0.1:1", "root", "hunter2").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let failure = runtime.block_on(rest.query("SELECT SERVER_STATUS()")).unwrap_err();
+        let shown = format!("{failure} {failure:?}");
+        assert!(SinkError::from(failure).is_disconnected());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
