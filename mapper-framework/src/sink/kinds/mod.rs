@@ -1,6 +1,8 @@
 //! The built-in kinds of sink, one file each, all with the same sections in the same order: the module's docs with the wire and the
 //! keys of the config, the kind (routes and connecting), the sink (write, health, query, close), and what it writes.
 
+#[cfg(feature = "sink-http")]
+mod http;
 mod not_compiled;
 
 use std::sync::Arc;
@@ -24,7 +26,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
     }
     let _ = config;
     kinds! {
-        "sink-http" "http" => NotCompiled { kind: "http", feature: "sink-http" },
+        "sink-http" "http" => http::Http::new(config),
         "sink-influxdb2" "influxdb2" => NotCompiled { kind: "influxdb2", feature: "sink-influxdb2" },
         "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
         "sink-mysql" "mysql" => NotCompiled { kind: "mysql", feature: "sink-mysql" },
