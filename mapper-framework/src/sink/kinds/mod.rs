@@ -3,6 +3,8 @@
 
 #[cfg(feature = "sink-http")]
 mod http;
+#[cfg(feature = "sink-influxdb2")]
+mod influxdb2;
 mod not_compiled;
 
 use std::sync::Arc;
@@ -27,7 +29,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
     let _ = config;
     kinds! {
         "sink-http" "http" => http::Http::new(config),
-        "sink-influxdb2" "influxdb2" => NotCompiled { kind: "influxdb2", feature: "sink-influxdb2" },
+        "sink-influxdb2" "influxdb2" => influxdb2::Influxdb2::new(config),
         "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
         "sink-mysql" "mysql" => NotCompiled { kind: "mysql", feature: "sink-mysql" },
         "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
