@@ -6,6 +6,8 @@ mod http;
 #[cfg(feature = "sink-influxdb2")]
 mod influxdb2;
 mod not_compiled;
+#[cfg(feature = "sink-otel")]
+mod otel;
 
 use std::sync::Arc;
 
@@ -32,7 +34,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
         "sink-influxdb2" "influxdb2" => influxdb2::Influxdb2::new(config),
         "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
         "sink-mysql" "mysql" => NotCompiled { kind: "mysql", feature: "sink-mysql" },
-        "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
+        "sink-otel" "otel" => otel::Otel::new(config),
         "sink-redis" "redis" => NotCompiled { kind: "redis", feature: "sink-redis" },
         "sink-tdengine" "tdengine" => NotCompiled { kind: "tdengine", feature: "sink-tdengine" },
     }
