@@ -54,6 +54,7 @@
 //! | `sinks.mysql.table` | `device_data` | `MAPPER_SINKS__MYSQL__TABLE` | |
 //! | `sinks.mysql.tls` | `false` | `MAPPER_SINKS__MYSQL__TLS` | |
 //! | `sinks.otel.credentials` |  | `MAPPER_SINKS__OTEL__CREDENTIALS` | |
+//! | `sinks.otel.service_name` | the mapper's name | `MAPPER_SINKS__OTEL__SERVICE_NAME` | |
 //! | `sinks.redis.credentials` |  | `MAPPER_SINKS__REDIS__CREDENTIALS` | |
 //! | `sinks.redis.sorted_set` | `true` | `MAPPER_SINKS__REDIS__SORTED_SET` | |
 //! | `sinks.redis.stream` | `false` | `MAPPER_SINKS__REDIS__STREAM` | |

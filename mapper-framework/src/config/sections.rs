@@ -218,6 +218,9 @@ impl Config {
         if self.sinks.mqtt.client_id.is_empty() {
             self.common.name.clone_into(&mut self.sinks.mqtt.client_id);
         }
+        if self.sinks.otel.service_name.is_empty() {
+            self.common.name.clone_into(&mut self.sinks.otel.service_name);
+        }
         if self.spool.dir.as_os_str().is_empty() {
             self.spool.dir = format!("/var/lib/kubeedge/{}/spool", self.common.name.replace('/', "-")).into();
         }

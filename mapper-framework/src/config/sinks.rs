@@ -241,6 +241,8 @@ pub enum MysqlLayout {
 pub struct OtelSinkConfig {
     /// A folder with the file `token`, as a mounted Secret is.
     pub credentials: PathBuf,
+    /// What the metrics name as their `service.name`. Empty, as by default, it becomes the mapper's name.
+    pub service_name: String,
 }
 
 /// `sinks.redis`

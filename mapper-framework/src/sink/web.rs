@@ -1,12 +1,15 @@
-//! HTTP for the sinks that speak it: the client, and what a status means.
+//! HTTP for the sinks that speak it: the client, credentials, and what a status means.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::{Client, Response, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{HeaderValue, LOCATION, RETRY_AFTER},
+};
 
 use crate::config::SinkTlsConfig;
 
-use super::{SinkError, tls};
+use super::{Outcome, SinkError, tls};
 
 /// A client that keeps its connections. It has no deadline of its own: the framework's holds.
 ///
@@ -22,7 +25,46 @@ pub(super) fn client(tls: &SinkTlsConfig) -> Result<Client, SinkError> {
     Ok(client.build()?)
 }
 
-/// The most of an error's body that is told.
+/// The value of an `Authorization` header, which no log shows.
+///
+/// # Errors
+///
+/// The token holds what cannot stand in a header, such as a line break.
+#[allow(dead_code, reason = "which sinks are compiled decides")]
+pub(super) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, SinkError> {
+    let mut value = HeaderValue::try_from(format!("{scheme} {secret}")).map_err(|_| {
+        SinkError::failed("the token holds characters that cannot stand in a header, such as a line break")
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Why no answer has come. It does not repeat the address, whose query may hold what should not be seen.
+#[allow(dead_code, reason = "which sinks are compiled decides")]
+pub(super) fn unanswered(error: reqwest::Error) -> SinkError {
+    if error.is_timeout() {
+        SinkError::disconnected("the server has not answered in time")
+    } else {
+        SinkError::from(error.without_url())
+    }
+}
+
+/// The most of an answer's body that is read where little is expected.
+const MAX_BODY: usize = 64 << 10;
+
+/// The beginning of the body, which is all of it where the server is sane. To read it lets the connection serve the next request.
+/// What is lost on the way is no reason to doubt the status, which has come already.
+pub(super) async fn body(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < MAX_BODY
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body
+}
+
+/// The most of an error's body that is told, in characters.
 const EXCERPT: usize = 300;
 
 /// Why a request was refused, with what the server said.
@@ -31,9 +73,12 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     /// The beginning of the body.
     pub(super) body: String,
+    /// Where a redirection points to.
+    location: Option<String>,
     retry_after: Option<Duration>,
 }
 
+#[allow(dead_code, reason = "which sinks are compiled decides")]
 impl Refusal {
     /// Whether the request itself is refused, so that the same one would be refused again. A refused credential is not the
     /// request's fault: it may be put right.
@@ -49,10 +94,38 @@ impl Refusal {
         !self.status.is_server_error() && !may_pass.contains(&self.status)
     }
 
+    /// Whether what was sent is at fault, and not the address that it was sent to: a part of it may be taken.
+    pub(super) fn is_of_content(&self) -> bool {
+        let of_content = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
+        of_content.contains(&self.status)
+    }
+
+    /// The error of a request that may pass when it is sent again.
+    pub(super) fn into_failure(self) -> SinkError {
+        self.with_pause(SinkError::failed(&self))
+    }
+
     /// The error of a request that may pass when it is sent again, or of one that is refused for good.
     pub(super) fn into_error(self) -> SinkError {
-        let message = self.to_string();
-        let error = if self.is_final() { SinkError::rejected(message) } else { SinkError::failed(message) };
+        let error = if self.is_final() { SinkError::rejected(&self) } else { SinkError::failed(&self) };
+        self.with_pause(error)
+    }
+
+    /// What the refusal comes to for the records of the request. What only the address is to blame for holds for each of them, so
+    /// that they are not sent one by one to hear it again.
+    ///
+    /// # Errors
+    ///
+    /// The request may pass when it is sent again, or in parts.
+    pub(super) fn into_outcomes(self, records: usize) -> Result<Vec<Outcome>, SinkError> {
+        if self.is_final() && !self.is_of_content() {
+            Ok(vec![Outcome::rejected(&self); records])
+        } else {
+            Err(self.into_error())
+        }
+    }
+
+    fn with_pause(&self, error: SinkError) -> SinkError {
         match self.retry_after {
             Some(pause) => error.retry_after(pause),
             None => error,
@@ -63,6 +136,12 @@ impl Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the server answers {}", self.status)?;
+        if let Some(location) = &self.location {
+            return write!(
+                f,
+                ", a redirection to {location}, which is not followed: write that address into the manifest"
+            );
+        }
         if self.body.is_empty() { Ok(()) } else { write!(f, ": {}", self.body) }
     }
 }
@@ -73,13 +152,82 @@ pub(super) async fn accepted(response: Response) -> Result<Response, Refusal> {
     if status.is_success() {
         return Ok(response);
     }
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| seconds(value.to_str().ok()?));
-    let body = response.text().await.unwrap_or_default();
-    let body = body.trim().chars().take(EXCERPT).collect();
-    Err(Refusal { status, body, retry_after })
+    let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let retry_after = text(RETRY_AFTER).and_then(|text| pause(text, SystemTime::now()));
+    let location = text(LOCATION).filter(|_| status.is_redirection()).map(str::to_owned);
+    let body = String::from_utf8_lossy(&body(response).await).trim().chars().take(EXCERPT).collect();
+    Err(Refusal { status, body, location, retry_after })
 }
 
-/// `Retry-After` in seconds. The other form, a date, is rare, and the framework's own pauses do for it.
-fn seconds(text: &str) -> Option<Duration> {
-    text.trim().parse().ok().map(Duration::from_secs)
+/// `Retry-After`, which is a number of seconds or a date. A date that has passed is no pause.
+fn pause(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16) -> Refusal {
+        Refusal {
+            status: StatusCode::from_u16(status).unwrap(),
+            body: "no".to_owned(),
+            location: None,
+            retry_after: Some(Duration::from_secs(7)),
+        }
+    }
+
+    #[test]
+    fn what_may_pass_later_is_tried_again_after_the_pause_that_was_asked_for() {
+        for status in [401, 403, 407, 408, 425, 429, 500, 502, 503, 504] {
+            let error = refusal(status).into_outcomes(3).unwrap_err();
+            assert!(error.is_retryable() && !error.is_disconnected(), "{status}: {error}");
+            assert_eq!(error.pause(), Some(Duration::from_secs(7)), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_the_content_is_to_blame_for_is_split_and_what_the_address_is_to_blame_for_is_not() {
+        for status in [400, 413, 422] {
+            assert!(!refusal(status).into_outcomes(3).unwrap_err().is_retryable(), "{status}");
+        }
+        for status in [301, 304, 404, 405, 410, 415] {
+            let outcomes = refusal(status).into_outcomes(3).unwrap();
+            assert_eq!(outcomes.len(), 3, "{status}");
+            assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Rejected(_))), "{status}: {outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn a_redirection_is_told_with_its_goal_and_the_cure() {
+        let refusal = Refusal { location: Some("https://new.example/".to_owned()), ..refusal(301) };
+        let message = refusal.to_string();
+        assert!(message.contains("https://new.example/") && message.contains("manifest"), "{message}");
+    }
+
+    #[test]
+    fn a_pause_is_given_in_seconds_or_as_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let in_seconds = |text| pause(text, now).map(|pause| pause.as_secs());
+        assert_eq!(in_seconds("120"), Some(120));
+        assert_eq!(in_seconds(" 0 "), Some(0));
+        assert_eq!(in_seconds("Sun, 06 Nov 1994 08:50:07 GMT"), Some(30));
+        assert_eq!(in_seconds("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "it has passed");
+        assert_eq!(in_seconds("soon"), None);
+        assert_eq!(in_seconds("-1"), None);
+    }
+
+    #[test]
+    fn a_token_is_not_shown_and_must_fit_into_a_header() {
+        let header = authorization("Bearer", "hunter2").unwrap();
+        assert_eq!(header, "Bearer hunter2");
+        assert!(!format!("{header:?}").contains("hunter2"));
+        let error = authorization("Bearer", "hunter2\nX-Evil: 1").unwrap_err().to_string();
+        assert!(error.contains("line break") && !error.contains("hunter2"), "{error}");
+    }
 }

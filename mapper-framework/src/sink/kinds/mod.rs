@@ -1,9 +1,15 @@
 //! The built-in kinds of sink, one file each, all with the same sections in the same order: the module's docs with the wire and the
 //! keys of the config, the kind (routes and connecting), the sink (write, health, query, close), and what it writes.
 
+#[cfg(feature = "sink-http")]
+mod http;
+#[cfg(feature = "sink-influxdb2")]
+mod influxdb2;
 #[cfg(feature = "sink-mysql")]
 mod mysql;
 mod not_compiled;
+#[cfg(feature = "sink-otel")]
+mod otel;
 #[cfg(feature = "sink-redis")]
 mod redis;
 #[cfg(feature = "sink-tdengine")]
@@ -30,11 +36,11 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
     }
     let _ = config;
     kinds! {
-        "sink-http" "http" => NotCompiled { kind: "http", feature: "sink-http" },
-        "sink-influxdb2" "influxdb2" => NotCompiled { kind: "influxdb2", feature: "sink-influxdb2" },
+        "sink-http" "http" => http::Http::new(config),
+        "sink-influxdb2" "influxdb2" => influxdb2::Influxdb2::new(config),
         "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
         "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &config.tls),
-        "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
+        "sink-otel" "otel" => otel::Otel::new(config),
         "sink-redis" "redis" => redis::Redis::new(&config.redis, &config.tls),
         "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&config.tls),
     }

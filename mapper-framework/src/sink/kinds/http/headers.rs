@@ -1,0 +1,85 @@
+//! `sinks.http.headers`: one `Name: value` on each line.
+
+use reqwest::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
+
+use super::super::super::RouteError;
+
+const KEY: &str = "sinks.http.headers";
+
+/// Reads the headers. An error names the line and no value, since it may be one that should not be seen.
+pub(super) fn parse(text: &str) -> Result<HeaderMap, RouteError> {
+    let mut headers = HeaderMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let wrong = |message: String| RouteError::new(KEY, format_args!("line {number} {message}"));
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| wrong("is no header: write `Name: value`".to_owned()))?;
+        let name = name.trim();
+        let parsed =
+            HeaderName::try_from(name).map_err(|_| wrong(format!("is no header: {name:?} is not a header's name")))?;
+        if holds_a_credential(&parsed) {
+            return Err(wrong(format!(
+                "holds the header {name}, a credential, which everybody can read in a config: give it to the mapper by \
+                 HTTP_TOKEN, HTTP_USERNAME and HTTP_PASSWORD, or by a mounted Secret (sinks.http.credentials)"
+            )));
+        }
+        if is_ours(&parsed) {
+            return Err(wrong(format!("sets {name}, which the sink sets itself: take it out")));
+        }
+        let value = HeaderValue::try_from(value.trim())
+            .map_err(|_| wrong(format!("gives {name} a value that cannot stand in a header: use visible ASCII")))?;
+        headers.append(parsed, value);
+    }
+    Ok(headers)
+}
+
+/// Names are all that can be told by: what an unknown header is for cannot be.
+fn holds_a_credential(name: &HeaderName) -> bool {
+    let words = ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
+    words.iter().any(|word| name.as_str().contains(word))
+}
+
+fn is_ours(name: &HeaderName) -> bool {
+    [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING].contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_a_header() {
+        let headers = parse("X-Plant: north: 2\r\n\n  x-hall:7  \nX-Plant: south\n").unwrap();
+        let all: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!(all, [("x-plant", "north: 2"), ("x-plant", "south"), ("x-hall", "7")]);
+        assert!(parse("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_malformed_line_is_named_by_its_number() {
+        for line in ["hunter2", ": hunter2", "a b: hunter2", "X-A: hunter2\u{7}"] {
+            let error = parse(&format!("X-Fine: 1\n{line}")).unwrap_err().to_string();
+            assert!(error.starts_with("sinks.http.headers: line 2 "), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_refused_with_the_place_where_it_belongs() {
+        for name in ["Authorization", "proxy-authorization", "Cookie", "X-Auth-Token", "X-API-Key"] {
+            let error = parse(&format!("{name}: hunter2")).unwrap_err().to_string();
+            assert!(error.contains("HTTP_TOKEN") && error.contains("sinks.http.credentials"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_sink_sets_itself_is_refused() {
+        let error = parse("Content-Type: text/plain").unwrap_err().to_string();
+        assert!(error.contains("Content-Type"), "{error}");
+    }
+}

@@ -1,0 +1,220 @@
+//! `otel`: OpenTelemetry collectors, and what else takes OTLP.
+//!
+//! # Wire
+//!
+//! OTLP 1 over HTTP, in protobuf: `POST` of a batch to the manifest's `endpointURL`, as it stands there. Each property is a gauge:
+//!
+//! | part | what |
+//! | --- | --- |
+//! | resource | `service.name` |
+//! | scope | `mapper-framework` and its version |
+//! | metric | named like the property, with its unit and description. What OpenTelemetry allows no name to hold, all but ASCII letters, digits and `_.-/`, becomes `_`; where a name does not begin with a letter, `property_` goes before it |
+//! | attributes of a point | `namespace`, `device`, `model`, `property` (the name as it is) and `quality` |
+//! | value | `INT` as an integer, `FLOAT` and `DOUBLE` as a double, `BOOLEAN` as 0 or 1; a gauge has no place for text and bytes, so that these are rejected |
+//! | time | when the value was read. One before 1970 is rejected |
+//!
+//! | answer | what follows |
+//! | --- | --- |
+//! | 2xx | accepted, as far as `partial_success` does not say otherwise |
+//! | 429, 502, 503, 504 (as OTLP has it), 401, 403, 407 (a credential may be put right), none in time | sent again, no sooner than `Retry-After` asks for |
+//! | 400, 413, 422 | the batch is split until the record that is refused stands alone; that one is rejected |
+//! | any other | all records are rejected: OTLP forbids to send them again |
+//!
+//! A partial success tells how many points were rejected and not which. So the batch is split until that is known, and points that
+//! had been taken are sent again. That changes nothing where a gauge has one value at a time, as in Prometheus; a receiver that
+//! stores each point it is sent will have some twice.
+//!
+//! # Config
+//!
+//! | key | what |
+//! | --- | --- |
+//! | `sinks.otel.service_name` | `service.name`, by default the mapper's name |
+//! | `sinks.otel.credentials` | a folder with `token`, which is sent as `Bearer` |
+//! | `sinks.tls` | certificates for `https://` |
+
+mod metrics;
+
+use async_trait::async_trait;
+use reqwest::{
+    Client, StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
+};
+use tracing::debug;
+
+use crate::{
+    config::{SinkTlsConfig, SinksConfig},
+    model::{Device, Property, PushMethod},
+};
+
+use super::super::{
+    Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address, web,
+};
+
+const NAME: &str = "otel";
+
+/// The kind of sink for `pushMethod.otel`. A target is a URL.
+#[derive(Debug)]
+pub(super) struct Otel {
+    service_name: String,
+    tls: SinkTlsConfig,
+}
+
+impl Otel {
+    pub(super) fn new(config: &SinksConfig) -> Self {
+        let service_name = match config.otel.service_name.as_str() {
+            // What the conventions of OpenTelemetry call a service that nobody has named.
+            "" => "unknown_service",
+            name => name,
+        };
+        Self { service_name: service_name.to_owned(), tls: config.tls.clone() }
+    }
+}
+
+#[async_trait]
+impl SinkKind for Otel {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn routes(&self, _: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
+        let pushes = property.push_methods().iter().filter_map(|method| match method {
+            PushMethod::Otel(push) => Some(push),
+            _ => None,
+        });
+        pushes.map(|push| Ok(Route::to(Target::new(NAME, &url(&push.endpoint_url)?)))).collect()
+    }
+
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+        let url: String = target.settings()?;
+        let url = Url::parse(&url).map_err(|error| SinkError::failed(format_args!("the URL: {error}")))?;
+        let mut headers = HeaderMap::new();
+        if let Some(token) = credentials.token() {
+            headers.insert(AUTHORIZATION, web::authorization("Bearer", token.expose())?);
+        }
+        let client = web::client(&self.tls)?;
+        Ok(Box::new(Collector { client, url, headers, service_name: self.service_name.clone() }))
+    }
+}
+
+/// An address to post to. OTLP has no question but a batch, so that the first write tells whether the collector is there.
+struct Collector {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    service_name: String,
+}
+
+#[async_trait]
+impl Sink for Collector {
+    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        let (request, outcomes) = metrics::encode(&self.service_name, batch);
+        if !outcomes.contains(&Outcome::Accepted) {
+            return Ok(outcomes);
+        }
+        let post = self.client.post(self.url.clone()).headers(self.headers.clone());
+        let response = post.header(CONTENT_TYPE, "application/x-protobuf").body(request).send().await;
+        match web::accepted(response.map_err(web::unanswered)?).await {
+            Ok(response) => taken(&web::body(response).await, outcomes),
+            Err(refusal) => refused(refusal, outcomes),
+        }
+    }
+}
+
+/// What a success comes to, which may be a partial one.
+fn taken(answer: &[u8], outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, SinkError> {
+    // A success in words that nobody understands is a success.
+    let Some(partial) = metrics::decode_partial_success(answer) else { return Ok(outcomes) };
+    let sent = outcomes.iter().filter(|outcome| **outcome == Outcome::Accepted).count();
+    match usize::try_from(partial.rejected).unwrap_or_default() {
+        0 => {
+            debug!(target: "mapper", sink = NAME, warning = partial.message, "the collector warns");
+            Ok(outcomes)
+        }
+        rejected => {
+            let reason = format!("the collector rejects {rejected} of {sent} points: {}", partial.message);
+            if rejected < sent { Err(SinkError::rejected(reason)) } else { Ok(reject_sent(outcomes, &reason)) }
+        }
+    }
+}
+
+fn refused(refusal: web::Refusal, outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, SinkError> {
+    let may_pass = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::BAD_GATEWAY,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::GATEWAY_TIMEOUT,
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    ];
+    if may_pass.contains(&refusal.status) {
+        Err(refusal.into_failure())
+    } else if refusal.is_of_content() {
+        Err(refusal.into_error())
+    } else {
+        Ok(reject_sent(outcomes, &refusal.to_string()))
+    }
+}
+
+/// Rejects what was sent. What was not had a reason of its own.
+fn reject_sent(mut outcomes: Vec<Outcome>, reason: &str) -> Vec<Outcome> {
+    for outcome in outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted) {
+        *outcome = Outcome::rejected(reason);
+    }
+    outcomes
+}
+
+/// The URL of a manifest, with nothing added.
+fn url(text: &str) -> Result<String, RouteError> {
+    const FIELD: &str = "pushMethod.otel.endpointURL";
+    const CURE: &str = "write the whole URL, such as http://collector:4318/v1/metrics";
+    let address = Address::parse(FIELD, text)?;
+    match address.scheme.as_deref() {
+        Some("http" | "https") => {}
+        None => return Err(RouteError::new(FIELD, format_args!("has no scheme: {CURE}"))),
+        Some(_) => return Err(address.unknown_scheme(FIELD, "http:// or https://; OTLP over gRPC is not spoken")),
+    }
+    let url = Url::parse(text.trim()).map_err(|error| RouteError::new(FIELD, format_args!("{error}: {CURE}")))?;
+    Ok(url.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_is_taken_as_it_stands() {
+        for text in ["http://localhost:4318/v1/metrics", "https://collector/otlp/v1/metrics/?tenant=1"] {
+            assert_eq!(url(text).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_with_its_field_and_the_cure() {
+        for (text, part) in [
+            ("", "is empty"),
+            ("collector:4318", "http://collector:4318/v1/metrics"),
+            ("grpc://collector:4317", "gRPC is not spoken"),
+            ("http://user:hunter2@collector:4318", "mounted Secret"),
+            ("http://col^lector", "write the whole URL"),
+        ] {
+            let error = url(text).unwrap_err();
+            assert_eq!(error.field, "pushMethod.otel.endpointURL");
+            assert!(error.message.contains(part) && !error.message.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_success_is_whole_unless_it_says_how_many_points_it_lacks() {
+        let sent = || vec![Outcome::Accepted, Outcome::rejected("text"), Outcome::Accepted];
+        let partial = |rejected| metrics::encode_partial_success(rejected, "no room");
+        assert_eq!(taken(b"", sent()).unwrap(), sent());
+        assert_eq!(taken(b"<html>", sent()).unwrap(), sent());
+        assert_eq!(taken(&partial(0), sent()).unwrap(), sent(), "a warning");
+        let error = taken(&partial(1), sent()).unwrap_err();
+        assert!(!error.is_retryable() && error.to_string().contains("no room"), "{error}");
+        let outcomes = taken(&partial(2), sent()).unwrap();
+        assert_eq!(outcomes[0], Outcome::rejected("the collector rejects 2 of 2 points: no room"));
+        assert_eq!(outcomes[1], Outcome::rejected("text"), "it was not sent");
+    }
+}
