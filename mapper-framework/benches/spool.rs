@@ -1,7 +1,7 @@
 //! How fast the spool takes records and gives them back, next to a bare file that takes the same bytes.
 //!
-//! Run it with `cargo xtask bench spool`. It takes a few seconds, and writes to the folder for temporary files: set `TMPDIR` to measure
-//! another disk.
+//! Run it with `cargo xtask bench spool`. It takes a few seconds, and writes to the folder for temporary files: set `TMPDIR` to
+//! measure another disk.
 //!
 //! The spool is private, and stays so: its sources are compiled into this program, which costs the library neither a feature nor
 //! a public name.

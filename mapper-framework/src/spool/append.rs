@@ -1,8 +1,8 @@
 //! Appends records: in one write for each segment that they go to.
 
-use super::{Appended, FRAME, HEADER, Segment, Spool, SpoolError, TooLarge, Writer, format::push_frame};
-
 use std::io;
+
+use super::{Appended, FRAME, HEADER, Segment, Spool, SpoolError, TooLarge, Writer, format::push_frame};
 
 /// What the buffer of frames keeps when an append is done. It only grows beyond that while a larger batch is written.
 const BUFFER_KEPT: usize = 1 << 20;
@@ -18,8 +18,9 @@ struct Chunk {
 impl Spool {
     /// Stores records behind all others. When it returns they are on disk, as far as the policy asks for it.
     ///
-    /// Each segment that the records go to takes its share wholly or not at all, so a failure leaves none half stored. Should the disk
-    /// refuse even to cut what was half written, then such records may come up after a restart, beside those that their owner kept.
+    /// Each segment that the records go to takes its share wholly or not at all, so a failure leaves none half stored. Should the
+    /// disk refuse even to cut what was half written, then such records may come up after a restart, beside those that their owner
+    /// kept.
     pub(crate) fn append<'a>(&mut self, records: impl IntoIterator<Item = &'a [u8]>) -> Appended {
         let mut appended = Appended::default();
         let stored = self.append_all(records, &mut appended);

@@ -92,7 +92,8 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(Name, u64)>, SpoolError> {
 pub(super) struct Lock(File);
 
 impl Drop for Lock {
-    /// Closing the file would not be enough: a process that is just being started has a copy of it for a moment, and with it the lock.
+    /// Closing the file would not be enough: a process that is just being started has a copy of it for a moment, and with it the
+    /// lock.
     fn drop(&mut self) {
         self.0.unlock().ok();
     }

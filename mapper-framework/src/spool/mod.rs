@@ -1,12 +1,14 @@
 //! What waits on disk: a bounded log of records, first in first out.
 //!
-//! It stores bytes and knows nothing of sinks. It belongs to one owner in one process, and blocks: call it where blocking is allowed.
+//! It stores bytes and knows nothing of sinks. It belongs to one owner in one process, and blocks: call it where blocking is
+//! allowed.
 //!
 //! # Accounting
 //!
-//! Every record that [`Spool::append`] has stored is pending until it is acknowledged, or until it is counted once: as *dropped*, when
-//! it had to make room for newer ones, or as *lost*, when it can no longer be read. Records that were handed out are *leased*: their
-//! owner holds them, so they are neither dropped nor lost with their segment, only handed out no more after a restart. So at any time
+//! Every record that [`Spool::append`] has stored is pending until it is acknowledged, or until it is counted once: as *dropped*,
+//! when it had to make room for newer ones, or as *lost*, when it can no longer be read. Records that were handed out are *leased*:
+//! their owner holds them, so they are neither dropped nor lost with their segment, only handed out no more after a restart. So at
+//! any time
 //!
 //! ```text
 //! pending when opened + stored = acknowledged + dropped + lost + pending (= leased + unread)
@@ -20,12 +22,12 @@
 //! | --- | --- |
 //! | `lock` | locked by whoever has the spool open |
 //! | `cursor` | up to where records are acknowledged |
-//! | `<number>.segment` | records; 20 digits, the oldest has the lowest number, and no number comes twice |
+//! | `<number>.segment` | records; 20 digits, the oldest has the lowest number, and no number of a sound one comes twice |
 //! | `<number>.corrupt` | a segment that was found to be broken, the newest two at most |
 //! | `<number>.unknown` | a segment of another version of the format |
 //!
-//! All of them together stay within [`Options::max_bytes`], counted in bytes and not in blocks of the disk. What is set aside goes first
-//! when room is needed, then the oldest segment. Other files are never touched.
+//! All of them together stay within [`Options::max_bytes`], counted in bytes and not in blocks of the disk. What is set aside goes
+//! first when room is needed, then the oldest segment. Other files are never touched.
 //!
 //! All numbers are little endian; a checksum is the CRC-32 of IEEE 802.3.
 //!
@@ -63,14 +65,15 @@
 //! | a broken record | it and the rest of its segment, which is set aside once what stands before is acknowledged |
 //! | a broken cursor | acknowledged records come again |
 //!
-//! A segment is only ever appended to by the process that made it: what a power loss has left of its end cannot get in the way of new
-//! records, and a cursor that is older or newer than the segments never points into records that it does not mean.
+//! A segment is only ever appended to by the process that made it: what a power loss has left of its end cannot get in the way of
+//! new records, and a cursor that is older or newer than the segments never points into records that it does not mean.
 
 mod append;
 mod cursor;
 mod error;
 mod files;
 mod format;
+mod read;
 mod reader;
 mod recovery;
 mod writer;
@@ -80,9 +83,7 @@ mod tests;
 
 use std::{
     collections::VecDeque,
-    fmt,
-    fs::{self, File},
-    io,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -112,8 +113,8 @@ pub(crate) struct Options {
 pub(crate) struct Recovery {
     /// Records that are pending now.
     pub(crate) pending: u64,
-    /// Bytes at the end of the newest segment that make no record. They are cut: as a rule they were being written when the process
-    /// or the machine ended, and nobody was told that they are stored. A broken size of a record there looks the same.
+    /// Bytes at the end of the newest segment that make no record. They are cut: as a rule they were being written when the
+    /// process or the machine ended, and nobody was told that they are stored. A broken size of a record there looks the same.
     pub(crate) torn_bytes: u64,
     /// Segments with something broken in them.
     pub(crate) corrupt_segments: u64,
@@ -197,24 +198,6 @@ struct Segment {
     is_damaged: bool,
 }
 
-/// How much a batch may still take.
-struct Room {
-    records: usize,
-    bytes: usize,
-}
-
-/// Why reading a segment stopped.
-enum Stop {
-    /// The batch is full.
-    Full,
-    /// The segment holds no more.
-    Exhausted,
-    /// The next record cannot be read, and will never be.
-    Broken,
-    /// The segment cannot be opened now.
-    Refused(SpoolError),
-}
-
 impl Spool {
     /// Opens the spool in a folder, which is made if it is not there.
     ///
@@ -225,7 +208,7 @@ impl Spool {
         make_folder(folder, options.sync)?;
         let lock = files::lock(folder)?;
         let (cursor, memory) = Cursor::load(folder);
-        let mut found = recovery::recover(folder, cursor.position())?;
+        let mut found = recovery::recover(folder, cursor.position(), options.sync)?;
         found.recovery.cursor_lost = memory == Memory::Lost;
         let mut spool = Self {
             folder: folder.to_owned(),
@@ -244,50 +227,6 @@ impl Spool {
         spool.make_room(0, &mut found.recovery.dropped)?;
         found.recovery.pending = spool.pending();
         Ok((spool, found.recovery))
-    }
-
-    /// Hands out the next records, the oldest first. They are leased until [`acknowledge`](Self::acknowledge).
-    ///
-    /// Their payloads have at most `max_bytes` together, but for a first one that is larger. A batch without records means that
-    /// there are none, or that `max_records` is 0. Records that are lost may be counted in a batch without records; there can be more
-    /// behind them only if [`unread`](Self::unread) says so.
-    ///
-    /// # Errors
-    ///
-    /// A segment cannot be opened. Nothing is lost; the next call tries again.
-    pub(crate) fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Batch, SpoolError> {
-        let mut batch = Batch::default();
-        let mut room = Room { records: max_records, bytes: max_bytes };
-        while let Some(at) = self.segments.iter().position(|segment| segment.unread > 0) {
-            match self.read_segment(at, &mut room, &mut batch.records) {
-                Stop::Exhausted => {}
-                Stop::Full => break,
-                Stop::Broken => batch.lost += self.give_up(at),
-                Stop::Refused(error) if batch == Batch::default() => return Err(error),
-                Stop::Refused(_) => break,
-            }
-        }
-        Ok(batch)
-    }
-
-    /// Takes note that all records read so far are done with.
-    ///
-    /// # Errors
-    ///
-    /// It could not be noted on disk. They are done with all the same, but may be handed out again after a restart.
-    pub(crate) fn acknowledge(&mut self) -> Result<(), SpoolError> {
-        self.leased = 0;
-        let done = self.segments.iter().take_while(|segment| segment.unread == 0).count();
-        let next = self.segments.get(done);
-        let position = next.map_or(Position { number: self.next_number, offset: 0 }, |segment| Position {
-            number: segment.number,
-            offset: segment.position,
-        });
-        let mut noted = self.cursor.write(position);
-        for _ in 0..done {
-            noted = noted.and(self.retire_first());
-        }
-        noted
     }
 
     /// Records that are stored and not acknowledged: leased and unread ones.
@@ -323,51 +262,6 @@ impl Spool {
         (self.options.max_bytes.saturating_sub(CURSOR) / SEGMENTS).min(MAX_SEGMENT)
     }
 
-    fn read_segment(&mut self, at: usize, room: &mut Room, records: &mut Vec<Vec<u8>>) -> Stop {
-        let segment = &mut self.segments[at];
-        let reader = match open_reader(&mut self.reader, &self.folder, segment) {
-            Ok(reader) => reader,
-            Err(stop) => return stop,
-        };
-        while segment.unread > 0 {
-            let Ok(len) = reader.peek(segment.end) else { return Stop::Broken };
-            if room.records == 0 || (len > room.bytes && !records.is_empty()) {
-                return Stop::Full;
-            }
-            let mut record = Vec::with_capacity(len);
-            if reader.next(segment.end, &mut record).is_err() {
-                return Stop::Broken;
-            }
-            (room.records, room.bytes) = (room.records - 1, room.bytes.saturating_sub(len));
-            records.push(record);
-            segment.position = reader.position();
-            segment.unread -= 1;
-            self.leased += 1;
-        }
-        Stop::Exhausted
-    }
-
-    /// Ends a segment before its first unread record, and says how many are lost.
-    fn give_up(&mut self, at: usize) -> u64 {
-        let segment = &mut self.segments[at];
-        (segment.end, segment.is_damaged) = (segment.position, true);
-        let number = segment.number;
-        let lost = std::mem::take(&mut segment.unread);
-        self.close(number);
-        lost
-    }
-
-    /// Removes the first segment, or sets it aside: its records are done with.
-    fn retire_first(&mut self) -> Result<(), SpoolError> {
-        let Some(segment) = self.segments.pop_front() else { return Ok(()) };
-        self.close(segment.number);
-        if segment.is_damaged {
-            self.aside.set_aside(segment.number, Kind::Corrupt, segment.bytes)
-        } else {
-            self.aside.dispose(segment.number, segment.bytes)
-        }
-    }
-
     /// Removes files until this many more bytes fit, those set aside before the oldest segments, and counts unread records.
     fn make_room(&mut self, needed: u64, dropped: &mut u64) -> Result<(), SpoolError> {
         while self.bytes_of_segments() + CURSOR + needed > self.options.max_bytes {
@@ -395,21 +289,6 @@ impl fmt::Debug for Spool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spool").field("folder", &self.folder).field("pending", &self.pending()).finish_non_exhaustive()
     }
-}
-
-/// The reader of this segment: the one there is, or a new one in its place.
-fn open_reader<'a>(reader: &'a mut Option<Reader>, folder: &Path, segment: &Segment) -> Result<&'a mut Reader, Stop> {
-    reader.take_if(|reader| reader.number() != segment.number);
-    if reader.is_none() {
-        let path = Name::segment(segment.number).within(folder);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Stop::Broken),
-            Err(error) => return Err(Stop::Refused(SpoolError::on("open", &path)(error))),
-        };
-        *reader = Some(Reader::new(file, segment.number, segment.position).map_err(|_| Stop::Broken)?);
-    }
-    reader.as_mut().ok_or(Stop::Broken)
 }
 
 fn make_folder(folder: &Path, sync: SpoolSync) -> Result<(), SpoolError> {

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::config::SpoolSync;
+
 use super::{
     Aside, Broken, Kind, Name, Position, Reader, Recovery, Segment, SpoolError,
     files::{self, remove},
@@ -23,7 +25,7 @@ pub(super) struct Found {
 }
 
 /// Looks through the segments of a folder from the acknowledged position on, and sets aside what cannot be read.
-pub(super) fn recover(folder: &Path, acknowledged: Position) -> Result<Found, SpoolError> {
+pub(super) fn recover(folder: &Path, acknowledged: Position, sync: SpoolSync) -> Result<Found, SpoolError> {
     let files = files::list(folder)?;
     let newest = files.iter().filter(|(name, _)| name.kind == Kind::Segment).map(|(name, _)| name.number).max();
     let found = Found {
@@ -32,7 +34,7 @@ pub(super) fn recover(folder: &Path, acknowledged: Position) -> Result<Found, Sp
         next_number: acknowledged.number + 1,
         recovery: Recovery::default(),
     };
-    let mut search = Search { folder: folder.to_owned(), acknowledged, newest, found };
+    let mut search = Search { folder: folder.to_owned(), acknowledged, sync, newest, found };
     for (name, bytes) in files {
         match name.kind {
             Kind::Segment => search.take_in(name.number, bytes)?,
@@ -46,6 +48,7 @@ pub(super) fn recover(folder: &Path, acknowledged: Position) -> Result<Found, Sp
 struct Search {
     folder: PathBuf,
     acknowledged: Position,
+    sync: SpoolSync,
     /// The number of the newest segment, the only one that may have been written when the process or the machine ended.
     newest: Option<u64>,
     found: Found,
@@ -93,7 +96,7 @@ impl Search {
             None => {}
             Some(rest) if rest.may_be_torn() && self.newest == Some(number) => {
                 self.found.recovery.torn_bytes += bytes - end;
-                cut(&Name::segment(number).within(&self.folder), end)?;
+                cut(&Name::segment(number).within(&self.folder), end, self.sync)?;
                 segment.bytes = end;
             }
             Some(rest) => {
@@ -182,7 +185,11 @@ impl Rest {
     }
 }
 
-fn cut(path: &Path, end: u64) -> Result<(), SpoolError> {
-    let failed = SpoolError::on("cut", path);
-    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end)).map_err(failed)
+fn cut(path: &Path, end: u64, sync: SpoolSync) -> Result<(), SpoolError> {
+    let cut = || {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(end)?;
+        if sync == SpoolSync::Batch { file.sync_data() } else { Ok(()) }
+    };
+    cut().map_err(SpoolError::on("cut", path))
 }

@@ -99,6 +99,11 @@ impl Writer {
 
     /// Cuts what stands behind `end`.
     pub(super) fn cut(&mut self, end: u64) -> io::Result<()> {
-        self.file.set_len(end)
+        self.file.set_len(end)?;
+        if self.sync == SpoolSync::Batch {
+            // So that no power loss brings it back. On a disk that fails, this is all that can be done.
+            self.file.sync_data().ok();
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! A disk that is full, or that fails.
 
 use std::{
-    io::Write,
+    fs::File,
+    io::{self, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
