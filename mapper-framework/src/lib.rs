@@ -77,7 +77,6 @@ mod mapper;
 pub mod model;
 mod runtime;
 pub mod sink;
-#[allow(dead_code, reason = "its owner is the worker of a sink")]
 mod spool;
 mod telemetry;
 pub mod testing;

@@ -86,6 +86,26 @@ async fn a_desired_value_that_is_edited_reaches_the_device() {
 }
 
 #[tokio::test]
+async fn the_push_methods_that_are_commented_out_can_be_taken_as_they_are() {
+    let folder = copy_of_devices().unwrap();
+    let file = folder.path().join("instance.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, after) = text.split_once("      # pushMethod:").unwrap();
+    let (commented, after) = after.split_once("    - name: heater").unwrap();
+    let taken = commented.replace("\n      # ", "\n      ");
+    fs::write(&file, format!("{before}      pushMethod:{taken}    - name: heater{after}")).unwrap();
+    let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);
+    for kind in ["http", "influxdb2", "mqtt", "mysql", "otel", "redis", "tdengine"] {
+        // Nobody listens there.
+        program.wait_for_line(|line| line.contains(" WARN ") && line.contains(&format!("sink={kind} "))).await;
+    }
+    program.wait_for_line(|line| line.starts_with("twin default/thermometer-1 temperature")).await;
+    program.terminate().await;
+    assert_eq!(program.exit().await.code(), Some(0));
+    assert!(!program.lines().iter().any(|line| line.contains("left out")), "{:?}", program.lines());
+}
+
+#[tokio::test]
 async fn a_broken_manifest_is_named_with_its_line_and_the_rest_goes_on() {
     let folder = copy_of_devices().unwrap();
     let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);

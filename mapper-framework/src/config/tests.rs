@@ -73,8 +73,29 @@ fn a_file_may_set_every_key() {
     assert_eq!(config.driver.call_timeout, Duration::from_millis(2500));
     assert_eq!(config.driver.backoff_max, Duration::from_secs(300));
     assert_eq!((config.report.calls_per_second, config.report.burst), (0.25, 20));
+    let sinks = &config.sinks;
+    assert_eq!((sinks.batch_records, sinks.queue_records), (250, 5_000));
+    assert_eq!(sinks.http.headers, "X-Plant: seven\nX-Hall: 2");
+    assert_eq!((sinks.mqtt.version, sinks.mqtt.client_id.as_str()), (MqttVersion::V5, "node-7"));
+    assert_eq!((sinks.mysql.layout, sinks.mysql.tls), (MysqlLayout::Property, true));
+    assert_eq!((sinks.redis.max_length, sinks.redis.ttl), (1_000, Duration::from_secs(7 * 24 * 3600)));
+    assert_eq!((config.spool.max_bytes, config.spool.sync), (1_000_000, SpoolSync::Never));
+    let unset = leaves(&serde_json::to_value(Config::default()).unwrap());
+    for (key, value) in leaves(&serde_json::to_value(&config).unwrap()) {
+        assert_ne!(unset.get(&key), Some(&value), "{key} is not set by the file");
+    }
     assert_eq!(config.shutdown.grace, Duration::ZERO);
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Json));
+}
+
+/// All values of a config by their keys.
+fn leaves(value: &serde_json::Value) -> std::collections::BTreeMap<String, serde_json::Value> {
+    let Some(section) = value.as_object() else { return [(String::new(), value.clone())].into() };
+    let below = |(key, value): (&String, &serde_json::Value)| {
+        let key = key.clone();
+        leaves(value).into_iter().map(move |(rest, value)| (format!("{key}.{rest}"), value)).collect::<Vec<_>>()
+    };
+    section.iter().flat_map(below).collect()
 }
 
 #[test]
