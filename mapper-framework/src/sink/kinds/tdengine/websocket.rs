@@ -2,6 +2,9 @@
 //!
 //! It is held at 0.11: from 0.12 on, the crate panics on every connection with a current `tokio`. It never recovers once its
 //! connection is closed, so each error of its own, in contrast to an answer of TDengine's, ends the sink's connection.
+//!
+//! A statement takes about 40 ms more than over REST: the client frees each result by a message that has no answer, and what it sends
+//! next waits until that is acknowledged. It also wakes a hundred times a second. Neither can be set.
 
 use async_trait::async_trait;
 use taos::{AsyncQueryable, AsyncTBuilder, Dsn, RawError, Taos, TaosBuilder, taos_query::Address};
