@@ -250,6 +250,21 @@ async fn who_may_not_make_tables_writes_to_those_that_exist_and_is_told_of_those
 }
 
 #[tokio::test]
+async fn a_supertable_that_somebody_else_has_made_rejects_no_record() {
+    let double = TdengineDouble::start();
+    for sql in ["CREATE DATABASE plant", "CREATE STABLE plant.mapper_int (ts TIMESTAMP, v BIGINT) TAGS (x BOOL)"] {
+        double.execute(sql).expect(sql);
+    }
+    let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
+    let mut sink = open(&series).await;
+    let batch = [record(&series, 1_i64, 0)];
+    let error = write(&mut *sink, &batch).await.expect_err("it has other tags");
+    assert!(error.is_retryable() && error.to_string().contains("Invalid column name"), "{error}");
+    double.execute("DROP STABLE plant.mapper_int").expect("dropped");
+    write(&mut *sink, &batch).await.expect("an operator has put it right");
+}
+
+#[tokio::test]
 async fn a_time_is_the_same_in_a_database_that_counts_nanoseconds() {
     let double = TdengineDouble::start();
     double.execute("CREATE DATABASE plant PRECISION 'ns'").expect("created");

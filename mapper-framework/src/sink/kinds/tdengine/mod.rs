@@ -8,8 +8,10 @@
 //! | `http://…`, `https://…` | its REST interface, below a path if the address has one |
 //! | `wss://…` | as `https://`: the WebSocket client's own TLS would not know `sinks.tls`, and one port serves both |
 //!
-//! REST is the faster one, by some 40 ms for each batch. The port is 6041 unless the address names one. History is read over REST in any case: the rows of a WebSocket come in a binary
-//! form of their own, and the same port serves both.
+//! REST is the faster one, by some 40 ms for each batch. The port is 6041 unless the address names one. History is read over REST in
+//! any case: the rows of a WebSocket come in a binary form of their own, and the same port serves both.
+//!
+//! There is no package of TDengine to test against: the tests run against a double, which is as strict about SQL as the real one.
 //!
 //! # Tables
 //!
