@@ -1,7 +1,7 @@
 //! The sink `tdengine` against the double, over both of its transports.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -61,13 +61,13 @@ async fn write(sink: &mut dyn Sink, batch: &[Record]) -> Result<Vec<Outcome>, Si
 }
 
 /// When the records begin: recently, since TDengine refuses what is older than it keeps.
-fn start() -> SystemTime {
+static START: LazyLock<SystemTime> = LazyLock::new(|| {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     UNIX_EPOCH + Duration::from_secs(now - 3600)
-}
+});
 
 fn record(series: &Arc<Series>, value: impl Into<Value>, millis: u64) -> Record {
-    Record::new(Arc::clone(series), value.into(), start() + Duration::from_millis(millis))
+    Record::new(Arc::clone(series), value.into(), *START + Duration::from_millis(millis))
 }
 
 fn rows(double: &TdengineDouble, property: &str) -> Vec<TdengineRow> {
@@ -149,7 +149,7 @@ async fn a_connection_that_is_cut_is_given_up_and_another_one_goes_on() {
     let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
     write(&mut *sink, &[record(&series, 1_i64, 0)]).await.expect("written");
-    double.drop_connections();
+    double.drop_connections().await;
     let batch = [record(&series, 2_i64, 1)];
     let lost = write(&mut *sink, &batch).await.expect_err("the connection is gone");
     assert!(lost.is_disconnected(), "{lost:?}");
@@ -159,6 +159,23 @@ async fn a_connection_that_is_cut_is_given_up_and_another_one_goes_on() {
     let mut sink = open(&series).await;
     write(&mut *sink, &batch).await.expect("written");
     assert_eq!(values(&double, "pressure"), ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_while_nothing_is_written_is_noticed_by_the_next_write() {
+    let double = TdengineDouble::start();
+    let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
+    let mut sink = open(&series).await;
+    write(&mut *sink, &[record(&series, 1_i64, 0)]).await.expect("written");
+    double.drop_connections().await;
+    // While this goes over REST, the client reads the end of its connection.
+    let query = Query::new(vec![Arc::clone(&series)], *START, *START, 10);
+    sink.query(&query).await.expect("answered");
+    let batch = [record(&series, 2_i64, 1)];
+    let before_the_deadline = SinksConfig::default().write_timeout / 2;
+    let written = timeout(before_the_deadline, sink.write(&batch)).await.expect("it does not wait for the deadline");
+    let lost = written.expect_err("the connection is gone");
+    assert!(lost.is_disconnected(), "{lost:?}");
 }
 
 #[tokio::test]
@@ -206,7 +223,8 @@ async fn a_database_and_a_table_that_are_dropped_are_made_again() {
         let double = TdengineDouble::start();
         let series = series(scheme, &double, "pressure", DataType::Int);
         let mut sink = open(&series).await;
-        for (number, drop) in (0_u32..).zip(["DROP DATABASE plant", "DROP STABLE plant.mapper_int"]) {
+        write(&mut *sink, &[record(&series, 0_i64, 0)]).await.expect("written");
+        for (number, drop) in (1_u32..).zip(["DROP DATABASE plant", "DROP STABLE plant.mapper_int"]) {
             double.execute(drop).expect(drop);
             let batch = [record(&series, i64::from(number), number.into())];
             assert_eq!(write(&mut *sink, &batch).await.expect(drop), [Outcome::Accepted], "over {scheme}");
@@ -219,20 +237,31 @@ async fn a_database_and_a_table_that_are_dropped_are_made_again() {
 async fn who_may_not_make_tables_writes_to_those_that_exist_and_is_told_of_those_that_do_not() {
     let double = TdengineDouble::start();
     let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
-    open(&series).await.close().await;
-    double.set_frozen(true);
     let mut sink = open(&series).await;
     let batch = [record(&series, 1_i64, 0)];
     write(&mut *sink, &batch).await.expect("written");
+    double.set_frozen(true);
+    write(&mut *sink, &batch).await.expect("written");
     double.execute("DROP DATABASE plant").expect("dropped");
-    let mut sink = {
-        drop(sink);
-        open(&series).await
-    };
     let error = write(&mut *sink, &batch).await.expect_err("there is no database");
     assert!(error.is_retryable() && error.to_string().contains("the user may not make it"), "{error}");
     double.set_frozen(false);
     write(&mut *sink, &batch).await.expect("written");
+}
+
+#[tokio::test]
+async fn a_supertable_that_somebody_else_has_made_rejects_no_record() {
+    let double = TdengineDouble::start();
+    for sql in ["CREATE DATABASE plant", "CREATE STABLE plant.mapper_int (ts TIMESTAMP, v BIGINT) TAGS (x BOOL)"] {
+        double.execute(sql).expect(sql);
+    }
+    let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
+    let mut sink = open(&series).await;
+    let batch = [record(&series, 1_i64, 0)];
+    let error = write(&mut *sink, &batch).await.expect_err("it has other tags");
+    assert!(error.is_retryable() && error.to_string().contains("Invalid column name"), "{error}");
+    double.execute("DROP STABLE plant.mapper_int").expect("dropped");
+    write(&mut *sink, &batch).await.expect("an operator has put it right");
 }
 
 #[tokio::test]
@@ -308,20 +337,20 @@ async fn a_new_unit_leaves_the_old_values_theirs_and_the_history_whole() {
     write(&mut *sink, &batch).await.expect("written");
     let units: Vec<_> = rows(&double, "pressure").into_iter().map(|row| row.unit).collect();
     assert_eq!(units, ["bar", "psi"]);
-    let query = Query::new(vec![psi], start(), start() + Duration::from_secs(1), 10);
+    let query = Query::new(vec![psi], *START, *START + Duration::from_secs(1), 10);
     let points = sink.query(&query).await.expect("answered");
     let values: Vec<_> = points.into_iter().map(|point| point.value).collect();
     assert_eq!(values, [Value::Double(2.0), Value::Double(29.5)], "in the type that the property has now");
 }
 
 #[tokio::test]
-async fn there_is_no_history_before_there_are_tables() {
+async fn a_database_that_does_not_exist_has_no_history_and_is_not_made_to_have_one() {
     let double = TdengineDouble::start();
     let series = series(REST, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
-    double.execute("DROP DATABASE plant").expect("dropped");
-    let query = Query::new(vec![series], start(), start(), 10);
+    let query = Query::new(vec![series], *START, *START, 10);
     assert_eq!(sink.query(&query).await.expect("answered"), []);
+    double.execute("DROP DATABASE plant").expect_err("it is not there");
 }
 
 /// Text that is made of what SQL could stumble over, and any other.

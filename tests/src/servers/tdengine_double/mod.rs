@@ -75,7 +75,7 @@ struct Shared {
     store: Mutex<Store>,
     password: Mutex<String>,
     hangs: AtomicBool,
-    /// Tells the WebSockets to end.
+    /// Tells the connections by WebSocket to end. Each has a receiver.
     cut: watch::Sender<()>,
 }
 
@@ -126,9 +126,10 @@ impl TdengineDouble {
         self.running = Some(serve(listener, Arc::clone(&self.shared)));
     }
 
-    /// Ends all WebSockets without a word, and goes on to take new ones.
-    pub fn drop_connections(&self) {
+    /// Ends all connections by WebSocket without a word, and goes on to take new ones. Waits until they are gone.
+    pub async fn drop_connections(&self) {
         self.shared.cut.send_replace(());
+        self.shared.cut.closed().await;
     }
 
     /// Sets the password that it lets in from now on.

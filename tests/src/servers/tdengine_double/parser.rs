@@ -455,7 +455,7 @@ mod tests {
     use super::*;
 
     fn code(sql: &str) -> u32 {
-        parse(sql).map(|statement| panic!("{sql} is taken: {statement:?}")).unwrap_or_else(|error| error.code)
+        parse(sql).expect_err(sql).code
     }
 
     #[test]

@@ -89,6 +89,8 @@ async fn talk(mut socket: WebSocket, shared: Arc<Shared>) {
     let mut session = Session { shared, logged_in: false, database: None };
     loop {
         tokio::select! {
+            // A client that writes after the cut gets no answer any more.
+            biased;
             // Dropped without a word, as by a proxy that dies.
             _ = cut.changed() => return,
             more = session.answer_next(&mut socket) => if more.is_none() { return },

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use reqwest::StatusCode;
+
 use super::super::super::SinkError;
 
 /// Why a statement has not been executed.
@@ -11,8 +13,8 @@ pub(super) enum Failure {
     Answer { code: u32, message: String },
     /// The connection is lost, or what comes over it makes no sense.
     Lost(String),
-    /// Something between TDengine and here refuses it, and has said so in HTTP.
-    Http(SinkError),
+    /// Something between TDengine and here refuses it, by HTTP.
+    Http { status: StatusCode, body: String },
 }
 
 impl Failure {
@@ -46,7 +48,12 @@ impl Failure {
     /// Whether the statement holds something that TDengine will never take. All that is not known to be so may pass: the vnode is
     /// not ready, the disk is full, the password may be put right.
     fn is_final(&self) -> bool {
-        let Self::Answer { code, .. } = self else { return false };
+        let code = match self {
+            Self::Answer { code, .. } => code,
+            // What a proxy finds too large is split. It refuses all else without having read it.
+            Self::Http { status, .. } => return *status == StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Lost(_) => return false,
+        };
         match code {
             // Column and tag names that do not exist or do not match: the supertable is not the mapper's own, which is not the
             // record's fault.
@@ -69,7 +76,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Answer { code, message } => write!(f, "TDengine answers {code:#06x}: {message}"),
             Self::Lost(message) => f.write_str(message),
-            Self::Http(error) => error.fmt(f),
+            Self::Http { status, body } => write!(f, "the server answers {status}: {body}"),
         }
     }
 }
@@ -78,9 +85,8 @@ impl From<Failure> for SinkError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Lost(message) => Self::disconnected(message),
-            Failure::Http(error) => error,
-            refused if refused.is_final() => Self::rejected(refused),
-            may_pass => Self::failed(may_pass),
+            failure if failure.is_final() => Self::rejected(failure),
+            failure => Self::failed(failure),
         }
     }
 }
@@ -109,6 +115,17 @@ mod tests {
         let failure = Failure::answer(-0x7FFF_FC78, "Database not exist");
         assert!(failure.is_missing());
         assert_eq!(failure.to_string(), "TDengine answers 0x0388: Database not exist");
+    }
+
+    #[test]
+    fn a_proxy_refuses_no_record_but_what_is_too_large() {
+        let refusal = |status| SinkError::from(Failure::Http { status, body: "why".into() });
+        for status in
+            [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY, StatusCode::UNAUTHORIZED]
+        {
+            assert!(refusal(status).is_retryable(), "{status}");
+        }
+        assert!(!refusal(StatusCode::PAYLOAD_TOO_LARGE).is_retryable(), "it is split");
     }
 
     #[test]

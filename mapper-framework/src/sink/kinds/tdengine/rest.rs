@@ -1,7 +1,7 @@
 //! The REST interface of taosAdapter: `POST /rest/sql` with a statement as the body.
 
 use async_trait::async_trait;
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -36,14 +36,8 @@ impl Rest {
     pub(super) async fn query(&self, sql: &str) -> Result<Vec<Vec<Json>>, Failure> {
         let request = self.client.post(&self.url).basic_auth(&self.username, Some(self.password.expose()));
         let response = request.body(sql.to_owned()).send().await.map_err(lost)?;
-        match web::accepted(response).await {
-            Ok(response) => rows(&response.text().await.map_err(lost)?),
-            // With `httpCodeServerError` on, taosAdapter answers with a status, and the same body.
-            Err(refusal) => match rows(&refusal.body) {
-                Err(answer @ Failure::Answer { .. }) => Err(answer),
-                _ => Err(Failure::Http(refusal.into_error())),
-            },
-        }
+        let status = response.status();
+        read(status, &response.text().await.map_err(lost)?)
     }
 }
 
@@ -54,7 +48,7 @@ impl Exec for Rest {
     }
 }
 
-/// The body of an answer. Its status is 200 whatever has become of the statement.
+/// The body of an answer.
 #[derive(Deserialize)]
 struct Answer {
     code: i64,
@@ -64,10 +58,18 @@ struct Answer {
     data: Vec<Vec<Json>>,
 }
 
-fn rows(body: &str) -> Result<Vec<Vec<Json>>, Failure> {
+/// The most characters of a body that are told when it is no answer.
+const EXCERPT: usize = 300;
+
+/// Reads an answer. taosAdapter gives it with the status 200 whatever has become of the statement, or with another one if its
+/// `httpCodeServerError` is on, and so the body comes first.
+fn read(status: StatusCode, body: &str) -> Result<Vec<Vec<Json>>, Failure> {
     match serde_json::from_str(body) {
         Ok(Answer { code: 0, data, .. }) => Ok(data),
         Ok(Answer { code, desc, .. }) => Err(Failure::answer(code, desc)),
+        Err(_) if !status.is_success() => {
+            Err(Failure::Http { status, body: body.trim().chars().take(EXCERPT).collect() })
+        }
         Err(error) => Err(Failure::Lost(format!("this is no answer of TDengine's REST interface: {error}"))),
     }
 }
@@ -81,18 +83,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_tells_rows_or_the_error() {
-        let written = rows(r#"{"code":0,"column_meta":[["affected_rows","INT",4]],"data":[[1]],"rows":1}"#);
-        assert_eq!(written.unwrap(), [[Json::from(1)]]);
-        let refused = rows(r#"{"code":9728,"desc":"syntax error near \"x\""}"#).unwrap_err();
-        assert_eq!(refused.to_string(), r#"TDengine answers 0x2600: syntax error near "x""#);
+    fn an_answer_tells_rows_or_the_error_whatever_its_status() {
+        let body = r#"{"code":0,"column_meta":[["affected_rows","INT",4]],"data":[[1]],"rows":1}"#;
+        assert_eq!(read(StatusCode::OK, body).unwrap(), [[Json::from(1)]]);
+        for status in [StatusCode::OK, StatusCode::BAD_REQUEST] {
+            let refused = read(status, r#"{"code":9728,"desc":"syntax error near \"x\""}"#).unwrap_err();
+            assert_eq!(refused.to_string(), r#"TDengine answers 0x2600: syntax error near "x""#);
+        }
     }
 
     #[test]
-    fn what_is_no_answer_is_a_lost_connection() {
+    fn what_is_no_answer_is_a_lost_connection_or_the_word_of_a_proxy() {
         for body in ["", "<html>", r#"{"status":"succ"}"#] {
-            assert!(SinkError::from(rows(body).unwrap_err()).is_disconnected(), "{body}");
+            assert!(SinkError::from(read(StatusCode::OK, body).unwrap_err()).is_disconnected(), "{body}");
         }
+        let refused = read(StatusCode::NOT_FOUND, " <html>\n").unwrap_err();
+        assert_eq!(refused.to_string(), "the server answers 404 Not Found: <html>");
     }
 
     #[test]

@@ -279,18 +279,21 @@ pub(super) fn history(database: &Database, column: Column, query: &Query) -> Opt
     ))
 }
 
-/// Reads a row that [`history`] gives: the time, the value and the property.
+/// Reads a row that [`history`] gives: the time, the value and the property. There is no value in a row that somebody else has
+/// written without one.
 ///
 /// # Errors
 ///
 /// It is no such row.
-pub(super) fn read_row(column: Column, row: &[Json]) -> Result<(i64, Value, &str), SinkError> {
-    let strange =
-        || SinkError::failed(format_args!("a row of {} is none of the mapper's: {row:?}", column.supertable()));
-    let [Json::String(time), value, Json::String(property)] = row else { return Err(strange()) };
-    let millis = millis(time).ok_or_else(strange)?;
-    let value = read_value(column, value).ok_or_else(strange)?;
-    Ok((millis, value, property))
+pub(super) fn read_row(column: Column, row: &[Json]) -> Result<(i64, Option<Value>, &str), SinkError> {
+    let read = || {
+        let [Json::String(time), value, Json::String(property)] = row else { return None };
+        Some((millis(time)?, read_value(column, value), property.as_str()))
+    };
+    read().ok_or_else(|| {
+        let supertable = column.supertable();
+        SinkError::failed(format_args!("a row of {supertable} does not begin with a time in UTC, or has no property"))
+    })
 }
 
 fn millis(time: &str) -> Option<i64> {

@@ -16,7 +16,7 @@ const TIME: &str = "'2026-01-02T03:04:05.678Z'";
 
 #[track_caller]
 fn refused(store: &mut Store, sql: &str) -> u32 {
-    store.execute(None, sql).map(|answer| panic!("{sql} is taken: {answer:?}")).unwrap_or_else(|error| error.code)
+    store.execute(None, sql).expect_err(sql).code
 }
 
 fn insert(values: &str) -> String {

@@ -197,13 +197,15 @@ fn a_row_is_read_in_the_type_of_its_supertable() {
         let row = [json!("2023-11-14T22:13:20.5Z"), value, json!("p")];
         read_row(column, &row).map(|(time, value, property)| (time, value, property.to_owned()))
     };
-    let row = |value| (1_700_000_000_500, value, "p".to_owned());
+    let row = |value| (1_700_000_000_500, Some(value), "p".to_owned());
     assert_eq!(read(Column::Int, json!(i64::MAX)).unwrap(), row(Value::Int(i64::MAX)));
     assert_eq!(read(Column::Double, json!(2)).unwrap(), row(Value::Double(2.0)), "a double without a fraction");
     assert_eq!(read(Column::Bool, json!(true)).unwrap(), row(Value::Boolean(true)));
     assert_eq!(read(Column::Text, json!("it's")).unwrap(), row(Value::from("it's")));
     assert_eq!(read(Column::Bytes, json!("AAH-_w")).unwrap(), row(Value::from(vec![0, 1, 254, 255])));
-    let error = read(Column::Int, json!(null)).unwrap_err();
+    assert_eq!(read(Column::Int, json!(null)).unwrap().1, None);
+    let local = [json!("2023-11-14T22:13:20+01:00"), json!(1), json!("p")];
+    let error = read_row(Column::Int, &local).unwrap_err();
     assert!(error.to_string().contains("mapper_int"), "{error}");
 }
 
@@ -231,5 +233,11 @@ proptest! {
     #[test]
     fn a_time_is_read_as_it_was_written(written in 0..=MAX_TIME) {
         prop_assert_eq!(millis(&time(written)), Some(written));
+    }
+
+    #[test]
+    fn a_double_is_read_as_it_was_written(written in proptest::num::f64::NORMAL) {
+        let json = serde_json::from_str(&format!("{written:?}")).unwrap();
+        prop_assert_eq!(read_value(Column::Double, &json), Some(Value::Double(written)));
     }
 }
