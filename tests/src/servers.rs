@@ -1,7 +1,9 @@
 //! The servers that the sinks write to, each started on a free port with a data folder of its own, and stopped with its test.
 
 mod certificate;
+mod mariadb;
 mod redis;
 
 pub use certificate::Certificate;
+pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use redis::{RedisOptions, RedisServer, Reply};

@@ -1,3 +1,4 @@
 //! The sinks against real servers.
 
+mod mysql;
 mod redis;
