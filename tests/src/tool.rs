@@ -41,7 +41,8 @@ pub fn go_client(name: &str) -> Tool {
     Request { tool: "go", variable: GO_CLIENTS, file: Some(name) }.answer()
 }
 
-/// The server of this name: `redis-server`, `mosquitto`, `mariadbd`, `mariadb-install-db` or `victoria-metrics`.
+/// The server of this name: `redis-server`, `mosquitto`, `mariadbd`, `mariadb-install-db` or `victoria-metrics`; or `mariadb`, the
+/// client.
 ///
 /// # Panics
 ///

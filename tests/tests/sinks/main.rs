@@ -1,4 +1,5 @@
 //! The sinks against real servers.
 
+mod mysql;
 mod redis;
 mod tdengine;

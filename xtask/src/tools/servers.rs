@@ -12,10 +12,11 @@ use super::debian;
 use crate::shell;
 
 /// Each program, and the Debian package that brings it.
-const SERVERS: [(&str, &str); 5] = [
+const SERVERS: [(&str, &str); 6] = [
     ("redis-server", "redis-server"),
     ("mosquitto", "mosquitto"),
     ("mariadbd", "mariadb-server"),
+    ("mariadb", "mariadb-client"),
     ("mariadb-install-db", "mariadb-server"),
     ("victoria-metrics", "victoria-metrics"),
 ];

@@ -26,7 +26,7 @@ mod layout;
 mod property;
 mod single;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
@@ -82,10 +82,10 @@ impl Mysql {
         Ok(Route::to(Target::new(KIND, &settings(push)?)))
     }
 
-    fn layout(&self) -> Arc<dyn Layout> {
+    fn layout(&self) -> Box<dyn Layout> {
         match self.config.layout {
-            MysqlLayout::Single => Arc::new(SingleTable::new(&self.config.table)),
-            MysqlLayout::Property => Arc::new(TablePerProperty),
+            MysqlLayout::Single => Box::new(SingleTable::new(&self.config.table)),
+            MysqlLayout::Property => Box::new(TablePerProperty),
         }
     }
 }
@@ -114,7 +114,7 @@ impl SinkKind for Mysql {
 /// A connection to one database.
 struct MysqlSink {
     connection: Connection,
-    layout: Arc<dyn Layout>,
+    layout: Box<dyn Layout>,
 }
 
 #[async_trait]
