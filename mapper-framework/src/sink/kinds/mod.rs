@@ -1,6 +1,8 @@
 //! The built-in kinds of sink, one file each, all with the same sections in the same order: the module's docs with the wire and the
 //! keys of the config, the kind (routes and connecting), the sink (write, health, query, close), and what it writes.
 
+#[cfg(feature = "sink-mqtt")]
+mod mqtt;
 mod not_compiled;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
     kinds! {
         "sink-http" "http" => NotCompiled { kind: "http", feature: "sink-http" },
         "sink-influxdb2" "influxdb2" => NotCompiled { kind: "influxdb2", feature: "sink-influxdb2" },
-        "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
+        "sink-mqtt" "mqtt" => mqtt::Mqtt::new(&config.mqtt, &config.tls),
         "sink-mysql" "mysql" => NotCompiled { kind: "mysql", feature: "sink-mysql" },
         "sink-otel" "otel" => NotCompiled { kind: "otel", feature: "sink-otel" },
         "sink-redis" "redis" => NotCompiled { kind: "redis", feature: "sink-redis" },
