@@ -1,1 +1,3 @@
 //! The sinks against real servers.
+
+mod mqtt;

@@ -4,6 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::sink::Outcome;
 
+/// The most records of QoS 2 on their way. With `max_queued_messages 0`, mosquitto cuts a connection by 3.1.1 that has more of them
+/// than its `max_inflight_messages`, which is 20 unless it is set.
+const WINDOW_OF_QOS_2: usize = 20;
+
 /// The records of a batch on their way: which may be published now, which waits for what, and what each has come to.
 ///
 /// Records are published by QoS, and among those of one QoS in the order of the batch. So the records of one property, which
@@ -43,7 +47,10 @@ impl Flight {
     pub(super) fn next(&mut self) -> Option<usize> {
         let index = *self.order.get(self.next)?;
         let waiting = self.next - self.oldest;
-        let waits = waiting >= self.window || (waiting > 0 && self.qos[index] == 2 && self.oldest_qos() < 2);
+        let waits = match self.qos[index] {
+            2 => waiting >= self.window.min(WINDOW_OF_QOS_2) || (waiting > 0 && self.oldest_qos() < 2),
+            _ => waiting >= self.window,
+        };
         if waits {
             return None;
         }
