@@ -127,7 +127,7 @@ fn configure(options: MosquittoOptions, port: u16, tls_port: u16, certificate: &
     let mut lines = vec!["user root".to_owned(), "log_dest stderr".to_owned(), "log_type all".to_owned()];
     lines.extend(["persistence true".to_owned(), format!("persistence_location {}/", folder.path().display())]);
     // Whatever a subscriber has not read yet is kept.
-    lines.extend(["max_queued_messages 0".to_owned(), options.settings.to_owned()]);
+    lines.extend(["max_queued_messages 1000000".to_owned(), options.settings.to_owned()]);
     if options.password {
         write("passwords", Mosquitto::PASSWORD_FILE);
         lines.extend(["allow_anonymous false".to_owned(), format!("password_file {}", at("passwords").display())]);

@@ -505,7 +505,7 @@ async fn a_refusal_that_the_library_cannot_read_costs_one_record() {
             (0..41).filter(|index| outcomes[*index] == Outcome::Retry).map(|it| batch[it].clone()).collect();
         let Outcome::Rejected(reason) = outcomes.remove(25) else { panic!("it is not rejected: {outcomes:?}") };
         assert!(reason.contains("sinks.mqtt.max_packet_bytes"), "{reason}");
-        assert_eq!(outcomes[..25], Outcome::accepted(25), "the broker answers in order");
+        assert!(!outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_))), "{outcomes:?}");
         let mut sink = open(&config, &series).await;
         assert_eq!(sink.write(&again).await.expect("written"), Outcome::accepted(again.len()));
         let mut arrived = numbers(&subscriber.wait_for(40, |message| message.qos == qos).await);

@@ -11,8 +11,8 @@ const WINDOW_OF_QOS_2: usize = 20;
 /// The records of a batch on their way: which may be published now, which waits for what, and what each has come to.
 ///
 /// Records are published by QoS, and among those of one QoS in the order of the batch. So the records of one property, which
-/// share a route, keep their order, and those of QoS 2 never wait together with others: an acknowledgement that cannot be read then
-/// belongs to the oldest one that waits, since a broker answers in order.
+/// share a route, keep their order, and those of QoS 2 are never on their way together with others. A broker answers in order among
+/// messages of one QoS, so a first answer that cannot be read belongs to the oldest record that has none.
 pub(super) struct Flight {
     /// The indices of the records in the order in which they are published.
     order: Vec<usize>,
@@ -29,8 +29,10 @@ pub(super) struct Flight {
     oldest: usize,
     /// Published and not yet sent, oldest first.
     unsent: VecDeque<usize>,
-    /// Sent and not yet acknowledged, by the id of the packet.
-    unacknowledged: HashMap<u16, usize>,
+    /// Sent and not yet settled, by the id of the packet.
+    unsettled: HashMap<u16, usize>,
+    /// By the index of the record: whether the broker has given the first of the two answers to a message of QoS 2.
+    received: Vec<bool>,
 }
 
 impl Flight {
@@ -38,9 +40,9 @@ impl Flight {
     pub(super) fn new(qos: Vec<u8>, window: usize) -> Self {
         let mut order: Vec<_> = (0..qos.len()).collect();
         order.sort_by_key(|index| qos[*index]);
-        let outcomes = vec![None; qos.len()];
-        let (unsent, unacknowledged) = (VecDeque::with_capacity(window), HashMap::with_capacity(window));
-        Self { order, qos, outcomes, window: window.max(1), next: 0, oldest: 0, unsent, unacknowledged }
+        let (outcomes, received) = (vec![None; qos.len()], vec![false; qos.len()]);
+        let (unsent, unsettled) = (VecDeque::with_capacity(window), HashMap::with_capacity(window));
+        Self { order, qos, outcomes, window: window.max(1), next: 0, oldest: 0, unsent, unsettled, received }
     }
 
     /// The record that is to be published, or settled, now; `None` while others have to be settled first, and at the end.
@@ -70,13 +72,20 @@ impl Flight {
         if id == 0 {
             self.settle(index, Outcome::Accepted);
         } else {
-            self.unacknowledged.insert(id, index);
+            self.unsettled.insert(id, index);
         }
     }
 
-    /// The broker has answered to the packet of this id.
+    /// The broker has the message in the packet of this id, of QoS 2, and will answer once more.
+    pub(super) fn received(&mut self, id: u16) {
+        if let Some(index) = self.unsettled.get(&id) {
+            self.received[*index] = true;
+        }
+    }
+
+    /// The broker has answered for good to the packet of this id.
     pub(super) fn answered(&mut self, id: u16, outcome: Outcome) {
-        if let Some(index) = self.unacknowledged.remove(&id) {
+        if let Some(index) = self.unsettled.remove(&id) {
             self.settle(index, outcome);
         }
     }
@@ -89,13 +98,15 @@ impl Flight {
         }
     }
 
-    /// Settles the oldest record that waits for an acknowledgement. `false` if none does.
+    /// Settles the oldest record to which the broker has not answered at all. `false` if there is none.
     pub(super) fn settle_oldest(&mut self, outcome: Outcome) -> bool {
-        let waits = self.oldest < self.next && self.oldest_qos() > 0;
-        if waits {
-            self.settle(self.order[self.oldest], outcome);
-        }
-        waits
+        let waits = |index: &&usize| {
+            let index = **index;
+            self.qos[index] > 0 && self.outcomes[index].is_none() && !self.received[index]
+        };
+        let Some(index) = self.order[self.oldest..self.next].iter().find(waits).copied() else { return false };
+        self.settle(index, outcome);
+        true
     }
 
     /// Whether all records are settled.
@@ -189,7 +200,19 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_an_id_belongs_to_the_oldest_record_that_waits() {
+    fn a_record_that_has_the_first_of_two_answers_is_not_the_one_that_is_refused() {
+        let mut flight = Flight::new(vec![2; 3], 10);
+        publish(&mut flight);
+        for id in [1, 2, 3] {
+            flight.sent(id);
+        }
+        flight.received(1);
+        assert!(flight.settle_oldest(Outcome::rejected("too large")));
+        assert_eq!(flight.into_outcomes(), [Outcome::Retry, Outcome::rejected("too large"), Outcome::Retry]);
+    }
+
+    #[test]
+    fn an_answer_without_an_id_belongs_to_the_oldest_record_that_has_none() {
         let mut flight = Flight::new(vec![1, 0, 1, 1], 10);
         assert!(!flight.settle_oldest(Outcome::Retry), "nothing is on its way");
         publish(&mut flight);

@@ -140,6 +140,7 @@ impl Sink for MqttSink {
             }
             match self.connection.event().await {
                 Ok(Event::Sent(id)) => flight.sent(id),
+                Ok(Event::Received(id)) => flight.received(id),
                 Ok(Event::Answered(id, outcome)) => flight.answered(id, outcome),
                 // The others come again; the next call finds the connection lost.
                 Err(Loss::Refusal(reason)) if flight.settle_oldest(Outcome::Rejected(reason.clone())) => {

@@ -146,6 +146,8 @@ impl Limits {
 pub(super) enum Event {
     /// The next one, in the order in which they were handed over, is on the wire in a packet of this id, 0 for QoS 0.
     Sent(u16),
+    /// The broker has the message of QoS 2 in the packet of this id, and will answer once more. By MQTT 5 only.
+    Received(u16),
     /// The broker has answered for good to the packet of this id.
     Answered(u16, Outcome),
 }
@@ -155,8 +157,8 @@ pub(super) enum Event {
 pub(super) enum Loss {
     /// For this reason.
     Connection(String),
-    /// The broker has refused a message by a code that the library does not know, which it takes for the end. The broker answers in
-    /// order, so it is the oldest message that waits.
+    /// The broker has refused a message by a code that the library does not know, which it takes for the end. It does not tell which
+    /// message that was.
     Refusal(String),
 }
 

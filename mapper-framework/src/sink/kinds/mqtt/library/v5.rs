@@ -52,7 +52,7 @@ impl Library for V5 {
                 LibraryEvent::Outgoing(Outgoing::Disconnect) => return Ok(None),
                 LibraryEvent::Incoming(Incoming::PubAck(ack)) => (ack.pkid, of_puback(ack.reason)),
                 LibraryEvent::Incoming(Incoming::PubRec(ack)) => match of_pubrec(ack.reason) {
-                    Outcome::Accepted => continue,
+                    Outcome::Accepted => return Ok(Some(Event::Received(ack.pkid))),
                     refused => {
                         self.leaks = true;
                         (ack.pkid, refused)
