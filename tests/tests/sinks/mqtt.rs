@@ -419,6 +419,49 @@ async fn a_broker_that_falls_silent_is_given_up_after_a_ping() {
 }
 
 #[tokio::test]
+async fn a_broker_that_wants_no_keep_alive_is_not_pinged_to_death() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let series = series("p", push(&listener.local_addr().expect("an address").to_string(), "t", 0));
+    let config = config(MqttVersion::V5);
+    let (pinged, is_pinged) = oneshot::channel();
+    let broker = async {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let length = stream.read(&mut [0; 1024]).await.expect("CONNECT");
+        assert!(length > 0, "CONNECT comes first");
+        // CONNACK, with a keep-alive of 0 seconds.
+        stream.write_all(&[0x20, 6, 0, 0, 3, 0x13, 0, 0]).await.expect("CONNACK is sent");
+        let mut packet = [0; 2];
+        stream.read_exact(&mut packet).await.expect("PINGREQ");
+        pinged.send(packet).expect("the test waits");
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.expect("read to its end");
+        rest
+    };
+    let client = async {
+        let mut sink = open(&config, &series).await;
+        assert_eq!(is_pinged.await, Ok([0xC0, 0]));
+        assert_eq!(sink.write(&[record(&series, "x")]).await.expect("written"), Outcome::accepted(1));
+        sink.close().await;
+    };
+    let (rest, ()) = timeout(DEADLINE, async { tokio::join!(broker, client) }).await.expect("in time");
+    assert!(rest.starts_with(&[0x30]) && rest.ends_with(&[0xE0, 0]), "PUBLISH and DISCONNECT, and no other ping");
+}
+
+#[tokio::test]
+async fn a_broker_with_an_ipv6_address_is_found() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else {
+        eprintln!("left out: this machine has no IPv6");
+        return;
+    };
+    let series = series("p", push(&format!("mqtt://{}", listener.local_addr().expect("an address")), "", 1));
+    let (config, nobody) = (config(MqttVersion::V3), Credentials::none());
+    let accept = async { drop(listener.accept().await.expect("a connection")) };
+    let (message, ()) =
+        timeout(DEADLINE, async { tokio::join!(refusal(&config, &series, &nobody), accept) }).await.expect("it comes");
+    assert!(message.starts_with("mqtt://[::1]:"), "{message}");
+}
+
+#[tokio::test]
 async fn a_sink_that_is_closed_takes_leave_of_the_broker() {
     let Some(mut broker) = Mosquitto::start().await else { return };
     let series = series("p", push(&local(&broker), "", 1));

@@ -65,10 +65,10 @@ impl Connection {
     pub(super) async fn close(self) {
         let Self { publisher, events, task, .. } = self;
         if publisher.disconnect().is_ok() {
-            // Kept until then: a task without a receiver ends at its next event.
             // A task that has panicked has cut the connection, which is an end as well.
             drop(task.await);
         }
+        // Until here, since the task would end before its time when nobody listens.
         drop(events);
     }
 }

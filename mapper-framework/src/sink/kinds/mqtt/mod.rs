@@ -51,7 +51,7 @@ use crate::{
 use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, tls};
 use connection::Connection;
 use flight::Flight;
-use library::{Ended, Event, Loss, Message, Settings};
+use library::{Event, Loss, Message, Settings};
 use route::{Broker, Publication};
 
 const NAME: &str = "mqtt";
@@ -128,10 +128,12 @@ impl Sink for MqttSink {
         loop {
             while let Some(index) = flight.next() {
                 match self.message(&batch[index], &publications[index]) {
-                    // Why it has ended stands in the events.
-                    Ok(message) => match self.connection.publish(message) {
-                        Ok(()) | Err(Ended) => flight.published(index),
-                    },
+                    Ok(message) => {
+                        // A connection that has ended tells why in its events.
+                        if self.connection.publish(message).is_ok() {
+                            flight.published(index);
+                        }
+                    }
                     Err(reason) => flight.settle(index, Outcome::Rejected(reason)),
                 }
             }
@@ -189,8 +191,8 @@ mod tests {
 
     use super::*;
 
-    fn mqtt(config: MqttSinkConfig) -> Mqtt {
-        Mqtt::new(&config, &SinkTlsConfig::default())
+    fn mqtt(config: &MqttSinkConfig) -> Mqtt {
+        Mqtt::new(config, &SinkTlsConfig::default())
     }
 
     fn push(topic: &str, qos: u8, retained: bool) -> PushMethod {
@@ -202,7 +204,7 @@ mod tests {
         let property = Property::builder("pressure", DataType::Double).unit("bar").push_methods(push_methods).build();
         let mut device = Device::builder("boiler").build();
         device.id = DeviceId::new("plant", "boiler");
-        let routes = mqtt(MqttSinkConfig::default()).routes(&device, &property).unwrap();
+        let routes = mqtt(&MqttSinkConfig::default()).routes(&device, &property).unwrap();
         let time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         let record = |route| Record::new(Arc::new(Series::new(&device, &property, route)), Value::Double(2.5), time);
         routes.into_iter().map(record).collect()
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_client_id_stays_what_it_is_and_differs_from_broker_to_broker() {
-        let kind = mqtt(MqttSinkConfig { client_id: "edge-node-0017".into(), ..MqttSinkConfig::default() });
+        let kind = mqtt(&MqttSinkConfig { client_id: "edge-node-0017".into(), ..MqttSinkConfig::default() });
         let of = |host: &str| kind.client_id(&Target::new(NAME, &Broker { host: host.into(), port: 1883, tls: false }));
         assert_eq!(of("broker"), "edge-node-0017-d54fc31e", "brokers know it by that");
         assert_eq!(of("broker").len(), 23);
@@ -239,7 +241,7 @@ mod tests {
     #[test]
     fn a_password_without_a_user_name_is_no_way_to_connect_by_3_1_1() {
         let record = &records(vec![push("", 1, false)])[0];
-        let kind = mqtt(MqttSinkConfig::default());
+        let kind = mqtt(&MqttSinkConfig::default());
         let credentials = Credentials::none().with_password("hunter2");
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let error = match runtime.block_on(kind.open(record.series().route().target(), &credentials)) {
