@@ -9,3 +9,7 @@ pub use certificate::Certificate;
 pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use redis::{RedisOptions, RedisServer, Reply};
 pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};
+mod mosquitto;
+mod subscriber;
+pub use mosquitto::{Mosquitto, MosquittoOptions};
+pub use subscriber::{Published, Subscriber};

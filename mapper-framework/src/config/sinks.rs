@@ -171,7 +171,8 @@ pub struct MqttSinkConfig {
     /// Two mappers with the same id at one broker would end each other's connection without end, so on fifty nodes with one broker
     /// give each node its own, such as the node's name.
     pub client_id: String,
-    /// How long the connection may be silent before the broker is asked whether it is still there. By default 30 seconds.
+    /// How long the connection may be silent before the broker is asked whether it is still there. By default 30 seconds; less
+    /// than five are five.
     #[serde(with = "humantime_serde")]
     pub keep_alive: Duration,
     /// The largest packet in bytes. By default 1 MiB. A larger sample is rejected.

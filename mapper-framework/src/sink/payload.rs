@@ -86,3 +86,78 @@ impl Record {
         serde_json::to_vec(&document).expect("a document of strings and numbers has a form in JSON")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Arc,
+        time::{Duration, SystemTime, UNIX_EPOCH},
+    };
+
+    use crate::{
+        model::{DataType, Device, DeviceId, Property, Quality},
+        sink::{Route, Series, Target},
+    };
+
+    use super::*;
+
+    fn record_at(timestamp: SystemTime, unit: &str, data_type: DataType, value: Value) -> Record {
+        let property = Property::builder("p", data_type).unit(unit).build();
+        let mut device = Device::builder("boiler").build();
+        device.id = DeviceId::new("plant", "boiler");
+        let route = Route::to(Target::new("test", &()));
+        Record::new(Arc::new(Series::new(&device, &property, route)), value, timestamp)
+    }
+
+    fn record(data_type: DataType, value: Value) -> Record {
+        record_at(UNIX_EPOCH + Duration::from_millis(1_700_000_000_123), "", data_type, value)
+    }
+
+    /// The document as a golden file holds it, with the end of the line.
+    fn line(document: Vec<u8>) -> String {
+        String::from_utf8(document).unwrap() + "\n"
+    }
+
+    macro_rules! golden {
+        ($name:literal) => {
+            include_str!(concat!("../../tests/golden/payload/", $name, ".json"))
+        };
+    }
+
+    /// Each type, with its document and the one of the Go framework.
+    fn of_all_types() -> [(DataType, Value, &'static str, &'static str); 8] {
+        let text = "it's \"quoted\", a back\\slash and 21 °C\nin two lines";
+        let bytes = || Value::from(vec![0, 1, 254, 255]);
+        [
+            (DataType::Int, Value::Int(-9_007_199_254_740_993), golden!("int"), golden!("go-int")),
+            (DataType::Float, Value::Float(0.1), golden!("float"), golden!("go-float")),
+            (DataType::Double, Value::Double(-1.5e-7), golden!("double"), golden!("go-double")),
+            (DataType::Boolean, Value::Boolean(true), golden!("boolean"), golden!("go-boolean")),
+            (DataType::String, Value::from(text), golden!("string"), golden!("go-string")),
+            (DataType::Bytes, bytes(), golden!("bytes"), golden!("go-bytes")),
+            (DataType::Stream, Value::from("frame-000017.jpg"), golden!("stream"), golden!("go-stream")),
+            (DataType::Stream, bytes(), golden!("stream-of-bytes"), golden!("go-stream-of-bytes")),
+        ]
+    }
+
+    #[test]
+    fn a_value_of_each_type_makes_the_document_of_its_golden_file() {
+        for (data_type, value, golden, _) in of_all_types() {
+            assert_eq!(line(record(data_type, value).to_json()), golden);
+        }
+    }
+
+    #[test]
+    fn a_value_of_each_type_makes_the_document_of_the_go_framework() {
+        for (data_type, value, _, golden) in of_all_types() {
+            assert_eq!(line(record(data_type, value).to_go_json()), golden);
+        }
+    }
+
+    #[test]
+    fn unit_and_quality_stand_in_the_document() {
+        let before = UNIX_EPOCH - Duration::from_millis(1);
+        let record = record_at(before, "°C", DataType::Double, Value::Double(21.5)).with_quality(Quality::Uncertain);
+        assert_eq!(line(record.to_json()), golden!("unit-and-quality"));
+    }
+}

@@ -3,3 +3,4 @@
 mod mysql;
 mod redis;
 mod tdengine;
+mod mqtt;

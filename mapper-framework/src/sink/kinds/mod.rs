@@ -5,6 +5,8 @@
 mod http;
 #[cfg(feature = "sink-influxdb2")]
 mod influxdb2;
+#[cfg(feature = "sink-mqtt")]
+mod mqtt;
 #[cfg(feature = "sink-mysql")]
 mod mysql;
 mod not_compiled;
@@ -38,7 +40,7 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
     kinds! {
         "sink-http" "http" => http::Http::new(config),
         "sink-influxdb2" "influxdb2" => influxdb2::Influxdb2::new(config),
-        "sink-mqtt" "mqtt" => NotCompiled { kind: "mqtt", feature: "sink-mqtt" },
+        "sink-mqtt" "mqtt" => mqtt::Mqtt::new(&config.mqtt, &config.tls),
         "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &config.tls),
         "sink-otel" "otel" => otel::Otel::new(config),
         "sink-redis" "redis" => redis::Redis::new(&config.redis, &config.tls),

@@ -1,0 +1,273 @@
+//! The MQTT library, rumqttc, and all that is known of it: what the sink needs of a library is here, and each version of the
+//! protocol, for which rumqttc has types of their own, is a file. Another library would take the place of this folder.
+//!
+//! What rumqttc does and the sink must not rely on:
+//!
+//! - An event loop that is polled after an error connects again, and then drops what waited, without a word, when the broker does
+//!   not know the session. So nothing is polled after an error: the sink ends, and the records come again.
+//! - It stops when its event loop waits for somebody who waits for it. So requests are handed over without waiting, and the channel
+//!   for them holds all that can be on its way.
+//! - A packet that is larger than its limit costs the connection. So [`Limits::check`] comes first.
+//! - It tells no id when a packet is handed over, but in the event that the packet is sent, in the same order.
+
+mod v3;
+mod v5;
+
+use std::{sync::Arc, time::Duration};
+
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
+
+use crate::{
+    config::MqttVersion,
+    model::Secret,
+    sink::{Outcome, SinkError},
+};
+
+use super::route::Broker;
+
+pub(super) use {v3::V3, v5::V5};
+
+/// The most messages on their way. More do not make it faster, and all are sent again after a loss.
+const WINDOW: u16 = 100;
+
+/// How many requests the library's channel holds: the window, and to disconnect.
+const REQUESTS: usize = WINDOW as usize + 1;
+
+/// The largest packet that the protocol can describe.
+const LARGEST_PACKET: u32 = 268_435_460;
+
+/// What a connection is made from.
+pub(super) struct Settings {
+    pub(super) broker: Broker,
+    /// With TLS only.
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(super) client_id: String,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) keep_alive: Duration,
+    pub(super) max_packet_bytes: u32,
+}
+
+impl Settings {
+    fn transport(&self) -> Transport {
+        match &self.tls {
+            Some(config) => Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(config))),
+            None => Transport::tcp(),
+        }
+    }
+
+    /// User name and password, empty where there is none; `None` if there is neither.
+    fn login(&self) -> Option<(&str, &str)> {
+        let (username, password) = (self.username.as_deref(), self.password.as_ref().map(Secret::expose));
+        (username.is_some() || password.is_some()).then(|| (username.unwrap_or_default(), password.unwrap_or_default()))
+    }
+
+    /// The shortest one that the library takes is five seconds, the longest one that the protocol knows eighteen hours.
+    fn keep_alive(&self) -> Duration {
+        self.keep_alive.clamp(Duration::from_secs(5), Duration::from_secs(u64::from(u16::MAX)))
+    }
+}
+
+/// Small packets are not held back. How long connecting may take is the framework's business: it drops the future.
+fn network_options() -> NetworkOptions {
+    let mut options = NetworkOptions::new();
+    options.set_tcp_nodelay(true);
+    options.set_connection_timeout(FOR_EVER);
+    options
+}
+
+/// An hour: longer than any deadline.
+const FOR_EVER: u64 = 3600;
+
+/// What is published.
+pub(super) struct Message {
+    pub(super) topic: String,
+    pub(super) qos: u8,
+    pub(super) retained: bool,
+    pub(super) payload: Vec<u8>,
+}
+
+/// What a connection can carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// The most messages on their way, at least one.
+    pub(super) window: usize,
+    /// The largest packet, and who sets that limit.
+    packet: (u32, &'static str),
+    max_qos: u8,
+    retain: bool,
+    version: MqttVersion,
+}
+
+impl Limits {
+    /// Those of the config, for a broker that names none.
+    fn new(version: MqttVersion, max_packet_bytes: u32) -> Self {
+        let packet = (max_packet_bytes.min(LARGEST_PACKET), "sinks.mqtt.max_packet_bytes");
+        Self { window: WINDOW.into(), packet, max_qos: 2, retain: true, version }
+    }
+
+    /// Whether a message can be sent at all.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot.
+    pub(super) fn check(&self, message: &Message) -> Result<(), String> {
+        let (size, (limit, whose)) = (self.packet_bytes(message), self.packet);
+        if size > limit as usize {
+            return Err(format!("a packet of {size} bytes is larger than the {limit} of {whose}"));
+        }
+        if message.qos > self.max_qos {
+            return Err(format!("the broker takes no QoS above {}: set pushMethod.mqtt.qos to that", self.max_qos));
+        }
+        if message.retained && !self.retain {
+            return Err("the broker retains nothing: set pushMethod.mqtt.retained to false".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The size of the whole packet, as the largest packet is counted.
+    fn packet_bytes(&self, message: &Message) -> usize {
+        let id = if message.qos > 0 { 2 } else { 0 };
+        // The length of the properties, of which there are none.
+        let properties = usize::from(self.version == MqttVersion::V5);
+        let rest = 2 + message.topic.len() + id + properties + message.payload.len();
+        let bytes_of_length = match rest {
+            0..0x80 => 1,
+            0x80..0x4000 => 2,
+            0x4000..0x20_0000 => 3,
+            _ => 4,
+        };
+        1 + bytes_of_length + rest
+    }
+}
+
+/// What has become of a message that was handed over.
+#[derive(Debug, PartialEq)]
+pub(super) enum Event {
+    /// The next one, in the order in which they were handed over, is on the wire in a packet of this id, 0 for QoS 0.
+    Sent(u16),
+    /// The broker has the message of QoS 2 in the packet of this id, and will answer once more. By MQTT 5 only.
+    Received(u16),
+    /// The broker has answered for good to the packet of this id.
+    Answered(u16, Outcome),
+}
+
+/// Why a connection is no more.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Loss {
+    /// For this reason.
+    Connection(String),
+    /// The broker has refused a message by a code that the library does not know, which it takes for the end. It does not tell which
+    /// message that was.
+    Refusal(String),
+}
+
+impl Loss {
+    /// The error of a batch, or of connecting.
+    pub(super) fn into_error(self, broker: &Broker) -> SinkError {
+        let (Self::Connection(reason) | Self::Refusal(reason)) = self;
+        SinkError::disconnected(format_args!("{broker}: {reason}"))
+    }
+}
+
+/// One version of the protocol: a connection that has to be polled, also while nothing is to be written.
+pub(super) trait Library: Send + Sized + 'static {
+    /// Connects, and gives what messages are handed to, and what the connection carries.
+    fn connect(settings: &Settings) -> impl Future<Output = Result<(Self, Publisher, Limits), Loss>> + Send;
+
+    /// Does what is to be done until something is to be told; `None` when the connection has ended as it was asked to. Not to be
+    /// called after that, or after an error.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Event>, Loss>> + Send;
+}
+
+/// Where messages are handed to a connection. It never waits.
+pub(super) enum Publisher {
+    V3(rumqttc::AsyncClient),
+    V5(rumqttc::v5::AsyncClient),
+}
+
+/// The connection takes nothing any more: it has ended, and tells why in its events.
+#[derive(Debug)]
+pub(super) struct Ended;
+
+impl Publisher {
+    /// Hands over a message. No more than [`Limits::window`] may be on their way.
+    pub(super) fn publish(&self, message: Message) -> Result<(), Ended> {
+        let Message { topic, qos, retained, payload } = message;
+        match self {
+            Self::V3(client) => client.try_publish(topic, v3::qos(qos), retained, payload).map_err(|_| Ended),
+            Self::V5(client) => client.try_publish(topic, v5::qos(qos), retained, payload).map_err(|_| Ended),
+        }
+    }
+
+    /// Asks for the end of the connection, in good order.
+    pub(super) fn disconnect(&self) -> Result<(), Ended> {
+        match self {
+            Self::V3(client) => client.try_disconnect().map_err(|_| Ended),
+            Self::V5(client) => client.try_disconnect().map_err(|_| Ended),
+        }
+    }
+}
+
+/// What connecting has come to when the other side does not answer as it should.
+fn no_answer(version: &str) -> String {
+    format!(
+        "the connection was closed before the broker has answered: does it speak MQTT {version} (sinks.mqtt.version), and does it \
+         want TLS on this port (mqtts://)?"
+    )
+}
+
+/// A certificate that is not trusted, or a client that has none.
+fn no_tls(error: &rumqttc::TlsError) -> String {
+    format!("{error}: a certificate of an authority of your own needs sinks.tls.ca_file")
+}
+
+const REFUSED_LOGIN: &str = "the broker refuses the user name or the password";
+const REFUSED_ID: &str = "the broker refuses the client id: set another or a shorter sinks.mqtt.client_id";
+const REFUSED_VERSION: &str = "the broker does not speak this version of MQTT: set the other one as sinks.mqtt.version";
+const CLOSED: &str = "the broker has closed the connection, as it does when another client comes with the same id \
+                      (sinks.mqtt.client_id)";
+const SILENT: &str = "the broker does not answer to a ping";
+const TAKEN_OVER: &str = "another client has come with the same id: give each mapper its own sinks.mqtt.client_id";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(qos: u8, payload: usize) -> Message {
+        Message { topic: "plant/boiler".into(), qos, retained: false, payload: vec![b'x'; payload] }
+    }
+
+    #[test]
+    fn the_size_of_a_packet_is_what_the_library_makes_of_it() {
+        for qos in 0..=2 {
+            for payload in [0, 1, 108, 109, 110, 111, 112, 113, 114, 16_364, 16_370, 2_097_130, 2_097_140] {
+                let message = message(qos, payload);
+                let mut v3 = rumqttc::Publish::new(&message.topic, v3::qos(qos), message.payload.clone());
+                v3.pkid = u16::from(qos > 0);
+                assert_eq!(Limits::new(MqttVersion::V3, 1).packet_bytes(&message), v3.size(), "{qos} {payload}");
+                let payload_of_v5 = message.payload.clone();
+                let mut v5 =
+                    rumqttc::v5::mqttbytes::v5::Publish::new(&message.topic, v5::qos(qos), payload_of_v5, None);
+                v5.pkid = u16::from(qos > 0);
+                assert_eq!(Limits::new(MqttVersion::V5, 1).packet_bytes(&message), v5.size(), "{qos} {payload}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_sent_is_refused_with_the_reason_and_the_cure() {
+        let limits = Limits { max_qos: 1, retain: false, ..Limits::new(MqttVersion::V3, 100) };
+        assert_eq!(limits.check(&message(1, 80)), Ok(()));
+        let refusal = |message| limits.check(&message).unwrap_err();
+        assert_eq!(
+            refusal(message(1, 83)),
+            "a packet of 101 bytes is larger than the 100 of sinks.mqtt.max_packet_bytes"
+        );
+        assert_eq!(refusal(message(2, 1)), "the broker takes no QoS above 1: set pushMethod.mqtt.qos to that");
+        assert_eq!(
+            refusal(Message { retained: true, ..message(1, 1) }),
+            "the broker retains nothing: set pushMethod.mqtt.retained to false"
+        );
+    }
+}

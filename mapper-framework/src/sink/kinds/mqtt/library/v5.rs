@@ -1,0 +1,283 @@
+//! MQTT 5.
+
+use std::iter;
+
+use rumqttc::Outgoing;
+use rumqttc::v5::{
+    AsyncClient, ConnectionError, Event as LibraryEvent, EventLoop, Incoming, MqttOptions, StateError,
+    mqttbytes::{
+        Error as PacketError, QoS,
+        v5::{ConnAck, ConnectReturnCode, DisconnectReasonCode, PubAckReason, PubCompReason, PubRecReason},
+    },
+};
+
+use crate::{config::MqttVersion, sink::Outcome};
+
+use super::{Event, Library, Limits, Loss, Publisher, Settings};
+
+/// A connection by MQTT 5, whose answers say why a message is refused.
+pub(in super::super) struct V5 {
+    event_loop: EventLoop,
+    /// Set by the first error, after which the event loop is not polled again.
+    loss: Option<Loss>,
+    /// How many packets with an id wait for their last answer.
+    waiting: usize,
+    /// Whether the library has forgotten to make room for another message.
+    leaks: bool,
+}
+
+impl Library for V5 {
+    async fn connect(settings: &Settings) -> Result<(Self, Publisher, Limits), Loss> {
+        let (client, mut event_loop) = AsyncClient::new(options(settings), super::REQUESTS);
+        // The first poll connects.
+        let first = event_loop.poll().await.map_err(|error| Loss::Connection(refusal(error)))?;
+        let LibraryEvent::Incoming(Incoming::ConnAck(answer)) = first else {
+            return Err(Loss::Connection(format!("the broker answers to CONNECT by {first:?}")));
+        };
+        // A broker that wants no keep-alive says 0, of which the library makes a ping after the other.
+        if event_loop.options.keep_alive().is_zero() {
+            event_loop.options.set_keep_alive(settings.keep_alive());
+        }
+        let limits = limits(settings.max_packet_bytes, &answer);
+        Ok((Self { event_loop, loss: None, waiting: 0, leaks: false }, Publisher::V5(client), limits))
+    }
+
+    async fn next(&mut self) -> Result<Option<Event>, Loss> {
+        loop {
+            let (id, outcome) = match self.poll().await? {
+                LibraryEvent::Outgoing(Outgoing::Publish(id)) => {
+                    self.waiting += usize::from(id > 0);
+                    return Ok(Some(Event::Sent(id)));
+                }
+                LibraryEvent::Outgoing(Outgoing::Disconnect) => return Ok(None),
+                LibraryEvent::Incoming(Incoming::PubAck(ack)) => (ack.pkid, of_puback(ack.reason)),
+                LibraryEvent::Incoming(Incoming::PubRec(ack)) => match of_pubrec(ack.reason) {
+                    Outcome::Accepted => return Ok(Some(Event::Received(ack.pkid))),
+                    refused => {
+                        self.leaks = true;
+                        (ack.pkid, refused)
+                    }
+                },
+                LibraryEvent::Incoming(Incoming::PubComp(ack)) => {
+                    self.leaks |= ack.reason != PubCompReason::Success;
+                    // It was accepted by the packet before this one already.
+                    (ack.pkid, Outcome::Accepted)
+                }
+                _ => continue,
+            };
+            self.answered();
+            return Ok(Some(Event::Answered(id, outcome)));
+        }
+    }
+}
+
+impl V5 {
+    /// The next event. After an error come those that the broker had sent before, and then the loss.
+    async fn poll(&mut self) -> Result<LibraryEvent, Loss> {
+        let loss = match self.loss.take() {
+            Some(loss) => loss,
+            None => match self.event_loop.poll().await {
+                Ok(event) => return Ok(event),
+                Err(error) => loss(error),
+            },
+        };
+        // Events of what was to be sent lie there as well, whether or not it was.
+        let events = &mut self.event_loop.state.events;
+        match iter::from_fn(|| events.pop_front()).find(|event| matches!(event, LibraryEvent::Incoming(_))) {
+            Some(event) => {
+                self.loss = Some(loss);
+                Ok(event)
+            }
+            None => Err(loss),
+        }
+    }
+
+    /// Counts an answer. The library does not count one that refuses a message of QoS 2, so that there would be room for fewer and
+    /// fewer. While nothing waits, its state can be cleaned of that.
+    fn answered(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
+        if self.waiting == 0 && std::mem::take(&mut self.leaks) {
+            self.event_loop.state.clean();
+        }
+    }
+}
+
+fn options(settings: &Settings) -> MqttOptions {
+    let mut options = MqttOptions::new(&settings.client_id, &settings.broker.host, settings.broker.port);
+    options.set_transport(settings.transport()).set_keep_alive(settings.keep_alive()).set_clean_start(true);
+    options.set_network_options(super::network_options()).set_connection_timeout(super::FOR_EVER);
+    options.set_outgoing_inflight_upper_limit(super::WINDOW);
+    if let Some((username, password)) = settings.login() {
+        options.set_credentials(username, password);
+    }
+    options
+}
+
+pub(super) fn qos(level: u8) -> QoS {
+    match level {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
+}
+
+/// What the broker says that it takes, within what the config says.
+fn limits(max_packet_bytes: u32, answer: &ConnAck) -> Limits {
+    let mut limits = Limits::new(MqttVersion::V5, max_packet_bytes);
+    let Some(says) = &answer.properties else { return limits };
+    if let Some(most) = says.receive_max {
+        limits.window = limits.window.min(most.max(1).into());
+    }
+    if let Some(largest) = says.max_packet_size
+        && largest < limits.packet.0
+    {
+        limits.packet = (largest, "the broker");
+    }
+    limits.max_qos = says.max_qos.unwrap_or(limits.max_qos);
+    limits.retain = says.retain_available.is_none_or(|available| available > 0);
+    limits
+}
+
+/// What an answer comes to: the reasons for PUBACK and PUBREC are the same, in two types.
+macro_rules! outcome {
+    ($type:ident, $reason:expr) => {
+        match $reason {
+            $type::Success | $type::NoMatchingSubscribers => Outcome::Accepted,
+            $type::NotAuthorized => Outcome::rejected("the broker does not let the client publish to this topic"),
+            $type::TopicNameInvalid => Outcome::rejected("the broker does not accept the topic"),
+            $type::PayloadFormatInvalid => Outcome::rejected("the broker does not accept the payload"),
+            // These pass, or nobody knows whether they do.
+            $type::UnspecifiedError
+            | $type::ImplementationSpecificError
+            | $type::PacketIdentifierInUse
+            | $type::QuotaExceeded => Outcome::Retry,
+        }
+    };
+}
+
+fn of_puback(reason: PubAckReason) -> Outcome {
+    outcome!(PubAckReason, reason)
+}
+
+fn of_pubrec(reason: PubRecReason) -> Outcome {
+    outcome!(PubRecReason, reason)
+}
+
+/// Why the connection was not made.
+fn refusal(error: ConnectionError) -> String {
+    let code = match error {
+        ConnectionError::ConnectionRefused(code) => code,
+        ConnectionError::MqttState(StateError::ConnectionAborted) => return super::no_answer("5"),
+        ConnectionError::Tls(error) => return super::no_tls(&error),
+        error => return error.to_string(),
+    };
+    match code {
+        // The broker says the one or the other of a wrong password.
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => super::REFUSED_LOGIN.to_owned(),
+        ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => super::REFUSED_ID.to_owned(),
+        ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
+            super::REFUSED_VERSION.to_owned()
+        }
+        code => format!("the broker refuses the connection: {code:?}"),
+    }
+}
+
+/// Why the connection is no more.
+fn loss(error: ConnectionError) -> Loss {
+    match error {
+        ConnectionError::MqttState(StateError::ConnectionAborted) => Loss::Connection(super::CLOSED.to_owned()),
+        ConnectionError::MqttState(StateError::AwaitPingResp) => Loss::Connection(super::SILENT.to_owned()),
+        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
+            Loss::Connection(match reason_code {
+                DisconnectReasonCode::SessionTakenOver => super::TAKEN_OVER.to_owned(),
+                code => format!("the broker ends the connection: {code:?}"),
+            })
+        }
+        // The library's name for any code that it does not know.
+        ConnectionError::MqttState(StateError::Deserialization(PacketError::InvalidConnectReturnCode(code))) => {
+            Loss::Refusal(match code {
+                0x95 => {
+                    "the broker refuses it as too large: set sinks.mqtt.max_packet_bytes to what it takes".to_owned()
+                }
+                code => format!("the broker refuses it with the code {code:#04x}"),
+            })
+        }
+        error => Loss::Connection(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rumqttc::v5::mqttbytes::v5::ConnAckProperties;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_cure() {
+        let of = |code| refusal(ConnectionError::ConnectionRefused(code));
+        assert!(of(ConnectReturnCode::NotAuthorized).contains("user name or the password"));
+        assert!(of(ConnectReturnCode::ClientIdentifierNotValid).contains("sinks.mqtt.client_id"));
+        assert!(of(ConnectReturnCode::UnsupportedProtocolVersion).contains("sinks.mqtt.version"));
+        assert!(of(ConnectReturnCode::ServerBusy).contains("ServerBusy"));
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_what_stays_is_rejected() {
+        let rejected = |outcome| matches!(outcome, Outcome::Rejected(_));
+        assert_eq!(of_puback(PubAckReason::NoMatchingSubscribers), Outcome::Accepted);
+        assert_eq!(of_puback(PubAckReason::QuotaExceeded), Outcome::Retry);
+        assert!(rejected(of_puback(PubAckReason::NotAuthorized)));
+        assert_eq!(of_pubrec(PubRecReason::UnspecifiedError), Outcome::Retry);
+        assert!(rejected(of_pubrec(PubRecReason::PayloadFormatInvalid)));
+    }
+
+    #[test]
+    fn a_code_that_the_library_does_not_know_belongs_to_a_message() {
+        let error = StateError::Deserialization(PacketError::InvalidConnectReturnCode(0x95));
+        let Loss::Refusal(reason) = loss(error.into()) else { panic!("the connection is to blame") };
+        assert!(reason.contains("sinks.mqtt.max_packet_bytes"), "{reason}");
+    }
+
+    #[test]
+    fn the_brokers_limits_narrow_those_of_the_config() {
+        let mut answer = ConnAck { session_present: false, code: ConnectReturnCode::Success, properties: None };
+        assert_eq!(limits(500, &answer), Limits::new(MqttVersion::V5, 500));
+        let says = ConnAckProperties {
+            receive_max: Some(20),
+            max_qos: Some(1),
+            retain_available: Some(0),
+            max_packet_size: Some(400),
+            ..no_properties()
+        };
+        answer.properties = Some(says);
+        let narrowed = Limits { window: 20, packet: (400, "the broker"), max_qos: 1, retain: false, ..limits_of(500) };
+        assert_eq!(limits(500, &answer), narrowed);
+        assert_eq!(limits(300, &answer).packet, (300, "sinks.mqtt.max_packet_bytes"));
+    }
+
+    fn limits_of(max_packet_bytes: u32) -> Limits {
+        Limits::new(MqttVersion::V5, max_packet_bytes)
+    }
+
+    fn no_properties() -> ConnAckProperties {
+        ConnAckProperties {
+            session_expiry_interval: None,
+            receive_max: None,
+            max_qos: None,
+            retain_available: None,
+            max_packet_size: None,
+            assigned_client_identifier: None,
+            topic_alias_max: None,
+            reason_string: None,
+            user_properties: Vec::new(),
+            wildcard_subscription_available: None,
+            subscription_identifiers_available: None,
+            shared_subscription_available: None,
+            server_keep_alive: None,
+            response_information: None,
+            server_reference: None,
+            authentication_method: None,
+            authentication_data: None,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! mqtt: each record is a message to a broker.
+//!
+//! | part of the message | what it is |
+//! | --- | --- |
+//! | topic | `pushMethod.mqtt.topic`, by default `kubeedge/{namespace}/{device}/{property}` |
+//! | payload | the JSON document of [`crate::sink`], of version 1 |
+//! | QoS, retain | `pushMethod.mqtt.qos` and `.retained` |
+//! | properties of MQTT 5 | none |
+//!
+//! In the topic, `{namespace}`, `{device}` and `{property}` stand for the names. A name is one level of the topic: `/`, and what a
+//! topic cannot hold, such as `+` and `#`, becomes `_`. Two properties can come to share a topic by that, or by a topic without
+//! placeholders; the payload names them.
+//!
+//! A record is accepted when the broker has acknowledged it: PUBACK for QoS 1, PUBCOMP for QoS 2. With QoS 0 there is no
+//! acknowledgement: it is accepted when it is written to the connection, and lost if that breaks a moment later. Records that were not
+//! acknowledged are sent again on a new connection as new messages, so QoS 2 means exactly once for as long as a connection holds.
+//!
+//! MQTT 3.1.1 has no way to refuse a message: mosquitto acknowledges what its rules forbid or what is too large for it, and drops it.
+//! MQTT 5 has, and then it is told:
+//!
+//! | the broker's reason | what follows |
+//! | --- | --- |
+//! | success, no matching subscribers | accepted |
+//! | not authorized, topic name invalid, payload format invalid, and codes that a PUBACK should not have, such as packet too large | rejected |
+//! | quota exceeded, packet identifier in use, unspecified, implementation specific | sent again |
+//!
+//! All topics of a broker share one connection. Its client id is `sinks.mqtt.client_id`, a dash and eight hexadecimal digits made from
+//! the broker's address. MQTT 3.1.1 obliges a broker to take 23 characters, which leaves 14 to `client_id`; all brokers of today take
+//! many more. The session is a clean one: the sink subscribes to nothing, and what it still has to send is kept by the framework and
+//! not by the broker.
+//!
+//! Addresses are `mqtt://`, `mqtts://`, `tcp://`, `ssl://` or `host:port`; without a port 1883, or 8883 with TLS.
+//!
+//! Config: `sinks.mqtt.version`, `.client_id`, `.keep_alive` (at least five seconds), `.max_packet_bytes`, `.credentials` (user name
+//! and password), and `sinks.tls`.
+
+mod connection;
+mod flight;
+mod library;
+mod route;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    config::{MqttSinkConfig, SinkTlsConfig},
+    model::{Device, Property, PushMethod},
+};
+
+use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, tls};
+use connection::Connection;
+use flight::Flight;
+use library::{Event, Loss, Message, Settings};
+use route::{Broker, Publication};
+
+const NAME: &str = "mqtt";
+
+/// Publishes records to MQTT brokers.
+#[derive(Clone, Debug)]
+pub(super) struct Mqtt {
+    config: MqttSinkConfig,
+    tls: SinkTlsConfig,
+}
+
+impl Mqtt {
+    pub(super) fn new(config: &MqttSinkConfig, tls: &SinkTlsConfig) -> Self {
+        Self { config: config.clone(), tls: tls.clone() }
+    }
+
+    /// The same at each start, so that a broker ends the old connection when a new one comes.
+    fn client_id(&self, target: &Target) -> String {
+        let id = target.id();
+        let digits = id.rsplit('-').next().unwrap_or_default();
+        format!("{}-{}", self.config.client_id, &digits[..8])
+    }
+
+    fn settings(&self, target: &Target, credentials: &Credentials) -> Result<Settings, SinkError> {
+        let broker: Broker = target.settings()?;
+        let tls = if broker.tls { Some(Arc::new(tls::client_config(&self.tls)?)) } else { None };
+        Ok(Settings {
+            broker,
+            tls,
+            client_id: self.client_id(target),
+            username: credentials.username().map(str::to_owned),
+            password: credentials.password().cloned(),
+            keep_alive: self.config.keep_alive,
+            max_packet_bytes: self.config.max_packet_bytes,
+        })
+    }
+}
+
+#[async_trait]
+impl SinkKind for Mqtt {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
+        let pushes = property.push_methods().iter().filter_map(|method| match method {
+            PushMethod::Mqtt(push) => Some(push),
+            _ => None,
+        });
+        pushes.map(|push| route::route(device, property, push)).collect()
+    }
+
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+        let settings = self.settings(target, credentials)?;
+        match Connection::open(self.config.version, &settings).await {
+            Ok(connection) => Ok(Box::new(MqttSink { broker: settings.broker, connection })),
+            Err(loss) => Err(loss.into_error(&settings.broker)),
+        }
+    }
+}
+
+/// A connection to one broker.
+struct MqttSink {
+    broker: Broker,
+    connection: Connection,
+}
+
+#[async_trait]
+impl Sink for MqttSink {
+    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        let publications: Vec<_> = batch.iter().map(Record::route::<Publication>).collect();
+        let qos = publications.iter().map(|publication| publication.as_ref().map_or(0, |it| it.qos)).collect();
+        let mut flight = Flight::new(qos, self.connection.limits().window);
+        loop {
+            while let Some(index) = flight.next() {
+                match self.message(&batch[index], &publications[index]) {
+                    Ok(message) => {
+                        // A connection that has ended tells why in its events.
+                        if self.connection.publish(message).is_ok() {
+                            flight.published(index);
+                        }
+                    }
+                    Err(reason) => flight.settle(index, Outcome::Rejected(reason)),
+                }
+            }
+            if flight.is_over() {
+                return Ok(flight.into_outcomes());
+            }
+            match self.connection.event().await {
+                Ok(Event::Sent(id)) => flight.sent(id),
+                Ok(Event::Received(id)) => flight.received(id),
+                Ok(Event::Answered(id, outcome)) => flight.answered(id, outcome),
+                // The others come again; the next call finds the connection lost.
+                Err(Loss::Refusal(reason)) if flight.settle_oldest(Outcome::Rejected(reason.clone())) => {
+                    return Ok(flight.into_outcomes());
+                }
+                Err(loss) => return Err(loss.into_error(&self.broker)),
+            }
+        }
+    }
+
+    async fn health(&mut self) -> Result<(), SinkError> {
+        self.connection.health().map_err(|loss| loss.into_error(&self.broker))
+    }
+
+    async fn close(self: Box<Self>) {
+        self.connection.close().await;
+    }
+}
+
+impl MqttSink {
+    /// The message of a record, or why the record can only be rejected.
+    fn message(&self, record: &Record, publication: &Result<Publication, SinkError>) -> Result<Message, String> {
+        let publication = publication.as_ref().map_err(SinkError::to_string)?;
+        let message = message(record, publication);
+        self.connection.limits().check(&message)?;
+        Ok(message)
+    }
+}
+
+fn message(record: &Record, publication: &Publication) -> Message {
+    let Publication { topic, qos, retained } = publication.clone();
+    Message { topic, qos, retained, payload: record.to_json() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fmt::Write as _,
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use crate::{
+        model::{DataType, DeviceId, MqttPush, Value},
+        sink::Series,
+    };
+
+    use super::*;
+
+    fn mqtt(config: &MqttSinkConfig) -> Mqtt {
+        Mqtt::new(config, &SinkTlsConfig::default())
+    }
+
+    fn push(topic: &str, qos: u8, retained: bool) -> PushMethod {
+        PushMethod::Mqtt(MqttPush { address: "broker".into(), topic: topic.into(), qos, retained })
+    }
+
+    /// The routes of a property with these push methods, each with a record.
+    fn records(push_methods: Vec<PushMethod>) -> Vec<Record> {
+        let property = Property::builder("pressure", DataType::Double).unit("bar").push_methods(push_methods).build();
+        let mut device = Device::builder("boiler").build();
+        device.id = DeviceId::new("plant", "boiler");
+        let routes = mqtt(&MqttSinkConfig::default()).routes(&device, &property).unwrap();
+        let time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let record = |route| Record::new(Arc::new(Series::new(&device, &property, route)), Value::Double(2.5), time);
+        routes.into_iter().map(record).collect()
+    }
+
+    #[test]
+    fn messages_are_those_of_the_golden_file() {
+        let mut messages = String::new();
+        let pushes = vec![push("", 0, false), push("plant/boiler", 1, true), push("values/{property}", 2, false)];
+        for record in records(pushes) {
+            let Message { topic, qos, retained, payload } = message(&record, &record.route().unwrap());
+            let retained = if retained { " retained" } else { "" };
+            let payload = String::from_utf8(payload).unwrap();
+            writeln!(messages, "{topic} qos {qos}{retained}\n{payload}").unwrap();
+        }
+        assert_eq!(messages, include_str!("../../../../tests/golden/mqtt/messages.txt"));
+    }
+
+    #[test]
+    fn only_who_asks_for_mqtt_gets_a_route() {
+        assert_eq!(records(vec![]), []);
+        assert_eq!(records(vec![PushMethod::Redis(Default::default()), push("", 1, false)]).len(), 1);
+    }
+
+    #[test]
+    fn the_client_id_stays_what_it_is_and_differs_from_broker_to_broker() {
+        let kind = mqtt(&MqttSinkConfig { client_id: "edge-node-0017".into(), ..MqttSinkConfig::default() });
+        let of = |host: &str| kind.client_id(&Target::new(NAME, &Broker { host: host.into(), port: 1883, tls: false }));
+        assert_eq!(of("broker"), "edge-node-0017-d54fc31e", "brokers know it by that");
+        assert_eq!(of("broker").len(), 23);
+        assert_ne!(of("broker"), of("other"));
+    }
+
+    #[test]
+    fn a_password_without_a_user_name_is_no_way_to_connect_by_3_1_1() {
+        let record = &records(vec![push("", 1, false)])[0];
+        let kind = mqtt(&MqttSinkConfig::default());
+        let credentials = Credentials::none().with_password("hunter2");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let error = match runtime.block_on(kind.open(record.series().route().target(), &credentials)) {
+            Ok(_) => panic!("connected without a broker"),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains("give the user name too") && !error.contains("hunter2"), "{error}");
+    }
+}
