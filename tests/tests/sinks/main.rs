@@ -1,1 +1,6 @@
 //! The sinks against real servers.
+
+mod http;
+mod influxdb2;
+mod otel;
+mod web;
