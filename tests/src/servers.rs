@@ -1,21 +1,21 @@
 //! The servers that the sinks write to, each started on a free port with a data folder of its own, and stopped with its test.
 
 mod certificate;
+mod influxdb_double;
 mod mariadb;
+mod mosquitto;
+mod receiver;
 mod redis;
+mod subscriber;
 mod tdengine_double;
+mod victoria_metrics;
 
 pub use certificate::Certificate;
-pub use mariadb::{MariaDbOptions, MariaDbServer};
-pub use redis::{RedisOptions, RedisServer, Reply};
-pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};
-mod mosquitto;
-mod subscriber;
-pub use mosquitto::{Mosquitto, MosquittoOptions};
-pub use subscriber::{Published, Subscriber};
-mod influxdb_double;
-mod receiver;
-mod victoria_metrics;
 pub use influxdb_double::InfluxdbDouble;
+pub use mariadb::{MariaDbOptions, MariaDbServer};
+pub use mosquitto::{Mosquitto, MosquittoOptions};
 pub use receiver::{Answer, Received, Receiver, ReceiverTls};
+pub use redis::{RedisOptions, RedisServer, Reply};
+pub use subscriber::{Published, Subscriber};
+pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};
 pub use victoria_metrics::{StoredSeries, VictoriaMetrics};

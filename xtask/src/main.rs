@@ -21,10 +21,7 @@ enum Command {
     /// Runs what a change has to pass: format, lints, docs, generated code, all tests.
     Ci(ci::Args),
     /// Runs the benchmarks.
-    Bench {
-        /// Runs only the benchmarks whose name contains this.
-        name: Option<String>,
-    },
+    Bench(bench::Args),
     /// Regenerates the protobuf code from `proto/`, without `protoc`.
     Codegen {
         /// Changes nothing, and fails if what is checked in differs from what `proto/` gives.
@@ -48,7 +45,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
-        Command::Bench { name } => bench::run(name.as_deref()),
+        Command::Bench(args) => bench::run(&args),
         Command::Codegen { check } => codegen::run(check),
     }
 }

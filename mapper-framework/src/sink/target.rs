@@ -1,6 +1,6 @@
 //! Where records go: the target, which is a connection, and the route, which is an address within it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value as Json;
@@ -49,12 +49,9 @@ impl Target {
 
     /// A name that no other target has and that is the same at each start, such as `redis-3f9c…`. For file names and client ids.
     pub fn id(&self) -> String {
-        let mut id = format!("{}-", self.kind);
-        for byte in &Sha256::digest(self.settings.to_string())[..8] {
-            // Writing to a string does not fail.
-            let _: fmt::Result = write!(id, "{byte:02x}");
-        }
-        id
+        let digest = Sha256::digest(self.settings.to_string());
+        let digits: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{digits}", self.kind)
     }
 }
 

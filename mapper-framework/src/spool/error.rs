@@ -34,6 +34,7 @@ impl SpoolError {
     }
 
     /// Whether it is room on the disk that lacks.
+    #[cfg(test)]
     pub(crate) fn is_disk_full(&self) -> bool {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
         matches!(self, Self::Io { reason, .. } if full.contains(&reason.kind()))

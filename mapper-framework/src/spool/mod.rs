@@ -235,6 +235,7 @@ impl Spool {
     }
 
     /// Records that were read and not acknowledged.
+    #[cfg(test)]
     pub(crate) fn leased(&self) -> u64 {
         self.leased
     }

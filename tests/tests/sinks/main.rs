@@ -1,10 +1,10 @@
 //! The sinks against real servers.
 
-mod mysql;
-mod redis;
-mod tdengine;
-mod mqtt;
 mod http;
 mod influxdb2;
+mod mqtt;
+mod mysql;
 mod otel;
+mod redis;
+mod tdengine;
 mod web;

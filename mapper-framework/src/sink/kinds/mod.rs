@@ -22,7 +22,6 @@ use std::sync::Arc;
 use crate::config::SinksConfig;
 
 use super::SinkKind;
-use not_compiled::NotCompiled;
 
 /// The built-in kinds. One whose Cargo feature is off is there all the same, and says so to the devices that ask for it.
 pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
@@ -32,10 +31,11 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
                 #[cfg(feature = $feature)]
                 { Arc::new($make) as Arc<dyn SinkKind> },
                 #[cfg(not(feature = $feature))]
-                { Arc::new(NotCompiled { kind: $name, feature: $feature }) as Arc<dyn SinkKind> },
+                { Arc::new(not_compiled::NotCompiled { kind: $name, feature: $feature }) as Arc<dyn SinkKind> },
             )*]
         };
     }
+    // Without any sink nobody reads it.
     let _ = config;
     kinds! {
         "sink-http" "http" => http::Http::new(config),

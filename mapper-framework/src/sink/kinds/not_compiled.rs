@@ -8,11 +8,13 @@ use super::super::{Credentials, Route, RouteError, Sink, SinkError, SinkKind, Ta
 
 /// Refuses every route, with the name of the feature.
 #[derive(Debug)]
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing needs it when all features are on"))]
 pub(super) struct NotCompiled {
     pub(super) kind: &'static str,
     pub(super) feature: &'static str,
 }
 
+#[cfg_attr(not(test), allow(dead_code, reason = "nothing needs it when all features are on"))]
 impl NotCompiled {
     fn message(&self) -> String {
         let Self { kind, feature } = self;
