@@ -440,6 +440,8 @@ async fn a_broker_that_wants_no_keep_alive_is_not_pinged_to_death() {
     let client = async {
         let mut sink = open(&config, &series).await;
         assert_eq!(is_pinged.await, Ok([0xC0, 0]));
+        let lost = timeout(Duration::from_millis(100), loss(&mut *sink)).await;
+        assert!(lost.is_err(), "{lost:?}");
         assert_eq!(sink.write(&[record(&series, "x")]).await.expect("written"), Outcome::accepted(1));
         sink.close().await;
     };
