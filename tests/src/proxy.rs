@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub struct Proxy {
     port: u16,
     delay: watch::Sender<Duration>,
+    open: watch::Sender<bool>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -33,8 +34,9 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let (delay, delays) = watch::channel(Duration::ZERO);
-        let task = tokio::spawn(accept(listener, (Ipv4Addr::LOCALHOST, server).into(), delays));
-        Ok(Self { port, delay, _task: AbortOnDropHandle::new(task) })
+        let (open, gate) = watch::channel(true);
+        let task = tokio::spawn(accept(listener, (Ipv4Addr::LOCALHOST, server).into(), delays, gate));
+        Ok(Self { port, delay, open, _task: AbortOnDropHandle::new(task) })
     }
 
     /// The port to connect to.
@@ -43,17 +45,30 @@ impl Proxy {
         self.port
     }
 
+    /// Ends new connections at once, or no longer does.
+    pub fn set_open(&self, open: bool) {
+        self.open.send_replace(open);
+    }
+
     /// From now on each piece of the server's answers is held up for this long.
     pub fn slow_down(&self, delay: Duration) {
         self.delay.send_replace(delay);
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, delay: watch::Receiver<Duration>) {
+async fn accept(
+    listener: TcpListener,
+    server: SocketAddr,
+    delay: watch::Receiver<Duration>,
+    open: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
         // A client that went away before it was accepted is no concern of ours.
         let Ok((client, _)) = listener.accept().await else { continue };
+        if !*open.borrow() {
+            continue;
+        }
         let delay = delay.clone();
         connections.spawn(async move {
             let Ok(server) = TcpStream::connect(server).await else { return };

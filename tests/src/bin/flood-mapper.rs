@@ -38,9 +38,11 @@ async fn main() -> Result<()> {
     let handle = mapper.handle();
     let said = tokio::spawn(say(handle));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    mapper.run_until(async {
-        terminate.recv().await;
-    }).await?;
+    mapper
+        .run_until(async {
+            terminate.recv().await;
+        })
+        .await?;
     said.abort();
     Ok(())
 }

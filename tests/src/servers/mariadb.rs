@@ -101,6 +101,16 @@ impl MariaDbServer {
         self.is_up().await;
     }
 
+    /// Stops it in the middle of what it does: connections are accepted, and nobody answers.
+    pub async fn freeze(&self) {
+        self.process.freeze().await;
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    pub async fn thaw(&self) {
+        self.process.thaw().await;
+    }
+
     async fn is_up(&mut self) {
         self.process.wait_for_line(|line| line.contains("ready for connections")).await;
     }

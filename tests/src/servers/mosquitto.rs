@@ -100,6 +100,16 @@ impl Mosquitto {
         self.process = run(&self.program, &self.folder).await;
     }
 
+    /// Stops it in the middle of what it does: connections are accepted, and nobody answers.
+    pub async fn freeze(&self) {
+        self.process.freeze().await;
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    pub async fn thaw(&self) {
+        self.process.thaw().await;
+    }
+
     /// Waits for a line of its log.
     pub async fn wait_for_line(&mut self, matches: impl Fn(&str) -> bool) -> String {
         self.process.wait_for_line(matches).await

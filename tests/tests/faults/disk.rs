@@ -31,7 +31,7 @@ impl Drop for SmallDisk<'_> {
 
 #[tokio::test]
 async fn a_full_disk_costs_what_has_no_room_and_nothing_that_was_on_it() {
-    let Some(mut place) = Redis::start(None).await else { return };
+    let Some(mut place) = Redis::start(false).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let Some(_disk) = SmallDisk::mount(folder.path()) else { return };
     place.kill().await;

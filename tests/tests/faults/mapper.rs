@@ -38,7 +38,7 @@ fn spooled(line: &str) -> Option<usize> {
 
 #[tokio::test]
 async fn a_mapper_killed_five_times_while_draining_delivers_all_that_its_spool_had() {
-    let Some(mut place) = Redis::start(None).await else { return };
+    let Some(mut place) = Redis::start(false).await else { return };
     let folder = tempfile::tempdir().unwrap();
     place.kill().await;
     let mut mapper = start(folder.path(), &place, TOTAL);

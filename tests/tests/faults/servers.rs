@@ -10,7 +10,7 @@ use mapper_framework::{
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
-use super::places::{PASSWORD, Place, duplicates};
+use super::places::{PASSWORD, Place, USER, duplicates};
 
 /// How long a run may take: the flood's own time, and what a busy machine adds.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -37,6 +37,7 @@ impl Run {
         change: impl FnOnce(&mut mapper_framework::config::Config),
     ) -> Self {
         let secrets = tempfile::tempdir().unwrap();
+        fs::write(secrets.path().join("username"), USER).unwrap();
         fs::write(secrets.path().join("password"), password).unwrap();
         let flood = Flood { first: 0, rate, total };
         let builder = TestBed::builder(flood, integration_tests::flood::PROTOCOL).config(|config| {
@@ -142,15 +143,15 @@ pub(crate) async fn a_server_that_answers_slowly_gets_everything(mut place: impl
 }
 
 pub(crate) async fn a_password_that_is_put_right_is_enough(mut place: impl Place) {
-    let run = Run::start_with(&place, place.port(), 1_000, 2_000, "wrong-horse", |_| {}).await;
+    let run = Run::start_with(&place, place.port(), 1_000, 2_000, "wrong-horse-7", |_| {}).await;
     let reason = run.until_down().await;
-    assert!(!reason.contains("horse"), "a reason shows no password: {reason}");
+    assert!(!reason.contains("horse-7"), "a reason shows no password: {reason}");
     run.until_produced(2_000).await;
     run.set_password(PASSWORD);
     nothing_is_lost("password put right", &mut place, run).await;
 }
 
-/// Every fault for a place, given by how it starts without a password and with one.
+/// Every fault for each place.
 macro_rules! faults {
     ($($name:ident: $place:ty),* $(,)?) => {$(
         mod $name {
@@ -158,37 +159,37 @@ macro_rules! faults {
 
             #[tokio::test]
             async fn a_server_killed_in_the_middle_of_a_flood_comes_back() {
-                let Some(place) = <$place>::start(None).await else { return };
+                let Some(place) = <$place>::start(false).await else { return };
                 super::a_server_killed_in_the_middle_of_a_flood_comes_back(place).await;
             }
 
             #[tokio::test]
             async fn a_server_that_is_not_there_at_the_start_comes() {
-                let Some(place) = <$place>::start(None).await else { return };
+                let Some(place) = <$place>::start(false).await else { return };
                 super::a_server_that_is_not_there_at_the_start_comes(place).await;
             }
 
             #[tokio::test]
             async fn a_server_that_never_answers_is_left_and_tried_again() {
-                let Some(place) = <$place>::start(None).await else { return };
+                let Some(place) = <$place>::start(false).await else { return };
                 super::a_server_that_never_answers_is_left_and_tried_again(place).await;
             }
 
             #[tokio::test]
             async fn a_server_frozen_in_the_middle_of_a_flood_goes_on() {
-                let Some(place) = <$place>::start(None).await else { return };
+                let Some(place) = <$place>::start(false).await else { return };
                 super::a_server_frozen_in_the_middle_of_a_flood_goes_on(place).await;
             }
 
             #[tokio::test]
             async fn a_server_that_answers_slowly_gets_everything() {
-                let Some(place) = <$place>::start(None).await else { return };
+                let Some(place) = <$place>::start(false).await else { return };
                 super::a_server_that_answers_slowly_gets_everything(place).await;
             }
 
             #[tokio::test]
             async fn a_password_that_is_put_right_is_enough() {
-                let Some(place) = <$place>::start(Some(places::PASSWORD)).await else { return };
+                let Some(place) = <$place>::start(true).await else { return };
                 super::a_password_that_is_put_right_is_enough(place).await;
             }
         }
@@ -196,5 +197,8 @@ macro_rules! faults {
 }
 
 faults! {
+    mqtt: places::Mqtt,
+    mysql: places::Mysql,
     redis: places::Redis,
+    tdengine: places::Tdengine,
 }
