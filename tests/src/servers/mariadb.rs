@@ -137,8 +137,9 @@ impl MariaDbServer {
     }
 }
 
-fn data(folder: &Path) -> PathBuf {
-    folder.join("data")
+/// Where the server keeps its files. One that starts removes temporary tables of others, if they share a folder for these.
+fn folders(folder: &Path) -> [String; 2] {
+    [format!("--datadir={}", folder.join("data").display()), format!("--tmpdir={}", folder.display())]
 }
 
 fn socket(folder: &Path) -> PathBuf {
@@ -153,10 +154,11 @@ fn user() -> Option<&'static str> {
 
 async fn make_data(install: &Path, folder: &Path) {
     let mut command = Command::new(install);
-    command.arg("--no-defaults").arg(format!("--datadir={}", data(folder).display()));
+    command.arg("--no-defaults").args(folders(folder));
     command.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
-    let status = ChildGuard::spawn(command.args(SMALL).args(user())).exit().await;
-    assert!(status.success(), "mariadb-install-db has failed: {status}");
+    let mut install = ChildGuard::spawn(command.args(SMALL).args(user()));
+    let status = install.exit().await;
+    assert!(status.success(), "mariadb-install-db has failed: {status}\n{}", install.lines().join("\n"));
 }
 
 /// What the server runs whenever it starts.
@@ -178,7 +180,7 @@ fn command(
     folder: &Path,
 ) -> Command {
     let mut command = Command::new(&programs.server);
-    command.arg("--no-defaults").arg(format!("--datadir={}", data(folder).display()));
+    command.arg("--no-defaults").args(folders(folder));
     command.args(["--bind-address=127.0.0.1", "--skip-name-resolve", &format!("--port={port}")]);
     command.arg(format!("--socket={}", socket(folder).display())).args(SMALL).args(user());
     command.arg(format!("--init-file={}", folder.join("accounts.sql").display()));

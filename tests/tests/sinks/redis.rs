@@ -34,7 +34,7 @@ impl<'a> Fixture<'a> {
     fn series(&self, device: &str, property: &str) -> Arc<Series> {
         let property = Property::builder(property, DataType::Int).push_methods(self.push_methods()).build();
         let device = Device::builder(device).property(property.clone()).build();
-        let route = self.kind().routes(&device, &property).unwrap().remove(0);
+        let route = self.kind().routes(&device, &property).expect("a route").remove(0);
         Arc::new(Series::new(&device, &property, route))
     }
 
@@ -44,7 +44,7 @@ impl<'a> Fixture<'a> {
     }
 
     fn in_sorted_set(&self, key: &str) -> Vec<Json> {
-        documents(self.server.command(&["ZRANGE", key, "0", "-1"]).texts())
+        documents(&self.server.command(&["ZRANGE", key, "0", "-1"]).texts())
     }
 
     fn in_stream(&self, device: &DeviceId) -> Vec<Json> {
@@ -54,7 +54,7 @@ impl<'a> Fixture<'a> {
             assert_eq!((fields.len(), fields[0].as_str()), (2, "payload"));
             fields[1].clone()
         };
-        documents(entries.into_iter().map(payload).collect())
+        documents(&entries.into_iter().map(payload).collect::<Vec<_>>())
     }
 }
 
@@ -86,7 +86,7 @@ impl SinkFixture for Fixture<'_> {
     }
 }
 
-fn documents(texts: Vec<String>) -> Vec<Json> {
+fn documents(texts: &[String]) -> Vec<Json> {
     texts.iter().map(|text| serde_json::from_str(text).expect("a document")).collect()
 }
 

@@ -36,8 +36,8 @@ const NO_SUCH_TABLE: u16 = 1146;
 /// A connection with its database chosen.
 pub(super) struct Connection {
     pub(super) client: Conn,
-    /// The server's limit for one packet.
-    max_packet: usize,
+    /// How many bytes the rows of a statement may have, as far as the server is concerned.
+    room: usize,
 }
 
 impl Connection {
@@ -51,8 +51,10 @@ impl Connection {
         let opening = async {
             let mut client = Conn::new(options).await.map_err(sink_error)?;
             use_database(&mut client, &settings.database).await?;
-            let max_packet = client.query_first("SELECT @@max_allowed_packet").await.map_err(sink_error)?;
-            Ok(Self { client, max_packet: max_packet.unwrap_or(1 << 20) })
+            let max_packet: Option<usize> =
+                client.query_first("SELECT @@max_allowed_packet").await.map_err(sink_error)?;
+            let room = max_packet.unwrap_or_default().saturating_sub(STATEMENT_BYTES);
+            Ok(Self { client, room })
         };
         let late = |_| SinkError::disconnected(format_args!("no connection within {CONNECT_TIMEOUT:?}"));
         let opened = timeout(CONNECT_TIMEOUT, opening).await.map_err(late).flatten();
@@ -63,9 +65,9 @@ impl Connection {
 
     /// Why the server would not take a row; none if it would. It would close the connection over it.
     pub(super) fn refuses(&self, row: &Row) -> Option<String> {
-        let most = self.max_packet.saturating_sub(STATEMENT_BYTES);
-        (row.bytes > most).then(|| {
-            format!("the value takes {} bytes, and the server's max_allowed_packet leaves {most}: raise it", row.bytes)
+        let (bytes, room) = (row.bytes, self.room);
+        (bytes > room).then(|| {
+            format!("it takes {bytes} bytes, and the server's max_allowed_packet leaves room for {room}: raise that")
         })
     }
 
@@ -77,7 +79,7 @@ impl Connection {
     ) -> mysql_async::Result<()> {
         let mut transaction = self.client.start_transaction(TxOpts::default()).await?;
         for (table, rows) in tables {
-            for part in cut(rows) {
+            for part in cut(rows, self.room) {
                 let values: Vec<_> = part.iter().flat_map(|row| row.values.iter().cloned()).collect();
                 let inserted = transaction.exec_drop(layout.insert(table, part.len()), values).await;
                 match inserted {

@@ -10,7 +10,7 @@ pub(super) const MAX_NAME: usize = 64;
 /// The most rows in one statement, a power of two. MySQL takes 65,535 placeholders.
 const MAX_ROWS: usize = 512;
 
-/// The most bytes in one statement, unless a single row has more.
+/// The most bytes in one statement, unless a single row has more or the server takes less.
 const MAX_BYTES: usize = 1 << 20;
 
 /// From when the times are counted. The server does the calendar.
@@ -63,10 +63,12 @@ impl Row {
 }
 
 /// Cuts rows into what one statement takes, always a power of two, so that a handful of prepared statements serves for all batches.
-pub(super) fn cut(mut rows: &[Row]) -> impl Iterator<Item = &[Row]> {
+/// `room` is the number of bytes for which the server has room; no row has more.
+pub(super) fn cut(mut rows: &[Row], room: usize) -> impl Iterator<Item = &[Row]> {
+    let room = room.min(MAX_BYTES);
     std::iter::from_fn(move || {
         let mut count = 1_usize << rows.len().min(MAX_ROWS).checked_ilog2()?;
-        while count > 1 && rows[..count].iter().map(|row| row.bytes).sum::<usize>() > MAX_BYTES {
+        while count > 1 && rows[..count].iter().map(|row| row.bytes).sum::<usize>() > room {
             count /= 2;
         }
         let (now, later) = rows.split_at(count);
@@ -129,7 +131,7 @@ pub(super) mod tests {
     }
 
     fn sizes(rows: &[Row]) -> Vec<usize> {
-        cut(rows).map(<[Row]>::len).collect()
+        cut(rows, usize::MAX).map(<[Row]>::len).collect()
     }
 
     fn rows(count: usize, bytes: usize) -> Vec<Row> {
@@ -147,6 +149,8 @@ pub(super) mod tests {
     fn large_rows_go_in_few_at_a_time() {
         assert_eq!(sizes(&rows(7, MAX_BYTES / 2)), [2, 2, 2, 1]);
         assert_eq!(sizes(&rows(2, MAX_BYTES * 3)), [1, 1]);
+        let of_a_small_server: Vec<_> = cut(&rows(8, 400), 1_000).map(<[Row]>::len).collect();
+        assert_eq!(of_a_small_server, [2, 2, 2, 2]);
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //! - `value_text` and `field` hold the value as it stands in a twin. `value_double` holds numbers, and 1 and 0 for true and false;
 //!   `value_int` holds integers, true and false exactly; both are NULL for what is no number.
 //! - A record is a row of its property and its time, so that one that is delivered again changes nothing, and of two values in
-//!   the same millisecond the later one stays. Tables that the Go framework has made lack the key for this: there a record that is
-//!   delivered again gets a second row.
+//!   the same millisecond the later one stays. Names differ by case, but not by spaces at their end, which MySQL ignores.
+//! - Tables that the Go framework has made lack the key for this: there a record that is delivered again gets a second row.
 //! - The name of a table has 64 characters at most. A longer one, or one with characters that MySQL does not take, is cut and ends
 //!   in `~` and 16 hexadecimal digits of its SHA-256. On a server that ignores the case of tables (`lower_case_table_names`) two
 //!   properties whose names differ in nothing else share one; use the single layout there.
