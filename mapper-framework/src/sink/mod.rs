@@ -48,6 +48,7 @@ mod target;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(feature = "_http")]
+#[allow(dead_code, reason = "which sinks are compiled decides")]
 mod web;
 
 pub use async_trait::async_trait;

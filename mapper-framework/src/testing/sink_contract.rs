@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    model::{DataType, Device, DeviceId, Property, PushMethod, Value},
+    model::{DataType, Device, DeviceId, ModelId, Property, PushMethod, Value},
     sink::{Credentials, Outcome, Query, Record, Series, Sink, SinkError, SinkKind},
 };
 
@@ -87,6 +87,8 @@ fn start() -> i64 {
 fn series(fixture: &dyn SinkFixture, device: &str, property: &str, data_type: DataType) -> Arc<Series> {
     let property = Property::builder(property, data_type).unit("bar").push_methods(fixture.push_methods()).build();
     let mut device = Device::builder(device).property(property.clone()).build();
+    // A model says of which type a property is, and the suite's devices do not agree on that.
+    device.model = ModelId::new("contract", device.id.name());
     device.id = DeviceId::new("contract", device.id.name());
     let routes =
         fixture.kind().routes(&device, &property).unwrap_or_else(|error| panic!("the route is refused: {error}"));
