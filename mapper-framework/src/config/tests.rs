@@ -118,6 +118,7 @@ fn defaults_depend_on_the_protocol() {
     let config = golden(include_str!("../../tests/config/minimal.yaml"));
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/gpio.sock"));
     assert_eq!(config.common.name, "gpio-mapper");
+    assert_eq!(config.sinks.otel.service_name, "gpio-mapper");
     let config = load(file("common: {protocol: opc/ua}"));
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/opc-ua.sock"));
 }

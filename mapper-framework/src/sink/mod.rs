@@ -55,6 +55,7 @@ mod target;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(feature = "_http")]
+#[allow(dead_code, reason = "which sinks are compiled decides")]
 mod web;
 mod worker;
 

@@ -30,7 +30,6 @@ pub(super) fn client(tls: &SinkTlsConfig) -> Result<Client, SinkError> {
 /// # Errors
 ///
 /// The token holds what cannot stand in a header, such as a line break.
-#[allow(dead_code, reason = "which sinks are compiled decides")]
 pub(super) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, SinkError> {
     let mut value = HeaderValue::try_from(format!("{scheme} {secret}")).map_err(|_| {
         SinkError::failed("the token holds characters that cannot stand in a header, such as a line break")
@@ -40,7 +39,6 @@ pub(super) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, S
 }
 
 /// Why no answer has come. It does not repeat the address, whose query may hold what should not be seen.
-#[allow(dead_code, reason = "which sinks are compiled decides")]
 pub(super) fn unanswered(error: reqwest::Error) -> SinkError {
     if error.is_timeout() {
         SinkError::disconnected("the server has not answered in time")
@@ -78,7 +76,6 @@ pub(super) struct Refusal {
     retry_after: Option<Duration>,
 }
 
-#[allow(dead_code, reason = "which sinks are compiled decides")]
 impl Refusal {
     /// Whether the request itself is refused, so that the same one would be refused again. A refused credential is not the
     /// request's fault: it may be put right.

@@ -168,6 +168,13 @@ impl Receiver {
         Self { port, shared, serving }
     }
 
+    /// Stops listening, and waits until nobody is let in any more. Connections that are there stay.
+    pub async fn stop(mut self) {
+        self.serving.abort();
+        // It ends by being aborted, which is an error.
+        drop((&mut self.serving).await);
+    }
+
     /// The port.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -1,6 +1,6 @@
 //! VictoriaMetrics, a database of time series that takes InfluxDB's line protocol.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -8,9 +8,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::Command,
+    time::{sleep, timeout},
 };
 
-use crate::{ChildGuard, Tool, free_port};
+use crate::{ChildGuard, DEADLINE, Tool, free_port};
 
 /// A database with a folder of its own.
 #[derive(Debug)]
@@ -98,5 +99,12 @@ async fn run(program: &PathBuf, port: u16, folder: &TempDir) -> ChildGuard {
             .arg(format!("-storageDataPath={}", folder.path().display())),
     );
     process.wait_for_line(|line| line.contains("started VictoriaMetrics in")).await;
+    // It says so a moment before it listens.
+    let listens = async {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, listens).await.unwrap_or_else(|_| panic!("it does not listen: {:?}", process.lines()));
     process
 }

@@ -67,9 +67,9 @@ impl Bench {
 
 /// The reasons of a batch of which all were rejected.
 pub(crate) fn reasons(outcomes: &[Outcome]) -> Vec<&str> {
-    let reason = |outcome| match outcome {
-        &Outcome::Rejected(ref reason) => reason.as_str(),
+    let reasons = outcomes.iter().map(|outcome| match outcome {
+        Outcome::Rejected(reason) => reason.as_str(),
         other => panic!("not rejected: {other:?}"),
-    };
-    outcomes.iter().map(reason).collect()
+    });
+    reasons.collect()
 }

@@ -12,8 +12,9 @@
 //! | `form` | one sample, `<property>=<value>&time=<time>`, as the Go framework sends it | `application/x-www-form-urlencoded` |
 //!
 //! The time in a form is RFC 3339 in UTC, such as `2023-11-14T22:13:20.123Z`, where the Go framework writes the local time without
-//! saying which. A form names no device: give each device a `requestPath` of its own. Forms go one after the other, so the server's
-//! answering time bounds how many samples a second there can be; take a batch where there is a choice.
+//! saying which. A form names no device: give each device a `requestPath` of its own. The first of its pairs is the value, even of
+//! a property that is named `time`. Forms go one after the other, so the server's answering time bounds how many samples a second
+//! there can be; take a batch where there is a choice.
 //!
 //! | answer | what follows |
 //! | --- | --- |

@@ -31,6 +31,7 @@
 //! | 3xx, any other 4xx | the address is wrong: all records are rejected |
 //!
 //! Mind that VictoriaMetrics keeps numbers only, as 64-bit floats: it makes 0 of texts, and takes what it cannot read without a word.
+//! It answers before a batch is on its disk, so that its crash costs the last seconds.
 //!
 //! # History
 //!

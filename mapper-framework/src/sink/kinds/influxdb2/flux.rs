@@ -1,6 +1,6 @@
 //! History: a Flux script, and the annotated CSV that answers it.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use humantime_serde::re::humantime::parse_rfc3339;
 use serde_json::json;
@@ -27,20 +27,16 @@ pub(super) fn request(bucket: &str, query: &Query) -> Result<Vec<u8>, SinkError>
 /// One stream for each series, named by its number. A field has another type in each, so that they cannot be one table; as text they
 /// could, but which series a row is of would have to be guessed from its tags.
 fn script(bucket: &str, query: &Query) -> Result<String, SinkError> {
-    let mut script = String::new();
-    for (number, series) in query.series().iter().enumerate() {
-        let place: Place = series.route().detail()?;
-        let fixed = [("_measurement", &place.measurement), ("_field", &place.field)];
-        let tags = place.tags.iter().map(|(key, value)| (key.as_str(), value));
-        let terms: Vec<_> = fixed
-            .into_iter()
-            .chain(tags)
-            .map(|(key, value)| format!("r[{}] == {}", quoted(key), quoted(value)))
-            .collect();
-        // Writing to a string does not fail.
-        let _: std::fmt::Result = write!(
-            script,
-            "from(bucket: {bucket})
+    let streams = query.series().iter().enumerate();
+    streams.map(|(number, series)| Ok(stream(bucket, &series.route().detail()?, number, query))).collect()
+}
+
+fn stream(bucket: &str, place: &Place, number: usize, query: &Query) -> String {
+    let fixed = [("_measurement", &place.measurement), ("_field", &place.field)];
+    let tags = place.tags.iter().map(|(key, value)| (key.as_str(), value));
+    let terms = fixed.into_iter().chain(tags).map(|(key, value)| format!("r[{}] == {}", quoted(key), quoted(value)));
+    format!(
+        "from(bucket: {bucket})
   |> range(start: time(v: {start}), stop: time(v: {stop}))
   |> filter(fn: (r) => {terms})
   |> toString()
@@ -50,14 +46,12 @@ fn script(bucket: &str, query: &Query) -> Result<String, SinkError> {
   |> keep(columns: [\"_time\", \"_value\"])
   |> yield(name: \"{number}\")
 ",
-            bucket = quoted(bucket),
-            start = nanos(query.from_ms()),
-            stop = nanos(query.to_ms().saturating_add(1)),
-            terms = terms.join(" and "),
-            limit = query.limit(),
-        );
-    }
-    Ok(script)
+        bucket = quoted(bucket),
+        start = nanos(query.from_ms()),
+        stop = nanos(query.to_ms().saturating_add(1)),
+        terms = terms.collect::<Vec<_>>().join(" and "),
+        limit = query.limit(),
+    )
 }
 
 /// The earliest and the latest time that InfluxDB knows, in nanoseconds.

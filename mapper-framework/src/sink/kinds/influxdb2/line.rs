@@ -1,6 +1,6 @@
 //! Line protocol: where a property's points lie, and a record as a line.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -102,10 +102,8 @@ fn line(record: &Record) -> Result<String, SinkError> {
     for (key, value) in &place.tags {
         line = line + "," + &escaped(key, &SPECIAL) + "=" + &escaped(value, &SPECIAL);
     }
-    line = line + " " + &escaped(&place.field, &SPECIAL) + "=" + &field(record.value())?;
-    // Writing to a string does not fail.
-    let _: std::fmt::Result = writeln!(line, " {}", record.timestamp_ms());
-    Ok(line)
+    let (field, value) = (escaped(&place.field, &SPECIAL), field(record.value())?);
+    Ok(line + &format!(" {field}={value} {}\n", record.timestamp_ms()))
 }
 
 /// What ends a key or the value of a tag.
