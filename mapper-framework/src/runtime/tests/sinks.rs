@@ -76,8 +76,7 @@ impl Recorder {
 
 async fn rig() -> (Rig, Recorder, TempDir) {
     let (recorder, telemetry, folder) = (Recorder::default(), Telemetry::default(), tempfile::tempdir().unwrap());
-    let mut spool = SpoolConfig::default();
-    spool.dir = folder.path().join("spool");
+    let spool = SpoolConfig { dir: folder.path().join("spool"), ..SpoolConfig::default() };
     let credentials = CredentialSources::new([], []);
     let mut kinds = crate::sink::all_kinds(&SinksConfig::default());
     kinds.retain(|kind| kind.name() != "http");

@@ -177,8 +177,7 @@ impl Rig {
         let (puppet, telemetry) = (Puppet::new(), Telemetry::default());
         let mut config = SinksConfig::default();
         change(&mut config);
-        let mut spool = SpoolConfig::default();
-        spool.dir = folder.path().join("spool");
+        let spool = SpoolConfig { dir: folder.path().join("spool"), ..SpoolConfig::default() };
         let credentials = [("puppet".to_owned(), folder.path().join("secret"))];
         let credentials = CredentialSources::new([], credentials);
         let sinks = Sinks::new(vec![Arc::new(puppet.clone())], config, spool, credentials, telemetry.clone());
