@@ -69,12 +69,26 @@ impl Subscriber {
     ///
     /// If they do not come in time.
     pub async fn wait_for(&self, at_least: usize, wanted: impl Fn(&Published) -> bool) -> Vec<Published> {
-        let count = |messages: &[Published]| messages.iter().filter(|message| wanted(message)).count();
+        let wanted = |message: &&Published| wanted(message);
+        let messages = self.wait_until(|messages| messages.iter().filter(wanted).count() >= at_least).await;
+        messages.iter().filter(wanted).cloned().collect()
+    }
+
+    /// Waits for a message that nothing follows, and gives all that have come.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come in time.
+    pub async fn wait_for_last(&self, is_last: impl Fn(&Published) -> bool) -> Vec<Published> {
+        self.wait_until(|messages| messages.last().is_some_and(&is_last)).await
+    }
+
+    async fn wait_until(&self, enough: impl Fn(&[Published]) -> bool) -> Vec<Published> {
         let mut messages = self.messages.subscribe();
-        let came = timeout(DEADLINE, messages.wait_for(|messages| count(messages) >= at_least)).await.is_ok();
-        let messages = self.messages.borrow();
-        assert!(came, "{} of {at_least} messages have come in {DEADLINE:?}", count(&messages));
-        messages.iter().filter(|message| wanted(message)).cloned().collect()
+        let came = timeout(DEADLINE, messages.wait_for(|messages| enough(messages))).await.is_ok();
+        let messages = self.messages.borrow().clone();
+        assert!(came, "what is awaited is not among {} messages after {DEADLINE:?}", messages.len());
+        messages
     }
 }
 
