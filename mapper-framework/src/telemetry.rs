@@ -412,6 +412,11 @@ impl Telemetry {
         );
     }
 
+    pub(crate) fn spool_orphaned(&self, target: &dyn fmt::Display) {
+        self.counters.spool_failures.fetch_add(1, Relaxed);
+        warn!(target: TARGET, sink = %target, "records of an earlier run wait in the spool for a kind of sink that this mapper does not have");
+    }
+
     /// Told once, for the first target.
     pub(crate) fn spool_unavailable(&self, folder: &Path, error: &dyn fmt::Display, first: bool) {
         self.counters.spool_failures.fetch_add(1, Relaxed);

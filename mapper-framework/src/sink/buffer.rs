@@ -56,12 +56,15 @@ impl Buffer {
         self.shed(shared);
     }
 
-    /// The next batch, of at most this many records. Nothing while a batch is taken and not settled.
+    /// The next batch, of at most this many records. None where some wait, but the disk does not give them.
     pub(super) async fn take(&mut self, max_records: usize, shared: &Shared) -> Vec<Record> {
         debug_assert_eq!(self.taken, Taken::Nothing, "one batch at a time");
         if let Some(disk) = self.disk.as_mut().filter(|disk| disk.unread() > 0) {
             let records = disk.read(max_records, MAX_BATCH, shared).await;
-            if !records.is_empty() {
+            if records.is_empty() {
+                // What was passed over is damaged, and done with.
+                disk.acknowledge(shared).await;
+            } else {
                 self.taken = Taken::FromDisk;
             }
             return records;

@@ -152,8 +152,9 @@ impl Sinks {
     /// Goes on delivering what an earlier run has left on disk, whether or not a device still asks for its target.
     pub(crate) fn resume(&self) {
         for target in disk::targets(&self.0.spool.dir) {
-            if let Some(kind) = self.0.kinds.iter().find(|kind| kind.name() == target.kind()) {
-                self.inlet(kind, &target);
+            match self.0.kinds.iter().find(|kind| kind.name() == target.kind()) {
+                Some(kind) => drop(self.inlet(kind, &target)),
+                None => self.0.telemetry.spool_orphaned(&target),
             }
         }
     }
@@ -223,7 +224,9 @@ impl Sinks {
         loop {
             match Disk::open(&self.0.spool, shared).await {
                 Ok(disk) => return Some(disk),
-                Err(SpoolError::InUse { .. }) if Instant::now() < patience => sleep(SPOOL_PAUSE).await,
+                Err(SpoolError::InUse { .. }) if Instant::now() < patience && self.0.stop.borrow().is_none() => {
+                    sleep(SPOOL_PAUSE).await;
+                }
                 Err(error) => {
                     let first = !self.0.told_of_memory.swap(true, Relaxed);
                     self.0.telemetry.spool_unavailable(&self.0.spool.dir, &error, first);

@@ -28,6 +28,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause that a target can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// The pause after the disk has given nothing of what waits there.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often a target that nothing is written to is asked whether it could be.
 const HEALTH_CYCLE: Duration = Duration::from_secs(30);
 
@@ -187,6 +190,10 @@ impl Worker {
         if self.batch.is_empty() {
             self.batch = self.buffer.take(self.pace.batch_records, &self.shared).await;
             self.linger_until = (self.buffer.waiting() > 0).then(Instant::now);
+            if self.batch.is_empty() && self.linger_until.is_some() {
+                self.not_before = Instant::now() + DISK_PAUSE;
+                return;
+            }
         }
         let records = self.batch.len().min(self.step);
         let part: Arc<[Record]> = self.batch[..records].into();
