@@ -1,13 +1,13 @@
 //! The mapper: the only place that wires the parts together.
 
-use std::{ffi::OsString, future::Future, sync::Arc, time::Duration};
+use std::{ffi::OsString, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinHandle},
     time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     config::{Config, ConfigError, Package},
@@ -98,6 +98,7 @@ pub struct MapperBuilder {
     pub(crate) package: Package,
     pub(crate) config: Config,
     pub(crate) environment: Vec<(OsString, OsString)>,
+    credential_folders: Vec<(String, PathBuf)>,
     kinds: Vec<Arc<dyn SinkKind>>,
 }
 
@@ -106,7 +107,14 @@ impl Mapper {
     pub fn builder(driver: impl Driver) -> MapperBuilder {
         let package = Package::new("mapper", env!("CARGO_PKG_VERSION"), "");
         let config = Config::from_package(&package);
-        MapperBuilder { driver: erase(driver), package, config, environment: Vec::new(), kinds: Vec::new() }
+        MapperBuilder {
+            driver: erase(driver),
+            package,
+            config,
+            environment: Vec::new(),
+            credential_folders: Vec::new(),
+            kinds: Vec::new(),
+        }
     }
 
     /// A handle to the mapper, which answers once it runs.
@@ -166,6 +174,7 @@ impl Mapper {
             reporter: Part::spawn("reporter", reporter.run(stop.reports.clone())),
             link: Part::spawn("link to edgecore", link.run(stop.wire.clone())),
             outbox,
+            _abort_sinks: sinks.abort_guard(),
             sinks,
             pacer,
             stop,
@@ -215,6 +224,13 @@ impl MapperBuilder {
         self
     }
 
+    /// Gives a kind of sink that is not built in a folder with the files `username`, `password` and `token`, as a mounted Secret is.
+    /// The built-in ones have theirs from the config.
+    pub fn credentials(mut self, kind: &str, folder: impl Into<PathBuf>) -> Self {
+        self.credential_folders.push((kind.to_owned(), folder.into()));
+        self
+    }
+
     /// Gives environment variables to look for the [credentials](crate::sink::Credentials) of the sinks in; none by default.
     /// [`main`](Self::main) gives those of the process.
     pub fn environment<K: Into<OsString>, V: Into<OsString>>(
@@ -231,7 +247,8 @@ impl MapperBuilder {
         let (telemetry, outbox) = (Telemetry::default(), Arc::<Outbox>::default());
         let config = self.config.completed();
         let kinds = sink::all_kinds(&config.sinks).into_iter().chain(self.kinds).collect();
-        let credentials = CredentialSources::new(self.environment, config.sinks.credential_folders());
+        let credentials =
+            CredentialSources::new(self.environment, config.sinks.credential_folders().chain(self.credential_folders));
         let sinks = Sinks::new(kinds, config.sinks.clone(), config.spool.clone(), credentials, telemetry.clone());
         let settings = Settings {
             call_timeout: config.driver.call_timeout,
@@ -269,6 +286,8 @@ struct Parts {
     outbox: Arc<Outbox>,
     /// Drained beside the reports, once the devices have stopped.
     sinks: Sinks,
+    /// Ends the sinks' tasks with the others, should the run be dropped in the middle.
+    _abort_sinks: DropGuard,
     /// Knows how much can still be reported.
     pacer: Arc<Pacer>,
     stop: Stop,
@@ -398,6 +417,7 @@ mod tests {
             reporter: Part::spawn("reporter", std::future::pending()),
             link: Part::spawn("link", close(link_ended.clone(), None)),
             outbox: Arc::default(),
+            _abort_sinks: CancellationToken::new().drop_guard(),
             sinks: Sinks::none(Telemetry::default()),
             pacer: Arc::new(Pacer::new(1.0, 90)),
             stop,

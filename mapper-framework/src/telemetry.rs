@@ -371,8 +371,6 @@ impl Telemetry {
         self.counters.records_rejected.fetch_add(1, Relaxed);
         if begins {
             error!(target: TARGET, sink = %target, %device, property, reason, "the sink refuses a record for good, which is lost");
-        } else {
-            debug!(target: TARGET, sink = %target, %device, property, reason, "the sink refuses another record");
         }
     }
 
@@ -381,9 +379,12 @@ impl Telemetry {
         self.counters.records_dropped.fetch_add(records as u64, Relaxed);
         if begins {
             error!(target: TARGET, sink = %target, records, reason, "records are lost");
-        } else {
-            debug!(target: TARGET, sink = %target, records, reason, "more records are lost");
         }
+    }
+
+    pub(crate) fn sink_died(&self, target: &dyn fmt::Display) {
+        self.counters.task_deaths.fetch_add(1, Relaxed);
+        error!(target: TARGET, sink = %target, "the sink's worker died: this is a defect of the framework; restart the mapper");
     }
 
     pub(crate) fn sink_stopped(&self, target: &dyn fmt::Display, ledger: &dyn fmt::Display) {
@@ -412,15 +413,24 @@ impl Telemetry {
         );
     }
 
+    pub(crate) fn spool_mended(&self, target: &dyn fmt::Display, torn_bytes: u64, cursor_lost: bool) {
+        info!(target: TARGET,
+            sink = %target,
+            torn_bytes,
+            cursor_lost,
+            "the spool was not closed in good order: what was half written is cut, and some records may come twice"
+        );
+    }
+
     pub(crate) fn spool_orphaned(&self, target: &dyn fmt::Display) {
         self.counters.spool_failures.fetch_add(1, Relaxed);
         warn!(target: TARGET, sink = %target, "records of an earlier run wait in the spool for a kind of sink that this mapper does not have");
     }
 
-    /// Told once, for the first target.
-    pub(crate) fn spool_unavailable(&self, folder: &Path, error: &dyn fmt::Display, first: bool) {
+    /// Told once for each reason; counted each time.
+    pub(crate) fn spool_unavailable(&self, folder: &Path, error: &dyn fmt::Display, is_news: bool) {
         self.counters.spool_failures.fetch_add(1, Relaxed);
-        if first {
+        if is_news {
             warn!(target: TARGET, ?folder, %error, "the spool's folder cannot be used: records wait in memory only, and are lost with \
                 the mapper; set spool.dir to a folder that it may write");
         }

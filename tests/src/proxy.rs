@@ -19,10 +19,21 @@ use tokio_util::task::AbortOnDropHandle;
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    delay: watch::Sender<Duration>,
-    open: watch::Sender<bool>,
+    line: watch::Sender<Line>,
     _task: AbortOnDropHandle<()>,
 }
+
+/// What the line is like.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// Whether new connections are let through.
+    open: bool,
+    /// How many bytes a second go through in each direction; as many as like without.
+    bytes_per_second: Option<u32>,
+}
+
+/// How many bytes are passed on at once.
+const PIECE: usize = 1024;
 
 impl Proxy {
     /// Starts in front of a server on this port of the loopback interface.
@@ -33,10 +44,9 @@ impl Proxy {
     pub async fn start(server: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let (delay, delays) = watch::channel(Duration::ZERO);
-        let (open, gate) = watch::channel(true);
-        let task = tokio::spawn(accept(listener, (Ipv4Addr::LOCALHOST, server).into(), delays, gate));
-        Ok(Self { port, delay, open, _task: AbortOnDropHandle::new(task) })
+        let (line, lines) = watch::channel(Line { open: true, bytes_per_second: None });
+        let task = tokio::spawn(accept(listener, (Ipv4Addr::LOCALHOST, server).into(), lines));
+        Ok(Self { port, line, _task: AbortOnDropHandle::new(task) })
     }
 
     /// The port to connect to.
@@ -47,46 +57,43 @@ impl Proxy {
 
     /// Ends new connections at once, or no longer does.
     pub fn set_open(&self, open: bool) {
-        self.open.send_replace(open);
+        self.line.send_modify(|line| line.open = open);
     }
 
-    /// From now on each piece of the server's answers is held up for this long.
-    pub fn slow_down(&self, delay: Duration) {
-        self.delay.send_replace(delay);
+    /// From now on so many bytes a second go through in each direction.
+    pub fn slow_down(&self, bytes_per_second: u32) {
+        self.line.send_modify(|line| line.bytes_per_second = Some(bytes_per_second));
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    server: SocketAddr,
-    delay: watch::Receiver<Duration>,
-    open: watch::Receiver<bool>,
-) {
+async fn accept(listener: TcpListener, server: SocketAddr, line: watch::Receiver<Line>) {
     let mut connections = JoinSet::new();
     loop {
         // A client that went away before it was accepted is no concern of ours.
         let Ok((client, _)) = listener.accept().await else { continue };
-        if !*open.borrow() {
+        if !line.borrow().open {
             continue;
         }
-        let delay = delay.clone();
+        let line = line.clone();
         connections.spawn(async move {
             let Ok(server) = TcpStream::connect(server).await else { return };
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
-            tokio::join!(pass(from_client, to_server, None), pass(from_server, to_client, Some(delay)));
+            tokio::join!(pass(from_client, to_server, &line), pass(from_server, to_client, &line));
         });
         while connections.try_join_next().is_some() {}
     }
 }
 
 /// Passes bytes on until either side ends.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Option<watch::Receiver<Duration>>) {
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        let pause = delay.as_ref().map_or(Duration::ZERO, |delay| *delay.borrow());
-        sleep(pause).await;
-        if to.write_all(&buffer[..count]).await.is_err() {
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: &watch::Receiver<Line>) {
+    let mut piece = [0; PIECE];
+    while let Ok(count @ 1..) = from.read(&mut piece).await {
+        let pace = line.borrow().bytes_per_second;
+        if let Some(bytes_per_second) = pace {
+            sleep(Duration::from_secs_f64(count as f64 / f64::from(bytes_per_second))).await;
+        }
+        if to.write_all(&piece[..count]).await.is_err() {
             break;
         }
     }

@@ -22,8 +22,9 @@ impl SinkKind for Csv {
 
     fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
         let Some(folder) = property.visitor().get("csvFolder") else { return Ok(Vec::new()) };
-        let folder =
-            folder.as_str().ok_or_else(|| RouteError::new("visitors.csvFolder", "is no text: write a path"))?;
+        let folder = folder
+            .as_str()
+            .ok_or_else(|| RouteError::new("visitors.configData.csvFolder", "is no text: write a path"))?;
         let file = PathBuf::from(folder).join(format!("{}-{}.csv", device.id().namespace(), device.id().name()));
         Ok(vec![Route::to(Target::new("csv", &file))])
     }

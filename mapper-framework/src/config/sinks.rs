@@ -16,7 +16,7 @@ pub struct SpoolConfig {
     /// In a container, mount a `hostPath` there, or what waits is lost with the pod.
     pub dir: PathBuf,
     /// The most bytes that may wait for one target, at least 1,000,000. By default 64 MiB. When they are used up, the oldest
-    /// records are dropped, and counted.
+    /// records are dropped, and counted. A single record may have an eighth of them, and 8 MiB at most.
     pub max_bytes: u64,
     /// When records are forced to the disk. By default `batch`.
     pub sync: SpoolSync,
@@ -165,11 +165,11 @@ pub struct MqttSinkConfig {
     pub credentials: PathBuf,
     /// The version of the protocol. By default `3.1.1`.
     pub version: MqttVersion,
-    /// What the client ids begin with; the rest is made from the broker's address, and the same at each start. Empty, as by default,
-    /// it becomes the mapper's name.
+    /// What the client ids begin with; the rest is made from the broker's address and the host's name, and the same at each start.
+    /// Empty, as by default, it becomes the mapper's name.
     ///
-    /// Two mappers with the same id at one broker would end each other's connection without end, so on fifty nodes with one broker
-    /// give each node its own, such as the node's name.
+    /// Two mappers with the same id at one broker would end each other's connection without end. Where hosts share a name, give each
+    /// an id of its own, such as the node's name (`spec.nodeName` in the pod's environment).
     pub client_id: String,
     /// How long the connection may be silent before the broker is asked whether it is still there. By default 30 seconds; less
     /// than five are five.

@@ -87,7 +87,11 @@ impl Slot {
     pub(super) fn adopt(before: Vec<Self>, device: &BoundDevice, telemetry: &Telemetry, now: Instant) -> Vec<Self> {
         let mut before: HashMap<_, _> = before.into_iter().map(|slot| (slot.property().shared_name(), slot)).collect();
         let adopt = |bound: &BoundProperty| match before.remove(bound.property.name()) {
-            Some(slot) if slot.property().is_set_like(&bound.property) => Self { bound: bound.clone(), ..slot },
+            Some(slot) if slot.property().is_set_like(&bound.property) => {
+                let same_cycle = slot.property().report_cycle() == bound.property.report_cycle();
+                let push_due = if same_cycle { slot.push_due } else { now };
+                Self { bound: bound.clone(), push_due, ..slot }
+            }
             _ => Self::new(bound.clone(), device.device.id(), telemetry, now),
         };
         device.properties.iter().map(adopt).collect()

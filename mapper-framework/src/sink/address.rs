@@ -32,7 +32,8 @@ impl Address {
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        if authority.contains('@') {
+        let before_query = rest.split(['?', '#']).next().unwrap_or(rest);
+        if before_query.contains('@') {
             return Err(wrong(
                 "holds a user name or a password, which everybody can read in a manifest: take it out, and give it \
                               to the mapper by the environment or by a mounted Secret (sinks.<kind>.credentials)",

@@ -32,8 +32,14 @@ enum Taken {
 }
 
 impl Buffer {
-    pub(super) fn new(max_records: usize, disk: Option<Disk>) -> Self {
-        Self { memory: VecDeque::new(), memory_bytes: 0, max_records, disk, taken: Taken::Nothing }
+    /// A buffer in memory.
+    pub(super) fn new(max_records: usize) -> Self {
+        Self { memory: VecDeque::new(), memory_bytes: 0, max_records, disk: None, taken: Taken::Nothing }
+    }
+
+    /// Takes a disk into use. What it holds from an earlier run leaves first.
+    pub(super) fn attach(&mut self, disk: Disk) {
+        self.disk = Some(disk);
     }
 
     /// How many records wait, beside the batch that is taken.

@@ -96,6 +96,11 @@ pub trait SinkKind: Send + Sync + 'static {
     /// What the manifest asks for cannot be done. The message names the field and the cure.
     fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError>;
 
+    /// Whether [`Sink::query`] gives the history of what was written, by default no. Only kinds that say yes are asked.
+    fn keeps_history(&self) -> bool {
+        false
+    }
+
     /// Connects to a target of this kind. The future is dropped when it takes longer than `sinks.write_timeout`.
     ///
     /// # Errors
@@ -150,8 +155,8 @@ pub trait Sink: Send {
     /// The batch as a whole has failed: as the [`SinkError`] says, it comes again or is split.
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError>;
 
-    /// Whether the target could be written to right now, by default yes. Asked for after opening and now and then while there is
-    /// nothing to write.
+    /// Whether the target could be written to right now, by default yes. Asked for while there is nothing to write: after opening,
+    /// and now and then.
     ///
     /// # Errors
     ///

@@ -17,7 +17,10 @@ use super::SinkError;
 ///
 /// 1. the file of that name in the folder `sinks.<kind>.credentials`, which is how Kubernetes mounts a Secret;
 /// 2. the environment variable `<KIND>_USERNAME`, `<KIND>_PASSWORD` or `<KIND>_TOKEN`, such as `REDIS_PASSWORD`;
-/// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it.
+/// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first two only where the kind has
+///    neither a user name nor a password of its own, since the two belong together.
+///
+/// A kind that is not built in gets its folder from [`MapperBuilder::credentials`](crate::MapperBuilder::credentials).
 ///
 /// Files are read again while the mapper runs: a changed one is in force within seconds, on a new connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,26 +103,29 @@ impl CredentialSources {
     ///
     /// A file cannot be read or is not UTF-8. One that does not exist is no error.
     pub(crate) fn read(&self, kind: &str) -> Result<Credentials, SinkError> {
-        Ok(Credentials {
-            username: self.find(kind, "username")?,
-            password: self.find(kind, "password")?.map(Secret::new),
-            token: self.find(kind, "token")?.map(Secret::new),
-        })
+        let (username, password) = (self.own(kind, "username")?, self.own(kind, "password")?);
+        // A user of one source and a password of another do not belong together.
+        let (username, password) = match (username, password) {
+            (None, None) => (self.variable("USERNAME")?, self.variable("PASSWORD")?),
+            own => own,
+        };
+        let token = self.own(kind, "token")?.map_or_else(|| self.variable("TOKEN"), |token| Ok(Some(token)))?;
+        Ok(Credentials { username, password: password.map(Secret::new), token: token.map(Secret::new) })
     }
 
-    fn find(&self, kind: &str, name: &str) -> Result<Option<String>, SinkError> {
+    /// What is meant for this kind alone: the file, or else the variable.
+    fn own(&self, kind: &str, name: &str) -> Result<Option<String>, SinkError> {
         if let Some(folder) = self.folders.get(kind)
             && let Some(text) = read_file(&folder.join(name))?
         {
             return Ok(Some(text));
         }
-        let own = format!("{kind}_{name}").replace('-', "_").to_uppercase();
-        let Some((variable, value)) =
-            [own, name.to_uppercase()].iter().find_map(|name| self.environment.get_key_value(name))
-        else {
-            return Ok(None);
-        };
-        let text = value.to_str().ok_or_else(|| SinkError::failed(format_args!("{variable} is not UTF-8")))?;
+        self.variable(&format!("{kind}_{name}").replace('-', "_").to_uppercase())
+    }
+
+    fn variable(&self, name: &str) -> Result<Option<String>, SinkError> {
+        let Some(value) = self.environment.get(name) else { return Ok(None) };
+        let text = value.to_str().ok_or_else(|| SinkError::failed(format_args!("{name} is not UTF-8")))?;
         Ok(Some(text.to_owned()))
     }
 }
@@ -173,6 +179,14 @@ mod tests {
         assert_eq!(password("redis").as_deref(), Some("mounted"), "a file is read each time");
         fs::write(folder.path().join("password"), "").unwrap();
         assert_eq!(password("redis").as_deref(), Some("redis"), "an empty file is an absent one");
+    }
+
+    #[test]
+    fn a_user_of_one_source_is_not_joined_with_a_password_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = sources(&[("USERNAME", "go"), ("PASSWORD", "go"), ("REDIS_PASSWORD", "redis")], folder.path());
+        assert_eq!(sources.read("redis").unwrap(), Credentials::none().with_password("redis"));
+        assert_eq!(sources.read("mysql").unwrap(), Credentials::none().with_username("go").with_password("go"));
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use serde_json::{Value as Json, json};
+use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
 use crate::{
     config::SpoolConfig,
-    spool::{Options, Spool, SpoolError},
+    spool::{Appended, Options, Spool, SpoolError},
     telemetry::SpoolDamage,
 };
 
@@ -27,14 +29,23 @@ const TARGET_FILE: &str = "target.json";
 /// The folder of the spool itself, beside that file.
 const LOG_FOLDER: &str = "log";
 
+/// Why a record that waits for its target can be lost although there is room.
+const TOO_LARGE: &str = "they are too large for the spool, which takes an eighth of spool.max_bytes, and 8 MiB at most";
+
 /// A spool that is open.
 #[derive(Debug)]
 pub(super) struct Disk {
     /// Lent to the thread that works on it.
-    spool: Option<Spool>,
-    decoder: Decoder,
-    /// Whether the last append has failed, which is told once.
+    log: Option<Log>,
+    /// Whether the last call has failed, which is told once.
     failing: bool,
+}
+
+/// The spool, and what makes records of its bytes.
+#[derive(Debug)]
+struct Log {
+    spool: Spool,
+    decoder: Decoder,
 }
 
 impl Disk {
@@ -52,6 +63,13 @@ impl Disk {
         if recovery.pending > 0 {
             shared.telemetry.spool_recovered(&shared.target, recovery.pending);
         }
+        if recovery.dropped > 0 {
+            shared.count(|account| account.produce(recovery.dropped as usize));
+            shared.dropped(recovery.dropped as usize, "spool.max_bytes is less than before, and the oldest make room");
+        }
+        if recovery.torn_bytes > 0 || recovery.cursor_lost {
+            shared.telemetry.spool_mended(&shared.target, recovery.torn_bytes, recovery.cursor_lost);
+        }
         if recovery.corrupt_segments + recovery.unknown_segments > 0 {
             let damage = SpoolDamage {
                 segments: recovery.corrupt_segments,
@@ -60,42 +78,33 @@ impl Disk {
             };
             shared.telemetry.spool_damaged(&shared.target, damage);
         }
-        let disk = Self { spool: Some(spool), decoder: Decoder::new(shared.target.clone()), failing: false };
-        shared.set_on_disk((disk.pending(), disk.bytes()));
-        Ok(disk)
+        Ok(Self { log: Some(Log { spool, decoder: Decoder::new(shared.target.clone()) }), failing: false })
     }
 
     /// How many records are not acknowledged.
     pub(super) fn pending(&self) -> u64 {
-        self.spool.as_ref().map_or(0, Spool::pending)
+        self.log.as_ref().map_or(0, |log| log.spool.pending())
     }
 
     /// How many of them have not been read.
     pub(super) fn unread(&self) -> usize {
-        let unread = self.spool.as_ref().map_or(0, Spool::unread);
+        let unread = self.log.as_ref().map_or(0, |log| log.spool.unread());
         usize::try_from(unread).unwrap_or(usize::MAX)
     }
 
     /// How many bytes the spool takes on disk.
     pub(super) fn bytes(&self) -> u64 {
-        self.spool.as_ref().map_or(0, Spool::bytes)
+        self.log.as_ref().map_or(0, |log| log.spool.bytes())
     }
 
     /// Writes records behind those that are there. Gives back what could not be written, in its order.
     pub(super) async fn append(&mut self, records: Vec<Record>, shared: &Shared) -> Vec<Record> {
-        let encoded: Vec<Vec<u8>> = records.iter().map(encode).collect();
-        let appended = match self.with(move |spool| Ok(spool.append(encoded.iter().map(Vec::as_slice)))).await {
-            Ok(appended) => appended,
-            Err(error) => {
-                self.failed(&error, shared);
-                return records;
-            }
-        };
+        let (appended, records) = self.with(move |log| (log.append(&records), records)).await;
         if appended.dropped > 0 {
             shared.dropped(appended.dropped as usize, "the spool is full (spool.max_bytes), and the oldest make room");
         }
         if !appended.refused.is_empty() {
-            shared.dropped(appended.refused.len(), "they are too large for the spool: raise spool.max_bytes");
+            shared.dropped(appended.refused.len(), TOO_LARGE);
         }
         match &appended.failure {
             Some(error) => self.failed(error, shared),
@@ -107,24 +116,22 @@ impl Disk {
 
     /// The next records, which stay on disk until they are acknowledged.
     pub(super) async fn read(&mut self, max_records: usize, max_bytes: usize, shared: &Shared) -> Vec<Record> {
-        let batch = match self.with(move |spool| spool.read(max_records, max_bytes)).await {
-            Ok(batch) => batch,
+        match self.with(move |log| log.read(max_records, max_bytes)).await {
+            Ok((records, 0)) => records,
+            Ok((records, lost)) => {
+                shared.dropped(lost, "they are damaged on disk");
+                records
+            }
             Err(error) => {
                 self.failed(&error, shared);
-                return Vec::new();
+                Vec::new()
             }
-        };
-        let records: Vec<_> = batch.records.iter().filter_map(|bytes| self.decoder.decode(bytes)).collect();
-        let lost = batch.lost as usize + (batch.records.len() - records.len());
-        if lost > 0 {
-            shared.dropped(lost, "they are damaged on disk");
         }
-        records
     }
 
     /// All records that were read are done with.
     pub(super) async fn acknowledge(&mut self, shared: &Shared) {
-        if let Err(error) = self.with(Spool::acknowledge).await {
+        if let Err(error) = self.with(|log| log.spool.acknowledge()).await {
             // The records come again at the next start; nothing is lost.
             self.failed(&error, shared);
         }
@@ -140,18 +147,30 @@ impl Disk {
         shared.telemetry.spool_failed(&shared.target, error, begins);
     }
 
-    async fn with<T: Send + 'static>(
-        &mut self,
-        work: impl FnOnce(&mut Spool) -> Result<T, SpoolError> + Send + 'static,
-    ) -> Result<T, SpoolError> {
-        let mut spool = self.spool.take().expect("who works on the spool gives it back");
-        let (spool, result) = blocking(move || {
-            let result = work(&mut spool);
-            (spool, result)
+    async fn with<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Log) -> T + Send + 'static) -> T {
+        let mut log = self.log.take().expect("who works on the log gives it back");
+        let (log, done) = blocking(move || {
+            let done = work(&mut log);
+            (log, done)
         })
         .await;
-        self.spool = Some(spool);
-        result
+        self.log = Some(log);
+        done
+    }
+}
+
+impl Log {
+    fn append(&mut self, records: &[Record]) -> Appended {
+        let encoded: Vec<Vec<u8>> = records.iter().map(encode).collect();
+        self.spool.append(encoded.iter().map(Vec::as_slice))
+    }
+
+    /// The next records, and how many could not be read.
+    fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<(Vec<Record>, usize), SpoolError> {
+        let batch = self.spool.read(max_records, max_bytes)?;
+        let records: Vec<_> = batch.records.iter().filter_map(|bytes| self.decoder.decode(bytes)).collect();
+        let lost = batch.lost as usize + (batch.records.len() - records.len());
+        Ok((records, lost))
     }
 }
 
@@ -169,17 +188,19 @@ fn read_target(file: &PathBuf) -> Option<Target> {
     file.parent()?.file_name()?.to_str().filter(|name| *name == target.id()).map(|_| target)
 }
 
+/// Writes the file whole or not at all, for the mapper's eyes only.
 fn write_target(folder: &Path, target: &Target) -> Result<(), SpoolError> {
     let file = folder.join(TARGET_FILE);
     if read_target(&file).is_some() {
         return Ok(());
     }
     let document = json!({"kind": target.kind(), "settings": target.raw_settings()});
-    fs::write(&file, format!("{document:#}\n")).map_err(|reason| SpoolError::Io {
-        attempt: "write",
-        path: file,
-        reason,
-    })
+    let written = NamedTempFile::new_in(folder).and_then(|mut temporary| {
+        writeln!(temporary, "{document:#}")?;
+        temporary.as_file().sync_all()?;
+        Ok(temporary.persist(&file)?)
+    });
+    written.map(drop).map_err(|reason| SpoolError::Io { attempt: "write", path: file, reason })
 }
 
 /// Runs what may block on a thread for it. A panic goes on in the caller.

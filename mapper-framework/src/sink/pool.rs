@@ -4,20 +4,25 @@ use std::{
     collections::HashMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     time::{Instant, sleep, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use crate::{
+    backoff::Backoff,
     config::{SinksConfig, SpoolConfig},
     model::{Device, Property, Sample},
     spool::SpoolError,
@@ -33,11 +38,11 @@ use super::{
     worker::{INBOX, Pace, Worker},
 };
 
-/// How long a spool that another process has is waited for: as long as a mapper may take to stop, and some more.
-const SPOOL_PATIENCE: Duration = Duration::from_secs(20);
+/// The pause after a spool could not be opened, at first: the mapper before this one may still be closing it.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// The pause between two attempts to get it.
-const SPOOL_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause between two attempts to open a spool.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The kinds, the targets and their workers. Cloning shares them.
 #[derive(Clone)]
@@ -49,11 +54,13 @@ struct Pool {
     spool: SpoolConfig,
     credentials: Arc<CredentialSources>,
     telemetry: Telemetry,
-    /// Whether it has been told that nothing can be kept on disk.
-    told_of_memory: AtomicBool,
+    /// Why nothing can be kept on disk, as it was told last.
+    told_of_memory: Mutex<Option<String>>,
     /// Tells the workers by when they have to end.
     stop: watch::Sender<Option<Instant>>,
     workers: TaskTracker,
+    /// Cancelled when the mapper is gone, in good order or not.
+    abort: CancellationToken,
     /// Tells those who wait for a change of any target.
     changes: watch::Sender<()>,
     /// Held for a few map operations when a device changes and when a worker ends.
@@ -73,6 +80,9 @@ struct Inlet {
     records: mpsc::Sender<Record>,
 }
 
+/// Why a record finds no room before it has come to the worker.
+const TOO_FAST: &str = "they come faster than they can be written to disk";
+
 /// The way of one property's samples into one target's queue. The target lives as long as one of these does.
 #[derive(Clone)]
 pub(crate) struct Feed {
@@ -84,13 +94,19 @@ impl Feed {
     /// Hands on a sample. Never waits: what finds no room is lost, and counted.
     pub(crate) fn push(&self, sample: &Sample) {
         let record = Record::new(Arc::clone(&self.series), sample.value.clone(), sample.timestamp);
-        self.inlet.shared.count(|account| account.produce(1));
-        if let Err(refused) = self.inlet.records.try_send(record.with_quality(sample.quality)) {
+        let Inlet { shared, records } = &*self.inlet;
+        let bytes = record.weight();
+        shared.count(|account| account.produce(1));
+        if !shared.reserve(bytes) {
+            return shared.dropped(1, TOO_FAST);
+        }
+        if let Err(refused) = records.try_send(record.with_quality(sample.quality)) {
+            shared.taken_in(bytes);
             let reason = match refused {
-                mpsc::error::TrySendError::Full(_) => "they come faster than they can be written to disk",
-                mpsc::error::TrySendError::Closed(_) => "the mapper stops",
+                TrySendError::Full(_) => TOO_FAST,
+                TrySendError::Closed(_) => "the target's worker has ended",
             };
-            self.inlet.shared.dropped(1, reason);
+            shared.dropped(1, reason);
         }
     }
 
@@ -134,9 +150,10 @@ impl Sinks {
             spool,
             credentials: Arc::new(credentials),
             telemetry,
-            told_of_memory: AtomicBool::new(false),
+            told_of_memory: Mutex::default(),
             stop: watch::Sender::new(None),
             workers: TaskTracker::new(),
+            abort: CancellationToken::new(),
             changes: watch::Sender::new(()),
             targets: Mutex::default(),
         }))
@@ -190,16 +207,23 @@ impl Sinks {
         let inlet = Arc::new(Inlet { shared: Arc::clone(&shared), records });
         targets.inlets.insert(target.clone(), Arc::clone(&inlet));
         let predecessor = targets.leaving.remove(target);
+        drop(targets);
         let ended = CancellationToken::new();
-        let worker = self.clone().work(Arc::clone(kind), shared, inbox, ended.clone());
-        self.0.workers.spawn(async move {
-            let _ended = ended.drop_guard();
-            if let Some(predecessor) = predecessor {
-                predecessor.cancelled().await;
-            }
-            worker.await;
-        });
+        let (disk, disks) = mpsc::channel(1);
+        self.spawn(self.clone().bring_disk(Arc::clone(&shared), predecessor, disk));
+        self.spawn(self.clone().work(Arc::clone(kind), shared, inbox, disks, ended));
         inlet
+    }
+
+    /// Runs a task until it ends, or until the mapper is gone.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.0.abort.clone();
+        self.0.workers.spawn(async move {
+            tokio::select! {
+                () = abort.cancelled() => {}
+                () = task => {}
+            }
+        });
     }
 
     /// Serves one target until the mapper stops or nobody asks for it any more.
@@ -208,30 +232,45 @@ impl Sinks {
         kind: Arc<dyn SinkKind>,
         shared: Arc<Shared>,
         inbox: mpsc::Receiver<Record>,
+        disks: mpsc::Receiver<Option<Disk>>,
         ended: CancellationToken,
     ) {
-        let disk = self.open_disk(&shared).await;
+        let _ended = ended.clone().drop_guard();
         let (dialer, pace) = (self.dialer(kind, &shared.target), self.pace());
-        let target = shared.target.clone();
-        let worker = Worker::new(shared, dialer, pace, disk, inbox, self.0.stop.subscribe());
-        worker.run(|inbox| self.0.retire(&target, inbox, &ended)).await;
+        let worker = Worker::new(Arc::clone(&shared), dialer, pace, disks, inbox, self.0.stop.subscribe());
+        let work = worker.run(|inbox| self.0.retire(&shared.target, inbox, &ended));
+        // What a panic leaves behind half done is not used again.
+        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+            self.0.telemetry.sink_died(&shared.target);
+            // The next device that asks for the target gets another worker.
+            self.0.targets().inlets.remove(&shared.target);
+        }
     }
 
-    /// The target's spool; `None`, which is told once for all targets, if there cannot be one. A spool that another process has is
-    /// waited for: it may be the mapper before this one, which is still stopping.
-    async fn open_disk(&self, shared: &Shared) -> Option<Disk> {
-        let patience = Instant::now() + SPOOL_PATIENCE;
-        loop {
-            match Disk::open(&self.0.spool, shared).await {
-                Ok(disk) => return Some(disk),
-                Err(SpoolError::InUse { .. }) if Instant::now() < patience && self.0.stop.borrow().is_none() => {
-                    sleep(SPOOL_PAUSE).await;
-                }
-                Err(error) => {
-                    let first = !self.0.told_of_memory.swap(true, Relaxed);
-                    self.0.telemetry.spool_unavailable(&self.0.spool.dir, &error, first);
-                    return None;
-                }
+    /// Opens a target's spool and hands it to the worker. One that cannot be opened is tried again for as long as it takes, and the
+    /// worker is told at once, so that it goes on in memory.
+    async fn bring_disk(
+        self,
+        shared: Arc<Shared>,
+        predecessor: Option<CancellationToken>,
+        disk: mpsc::Sender<Option<Disk>>,
+    ) {
+        if let Some(predecessor) = predecessor {
+            predecessor.cancelled().await;
+        }
+        let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        // The worker may have ended meanwhile, and needs no disk then.
+        while !disk.is_closed() {
+            match Disk::open(&self.0.spool, &shared).await {
+                Ok(opened) => return drop(disk.send(Some(opened)).await),
+                Err(error) => self.0.tell_of_memory(&error),
+            }
+            if pauses.attempts() == 0 && disk.send(None).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = disk.closed() => {}
+                () = sleep(pauses.next()) => {}
             }
         }
     }
@@ -265,7 +304,7 @@ impl Sinks {
         while !fits(&self.statuses()) && changes.changed().await.is_ok() {}
     }
 
-    /// Asks the sinks that a device's properties go to for its history: the first that keeps one answers.
+    /// Asks the sinks that a device's properties go to for its history: the first that keeps one and can be asked answers.
     pub(crate) async fn history(
         &self,
         series: Vec<Arc<Series>>,
@@ -279,17 +318,25 @@ impl Sinks {
                 None => by_target.push((target.clone(), vec![series])),
             }
         }
+        let mut failed = None;
         for (target, series) in by_target {
-            let Some(kind) = self.0.kinds.iter().find(|kind| kind.name() == target.kind()) else { continue };
+            let asked = self.0.kinds.iter().find(|kind| kind.name() == target.kind() && kind.keeps_history());
+            let Some(kind) = asked else { continue };
             let query = Query::new(series, request.from, request.to, request.limit);
             match self.dialer(Arc::clone(kind), &target).query(query).await {
+                Ok(points) => return Ok(points),
                 Err(error) if error.is_unsupported() => {}
-                answer => {
-                    return answer.map_err(|reason| HistoryError::Failed { kind: target.kind().to_owned(), reason });
+                Err(reason) => {
+                    failed.get_or_insert(HistoryError::Failed { kind: target.kind().to_owned(), reason });
                 }
             }
         }
-        Err(HistoryError::NoHistory(request.device.clone()))
+        Err(failed.unwrap_or_else(|| HistoryError::NoHistory(request.device.clone())))
+    }
+
+    /// Ends all workers at once when it is dropped.
+    pub(crate) fn abort_guard(&self) -> DropGuard {
+        self.0.abort.clone().drop_guard()
     }
 
     /// Ends all workers, each of which delivers what it can by the deadline and keeps the rest on disk.
@@ -307,6 +354,15 @@ impl Sinks {
 impl Pool {
     fn targets(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells that nothing can be kept on disk, once for each reason.
+    fn tell_of_memory(&self, error: &SpoolError) {
+        let mut told = self.told_of_memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = error.to_string();
+        let is_news = told.as_ref() != Some(&reason);
+        self.telemetry.spool_unavailable(&self.spool.dir, error, is_news);
+        *told = Some(reason);
     }
 
     /// Lets go of a target that no device asks for any more and for which nothing is on its way. False if it is still wanted.

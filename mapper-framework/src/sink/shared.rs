@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use tokio::sync::watch;
@@ -10,6 +13,9 @@ use tokio::sync::watch;
 use crate::telemetry::Telemetry;
 
 use super::{Ledger, Target, ledger::Account};
+
+/// The most bytes that wait for a worker to take them in, beside the bound on their number.
+const INBOX_BYTES: usize = 16 << 20;
 
 /// Whether a target can be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +70,8 @@ impl fmt::Display for SinkStatus {
 pub(super) struct Shared {
     pub(super) target: Target,
     account: Account,
+    /// How many bytes wait for the worker to take them in.
+    inbox_bytes: AtomicUsize,
     pub(super) telemetry: Telemetry,
     condition: Mutex<Condition>,
     /// Tells those who wait for a change of any target.
@@ -83,7 +91,14 @@ struct Condition {
 impl Shared {
     pub(super) fn new(target: Target, telemetry: Telemetry, changes: watch::Sender<()>) -> Self {
         let condition = Condition { state: SinkState::Connecting, reason: None, on_disk: (0, 0), dropping: None };
-        Self { target, account: Account::default(), telemetry, condition: Mutex::new(condition), changes }
+        Self {
+            target,
+            account: Account::default(),
+            inbox_bytes: AtomicUsize::new(0),
+            telemetry,
+            condition: Mutex::new(condition),
+            changes,
+        }
     }
 
     pub(super) fn status(&self) -> SinkStatus {
@@ -96,6 +111,22 @@ impl Shared {
             spooled_records: condition.on_disk.0,
             spooled_bytes: condition.on_disk.1,
         }
+    }
+
+    /// Makes room for so many bytes in the inbox; false if there is none left.
+    pub(super) fn reserve(&self, bytes: usize) -> bool {
+        let before = self.inbox_bytes.fetch_add(bytes, Relaxed);
+        // A single record may be larger than all that else may wait.
+        let fits = before == 0 || before + bytes <= INBOX_BYTES;
+        if !fits {
+            self.taken_in(bytes);
+        }
+        fits
+    }
+
+    /// The worker has taken so many bytes out of the inbox.
+    pub(super) fn taken_in(&self, bytes: usize) {
+        self.inbox_bytes.fetch_sub(bytes, Relaxed);
     }
 
     pub(super) fn ledger(&self) -> Ledger {

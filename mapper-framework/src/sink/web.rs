@@ -88,7 +88,7 @@ impl Refusal {
             StatusCode::TOO_EARLY,
             StatusCode::TOO_MANY_REQUESTS,
         ];
-        !self.status.is_server_error() && !may_pass.contains(&self.status)
+        !self.status.is_server_error() && !self.status.is_redirection() && !may_pass.contains(&self.status)
     }
 
     /// Whether what was sent is at fault, and not the address that it was sent to: a part of it may be taken.
@@ -193,7 +193,7 @@ mod tests {
         for status in [400, 413, 422] {
             assert!(!refusal(status).into_outcomes(3).unwrap_err().is_retryable(), "{status}");
         }
-        for status in [301, 304, 404, 405, 410, 415] {
+        for status in [404, 405, 410, 415] {
             let outcomes = refusal(status).into_outcomes(3).unwrap();
             assert_eq!(outcomes.len(), 3, "{status}");
             assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Rejected(_))), "{status}: {outcomes:?}");

@@ -53,13 +53,20 @@ pub(super) struct Worker {
     pace: Pace,
     /// The records of all devices. Closed when the pool has let go of the target.
     inbox: mpsc::Receiver<Record>,
+    /// Brings the disk, once it can be opened.
+    disk: mpsc::Receiver<Option<Disk>>,
+    /// Whether it is known if there is a disk. Nothing is taken in or delivered before: it may have to go there, and what lies there
+    /// is older.
+    ready: bool,
     /// By when the worker has to end, once the mapper stops.
     stop: watch::Receiver<Option<Instant>>,
     buffer: Buffer,
     /// The batch that was taken from the buffer, as far as it is not settled.
     batch: Vec<Record>,
-    /// How many records of the batch the next attempt takes: less than all after a batch was refused as a whole.
+    /// How many records of the batch the next attempt takes: less than all after a failure, and twice as many after each success.
     step: usize,
+    /// How far the step may grow. Half of what a failed write had; grows slowly, or each growth would end in a missed deadline.
+    ceiling: usize,
     connection: Option<Connection>,
     /// The attempt under way, which has the connection meanwhile. A task of its own, so that a slow disk does not hold it up and its
     /// panic is caught.
@@ -88,6 +95,8 @@ enum Event {
     /// Nobody produces any more.
     Abandoned,
     Landed(Result<Attempt, JoinError>),
+    /// The disk, or that there is none for now.
+    Disk(Option<Disk>),
     Due,
     Stop(Instant),
 }
@@ -97,7 +106,7 @@ impl Worker {
         shared: Arc<Shared>,
         dialer: Dialer,
         pace: Pace,
-        disk: Option<Disk>,
+        disk: mpsc::Receiver<Option<Disk>>,
         inbox: mpsc::Receiver<Record>,
         stop: watch::Receiver<Option<Instant>>,
     ) -> Self {
@@ -107,10 +116,13 @@ impl Worker {
             dialer,
             pace,
             inbox,
+            disk,
+            ready: false,
             stop,
-            buffer: Buffer::new(pace.queue_records, disk),
+            buffer: Buffer::new(pace.queue_records),
             batch: Vec::new(),
             step: usize::MAX,
+            ceiling: usize::MAX,
             connection: None,
             attempt: None,
             backoff: Backoff::new(FIRST_PAUSE, pace.backoff_max),
@@ -134,6 +146,7 @@ impl Worker {
                 Event::Arrived(records) => self.take_in(records).await,
                 Event::Abandoned => abandoned = true,
                 Event::Landed(attempt) => self.land(attempt).await,
+                Event::Disk(disk) => self.attach(disk),
                 Event::Due => {}
                 Event::Stop(deadline) => return self.stop(deadline).await,
             }
@@ -148,16 +161,18 @@ impl Worker {
             biased;
             deadline = told_to_stop(&mut self.stop) => Event::Stop(deadline),
             attempt = landed(&mut self.attempt) => Event::Landed(attempt),
-            count = self.inbox.recv_many(&mut arrived, INBOX), if !abandoned => {
+            Some(disk) = self.disk.recv() => Event::Disk(disk),
+            count = self.inbox.recv_many(&mut arrived, INBOX), if self.ready && !abandoned => {
                 if count == 0 { Event::Abandoned } else { Event::Arrived(arrived) }
             }
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
         }
     }
 
-    /// When there is something to do by the clock; `None` while an attempt is under way, whose end comes first.
+    /// When there is something to do by the clock; `None` while an attempt is under way, whose end comes first, and before it is known
+    /// what lies on disk.
     fn next_due(&self) -> Option<Instant> {
-        if self.attempt.is_some() {
+        if self.attempt.is_some() || !self.ready {
             return None;
         }
         let due = match (self.batch.is_empty(), self.buffer.waiting()) {
@@ -170,10 +185,19 @@ impl Worker {
     }
 
     fn is_idle(&self) -> bool {
-        self.attempt.is_none() && self.batch.is_empty() && self.buffer.waiting() == 0
+        self.ready && self.attempt.is_none() && self.batch.is_empty() && self.buffer.waiting() == 0
+    }
+
+    fn attach(&mut self, disk: Option<Disk>) {
+        self.ready = true;
+        if let Some(disk) = disk {
+            self.buffer.attach(disk);
+            self.shared.set_on_disk(self.buffer.on_disk());
+        }
     }
 
     async fn take_in(&mut self, records: Vec<Record>) {
+        self.shared.taken_in(records.iter().map(Record::weight).sum());
         if self.linger_until.is_none() {
             self.linger_until = Some(Instant::now() + self.pace.batch_linger);
         }
@@ -240,7 +264,6 @@ impl Worker {
             let error = SinkError::failed(format!("{failed} of {records} records are to be tried again"));
             self.failed(failed, &error).await;
         } else {
-            self.step = self.step.saturating_mul(2);
             self.succeeded();
         }
         if self.batch.is_empty() {
@@ -251,6 +274,8 @@ impl Worker {
     }
 
     fn succeeded(&mut self) {
+        self.ceiling = self.ceiling.saturating_add((self.ceiling / 16).max(1));
+        self.step = self.step.saturating_mul(2).min(self.ceiling);
         self.backoff.reset();
         self.not_before = Instant::now();
         self.shared.up();
@@ -259,7 +284,11 @@ impl Worker {
     /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk. `written` is how many records
     /// the target may have all the same.
     async fn failed(&mut self, written: usize, error: &SinkError) {
-        self.step = usize::MAX;
+        if written > 0 {
+            // Perhaps it was too much for the deadline, or for something on the way.
+            self.ceiling = (written / 2).max(1);
+            self.step = self.ceiling;
+        }
         self.shared.count(|account| account.repeat(written));
         self.shared.down(error.to_string());
         let asked_for = error.pause().unwrap_or_default().min(LONGEST_PAUSE);
@@ -280,12 +309,17 @@ impl Worker {
     /// Delivers what can be delivered by the deadline, without pausing for a target that is away, and keeps the rest on disk.
     async fn stop(mut self, deadline: Instant) {
         self.inbox.close();
+        if !self.ready
+            && let Ok(Some(disk)) = timeout_at(deadline, self.disk.recv()).await
+        {
+            self.attach(disk);
+        }
         let mut late = Vec::new();
         while self.inbox.recv_many(&mut late, INBOX).await > 0 {}
         if !late.is_empty() {
             self.take_in(late).await;
         }
-        while self.backoff.attempts() == 0 && !self.is_idle() && Instant::now() < deadline {
+        while self.ready && self.backoff.attempts() == 0 && !self.is_idle() && Instant::now() < deadline {
             self.linger_until = Some(Instant::now());
             self.proceed().await;
             let Ok(attempt) = timeout_at(deadline, landed(&mut self.attempt)).await else { break };

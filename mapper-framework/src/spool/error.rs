@@ -43,7 +43,9 @@ impl SpoolError {
 
 /// A record that no segment has room for. It is left out, and the others are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a record of {bytes} bytes does not fit into the spool, which takes up to {limit}: raise `spool.max_bytes`")]
+#[error(
+    "a record of {bytes} bytes does not fit into the spool, which takes up to {limit} (an eighth of `spool.max_bytes`, and 8 MiB at most)"
+)]
 pub(crate) struct TooLarge {
     /// Which one, counted from 0, of those that were to be stored.
     pub(crate) index: usize,

@@ -164,20 +164,26 @@ async fn a_server_that_is_asked_too_much_is_asked_again_after_the_pause_it_wants
 
 #[tokio::test]
 async fn a_wrong_address_costs_one_request_and_is_told() {
-    let receiver = Receiver::script([
-        Answer::status(404).body("no such page"),
-        Answer::status(405),
-        Answer::status(308).header("location", "https://elsewhere.example/ingest"),
-    ])
-    .await;
+    let receiver = Receiver::script([Answer::status(404).body("no such page"), Answer::status(405)]).await;
     let bench = bench(&receiver, HttpFormat::Ndjson);
     let (mut sink, batch) = (bench.open().await, bench.records(3));
-    for part in ["no such page", "405", "https://elsewhere.example/ingest"] {
+    for part in ["no such page", "405"] {
         let outcomes = sink.write(&batch).await.unwrap();
         let reasons = reasons(&outcomes);
         assert!(reasons.len() == 3 && reasons.iter().all(|reason| reason.contains(part)), "{reasons:?}");
     }
-    assert_eq!(receiver.received().len(), 3, "no batch was split, and no redirection followed");
+    assert_eq!(receiver.received().len(), 2, "no batch was split");
+}
+
+#[tokio::test]
+async fn a_redirection_is_not_followed_but_told_and_the_batch_comes_again() {
+    let elsewhere = Answer::status(308).header("location", "https://elsewhere.example/ingest");
+    let receiver = Receiver::script([elsewhere, Answer::status(204)]).await;
+    let bench = bench(&receiver, HttpFormat::Ndjson);
+    let (mut sink, batch) = (bench.open().await, bench.records(3));
+    let error = sink.write(&batch).await.unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("https://elsewhere.example/ingest"), "{error}");
+    assert_eq!(sink.write(&batch).await.unwrap(), Outcome::accepted(3));
 }
 
 #[tokio::test]

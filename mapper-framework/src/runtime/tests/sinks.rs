@@ -49,6 +49,10 @@ impl SinkKind for Recorder {
         Ok(routes)
     }
 
+    fn keeps_history(&self) -> bool {
+        true
+    }
+
     async fn open(&self, _: &Target, _: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
         Ok(Box::new(self.clone()))
     }
@@ -120,6 +124,17 @@ async fn of_many_reads_the_one_nearest_to_the_report_cycle_goes_to_the_sinks() {
     assert!(rig.puppet.count("read a/x") > 100);
     let times: Vec<_> = recorder.values();
     assert!((10..=12).contains(&times.len()), "{}", times.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_report_cycle_is_in_force_at_once() {
+    let (rig, recorder, _folder) = rig().await;
+    rig.add(device("a", [pushed("x", 1000, 3_600_000, "there")])).await;
+    sleep(10 * SECOND).await;
+    assert_eq!(recorder.values().len(), 1);
+    rig.add(device("a", [pushed("x", 1000, 1000, "there")])).await;
+    sleep(10 * SECOND).await;
+    assert!(recorder.values().len() >= 10, "{}", recorder.values().len());
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,7 +21,8 @@
 //! | 2xx | accepted |
 //! | 401, 403, 407, 408, 425, 429, 5xx, none in time | sent again, no sooner than `Retry-After` asks for |
 //! | 400, 413, 422 | the batch is split until the record that is refused stands alone; that one is rejected |
-//! | 3xx, any other 4xx | the address is wrong: all records are rejected. Redirections are not followed |
+//! | 3xx | retried: a redirection is not followed, but told, and may be that of a portal that goes away |
+//! | any other 4xx | the address is wrong: all records are rejected |
 //!
 //! The manifest's `timeout` is the deadline of a request, as far as it is shorter than `sinks.write_timeout`.
 //!

@@ -28,7 +28,8 @@
 //! | 2xx | accepted |
 //! | 401, 403, 404 (the bucket is not there), 408, 429, 5xx, none in time | sent again, no sooner than `Retry-After` asks for |
 //! | 400, 413, 422 | the batch is split until the record that is refused stands alone. InfluxDB may have taken the others already; they are overwritten by the same |
-//! | 3xx, any other 4xx | the address is wrong: all records are rejected |
+//! | 3xx | retried: a redirection is not followed, but told |
+//! | any other 4xx | the address is wrong: all records are rejected |
 //!
 //! Mind that VictoriaMetrics keeps numbers only, as 64-bit floats: it makes 0 of texts, and takes what it cannot read without a word.
 //! It answers before a batch is on its disk, so that its crash costs the last seconds.
@@ -106,6 +107,10 @@ impl SinkKind for Influxdb2 {
             Ok(Route::to(Target::new(NAME, &settings)).with(&place))
         };
         pushes.map(to_route).collect()
+    }
+
+    fn keeps_history(&self) -> bool {
+        true
     }
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {

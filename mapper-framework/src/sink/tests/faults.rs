@@ -53,6 +53,19 @@ async fn a_write_that_hangs_ends_at_its_deadline_and_the_batch_comes_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_that_is_too_much_for_the_deadline_goes_in_parts() {
+    let rig = Rig::new();
+    rig.puppet.behave(|batch| {
+        if batch.len() > 60 { Reaction::Hang } else { Reaction::Answer(Ok(Outcome::accepted(batch.len()))) }
+    });
+    push(&rig.feed("a"), 0..500);
+    rig.until_settled(500).await;
+    assert_eq!(rig.puppet.numbers(), (0..500).collect::<Vec<_>>());
+    let hung: usize = rig.puppet.sizes().iter().filter(|size| **size > 60).sum();
+    assert!(hung < 2_000, "a batch is halved, and grows again by doubling: {:?}", rig.puppet.sizes());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sink_that_panics_is_opened_anew() {
     let rig = Rig::new();
     rig.puppet.behave(|_| Reaction::Panic);
@@ -121,6 +134,23 @@ async fn what_memory_has_no_room_for_goes_to_disk_and_comes_back_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_that_comes_later_is_taken_into_use() {
+    let rig = Rig::without_disk(|config| config.queue_records = 100);
+    let feed = rig.feed("a");
+    rig.puppet.fail(|| SinkError::failed("no"));
+    push(&feed, 0..50);
+    rig.until("it is down", |status| status.state == SinkState::Down).await;
+    assert_eq!(rig.status().spooled_records, 0);
+    std::fs::remove_file(rig.folder().join("spool")).unwrap();
+    rig.until("the disk has them", |status| status.spooled_records == 50).await;
+    push(&feed, 50..1_000);
+    rig.until("all are on disk", |status| status.spooled_records == 1_000).await;
+    rig.puppet.obey();
+    rig.until_settled(1_000).await;
+    assert_eq!((rig.puppet.numbers(), rig.ledger().dropped), ((0..1_000).collect::<Vec<_>>(), 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_disk_the_oldest_records_go_and_are_counted() {
     let rig = Rig::without_disk(|config| config.queue_records = 100);
     let feed = rig.feed("a");
@@ -130,5 +160,6 @@ async fn without_a_disk_the_oldest_records_go_and_are_counted() {
     let (numbers, ledger) = (rig.puppet.numbers(), rig.ledger());
     assert_eq!((ledger.dropped, ledger.delivered), (900, 100));
     assert_eq!(numbers, (900..1_000).collect::<Vec<_>>());
-    assert_eq!((rig.stats().records_dropped, rig.stats().spool_failures), (900, 1));
+    assert_eq!(rig.stats().records_dropped, 900);
+    assert!(rig.stats().spool_failures >= 1);
 }

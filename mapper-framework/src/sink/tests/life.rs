@@ -83,6 +83,20 @@ async fn a_target_that_nobody_asks_for_any_more_is_closed_and_can_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_mapper_that_is_dropped_takes_its_workers_along() {
+    let rig = Rig::new();
+    let guard = rig.sinks.abort_guard();
+    let feed = rig.feed("a");
+    push(&feed, 0..10);
+    rig.until_settled(10).await;
+    drop(guard);
+    let next = rig.reborn();
+    push(&next.feed("a"), 0..10);
+    next.until("its spool is free", |status| status.ledger.delivered == 10).await;
+    assert_eq!(next.stats().spool_failures, 0, "nobody else has the spool");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_changed_credential_is_in_force_on_another_connection() {
     let rig = Rig::new();
     let secret = rig.folder().join("secret");

@@ -25,7 +25,7 @@
 //! | quota exceeded, packet identifier in use, unspecified, implementation specific | sent again |
 //!
 //! All topics of a broker share one connection. Its client id is `sinks.mqtt.client_id`, a dash and eight hexadecimal digits made from
-//! the broker's address. MQTT 3.1.1 obliges a broker to take 23 characters, which leaves 14 to `client_id`; all brokers of today take
+//! the broker's address and the host's name. MQTT 3.1.1 obliges a broker to take 23 characters, which leaves 14 to `client_id`; all brokers of today take
 //! many more. The session is a clean one: the sink subscribes to nothing, and what it still has to send is kept by the framework and
 //! not by the broker.
 //!
@@ -61,16 +61,21 @@ const NAME: &str = "mqtt";
 pub(super) struct Mqtt {
     config: MqttSinkConfig,
     tls: SinkTlsConfig,
+    /// The host's name.
+    host: String,
 }
 
 impl Mqtt {
     pub(super) fn new(config: &MqttSinkConfig, tls: &SinkTlsConfig) -> Self {
-        Self { config: config.clone(), tls: tls.clone() }
+        // Where there is no such file, the config has to tell the nodes apart.
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self { config: config.clone(), tls: tls.clone(), host: host.trim_end().to_owned() }
     }
 
-    /// The same at each start, so that a broker ends the old connection when a new one comes.
+    /// The same at each start on the same host, so that a broker ends the old connection when a new one comes; and another on each
+    /// host, or the mappers of two nodes would end each other's without end.
     fn client_id(&self, target: &Target) -> String {
-        let id = target.id();
+        let id = Target::new(NAME, &(target.id(), &self.host)).id();
         let digits = id.rsplit('-').next().unwrap_or_default();
         format!("{}-{}", self.config.client_id, &digits[..8])
     }
@@ -230,12 +235,18 @@ mod tests {
     }
 
     #[test]
-    fn the_client_id_stays_what_it_is_and_differs_from_broker_to_broker() {
-        let kind = mqtt(&MqttSinkConfig { client_id: "edge-node-0017".into(), ..MqttSinkConfig::default() });
-        let of = |host: &str| kind.client_id(&Target::new(NAME, &Broker { host: host.into(), port: 1883, tls: false }));
-        assert_eq!(of("broker"), "edge-node-0017-d54fc31e", "brokers know it by that");
-        assert_eq!(of("broker").len(), 23);
-        assert_ne!(of("broker"), of("other"));
+    fn the_client_id_stays_what_it_is_and_differs_from_broker_to_broker_and_from_node_to_node() {
+        let mut kind = mqtt(&MqttSinkConfig { client_id: "edge-node-0017".into(), ..MqttSinkConfig::default() });
+        kind.host = "node".to_owned();
+        let of = |kind: &Mqtt, broker: &str| {
+            kind.client_id(&Target::new(NAME, &Broker { host: broker.into(), port: 1883, tls: false }))
+        };
+        let id = of(&kind, "broker");
+        assert_eq!(id, "edge-node-0017-67a3b3c4", "brokers know it by that");
+        assert_eq!(id.len(), 23);
+        assert_ne!(id, of(&kind, "other"));
+        kind.host = "another".to_owned();
+        assert_ne!(id, of(&kind, "broker"), "another node");
     }
 
     #[test]

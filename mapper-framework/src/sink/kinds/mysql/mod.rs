@@ -104,6 +104,10 @@ impl SinkKind for Mysql {
         pushes.map(|push| self.route(push)).collect()
     }
 
+    fn keeps_history(&self) -> bool {
+        true
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
         let tls = self.config.tls.then_some(&self.tls);
         let connection = Connection::open(&target.settings()?, tls, credentials).await?;

@@ -133,10 +133,15 @@ fn at(settings: &Settings, error: &SinkError) -> SinkError {
 /// What an error means for the whole batch.
 pub(super) fn sink_error(error: &RedisError) -> SinkError {
     match error.code() {
-        Some(code) if is_temporary(code) => SinkError::failed(reason(error)),
+        Some(code) if is_temporary(code) && !is_of_a_key(error) => SinkError::failed(reason(error)),
         Some(_) => SinkError::rejected(reason(error)),
         None => SinkError::disconnected(error),
     }
+}
+
+/// Whether the user lacks the right to one key, which must not hold up the records for all others.
+fn is_of_a_key(error: &RedisError) -> bool {
+    error.code() == Some("NOPERM") && error.detail().is_some_and(|said| said.contains(" key"))
 }
 
 fn is_temporary(code: &str) -> bool {

@@ -97,6 +97,10 @@ impl SinkKind for Redis {
         pushes.map(|push| self.route(push)).collect()
     }
 
+    fn keeps_history(&self) -> bool {
+        true
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
         let connection = Connection::open(&target.settings()?, &self.tls, credentials).await?;
         Ok(Box::new(RedisSink { config: self.config.clone(), connection }))

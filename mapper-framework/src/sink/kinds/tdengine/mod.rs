@@ -109,6 +109,10 @@ impl SinkKind for Tdengine {
         pushes.map(|push| Ok(Route::to(Target::new(NAME, &Settings::new(push)?)))).collect()
     }
 
+    fn keeps_history(&self) -> bool {
+        true
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
         let Settings { url, database } = target.settings()?;
         let username = credentials.username().unwrap_or(DEFAULT_USER.0);
