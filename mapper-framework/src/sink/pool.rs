@@ -232,7 +232,7 @@ impl Sinks {
         kind: Arc<dyn SinkKind>,
         shared: Arc<Shared>,
         inbox: mpsc::Receiver<Record>,
-        disks: mpsc::Receiver<Option<Disk>>,
+        disks: mpsc::Receiver<Option<Box<Disk>>>,
         ended: CancellationToken,
     ) {
         let _ended = ended.clone().drop_guard();
@@ -253,7 +253,7 @@ impl Sinks {
         self,
         shared: Arc<Shared>,
         predecessor: Option<CancellationToken>,
-        disk: mpsc::Sender<Option<Disk>>,
+        disk: mpsc::Sender<Option<Box<Disk>>>,
     ) {
         if let Some(predecessor) = predecessor {
             predecessor.cancelled().await;
@@ -262,7 +262,7 @@ impl Sinks {
         // The worker may have ended meanwhile, and needs no disk then.
         while !disk.is_closed() {
             match Disk::open(&self.0.spool, &shared).await {
-                Ok(opened) => return drop(disk.send(Some(opened)).await),
+                Ok(opened) => return drop(disk.send(Some(Box::new(opened))).await),
                 Err(error) => self.0.tell_of_memory(&error),
             }
             if pauses.attempts() == 0 && disk.send(None).await.is_err() {

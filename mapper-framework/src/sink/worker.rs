@@ -54,7 +54,7 @@ pub(super) struct Worker {
     /// The records of all devices. Closed when the pool has let go of the target.
     inbox: mpsc::Receiver<Record>,
     /// Brings the disk, once it can be opened.
-    disk: mpsc::Receiver<Option<Disk>>,
+    disk: mpsc::Receiver<Option<Box<Disk>>>,
     /// Whether it is known if there is a disk. Nothing is taken in or delivered before: it may have to go there, and what lies there
     /// is older.
     ready: bool,
@@ -96,7 +96,7 @@ enum Event {
     Abandoned,
     Landed(Result<Attempt, JoinError>),
     /// The disk, or that there is none for now.
-    Disk(Option<Disk>),
+    Disk(Option<Box<Disk>>),
     Due,
     Stop(Instant),
 }
@@ -106,7 +106,7 @@ impl Worker {
         shared: Arc<Shared>,
         dialer: Dialer,
         pace: Pace,
-        disk: mpsc::Receiver<Option<Disk>>,
+        disk: mpsc::Receiver<Option<Box<Disk>>>,
         inbox: mpsc::Receiver<Record>,
         stop: watch::Receiver<Option<Instant>>,
     ) -> Self {
@@ -188,10 +188,10 @@ impl Worker {
         self.ready && self.attempt.is_none() && self.batch.is_empty() && self.buffer.waiting() == 0
     }
 
-    fn attach(&mut self, disk: Option<Disk>) {
+    fn attach(&mut self, disk: Option<Box<Disk>>) {
         self.ready = true;
         if let Some(disk) = disk {
-            self.buffer.attach(disk);
+            self.buffer.attach(*disk);
             self.shared.set_on_disk(self.buffer.on_disk());
         }
     }
