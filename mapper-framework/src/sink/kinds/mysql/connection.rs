@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use mysql_async::{ClientIdentity, Conn, Error, OptsBuilder, ServerError, SslOpts, TxOpts, prelude::Queryable as _};
+use mysql_async::{
+    ClientIdentity, Conn, Error, OptsBuilder, ServerError, SslOpts, TxOpts, Value, prelude::Queryable as _,
+};
 use rustls::crypto::ring;
 use tokio::time::timeout;
 
@@ -77,19 +79,22 @@ impl Connection {
         layout: &dyn Layout,
         tables: &BTreeMap<String, Vec<Row>>,
     ) -> mysql_async::Result<()> {
+        let room = self.room;
+        let parts = tables.iter().flat_map(|(table, rows)| cut(rows, room).map(move |part| (table, part)));
+        let parts: Vec<_> = parts.collect();
+        // A single statement is a transaction by itself.
+        if let [(table, part)] = parts[..] {
+            return self.client.exec_drop(layout.insert(table, part.len()), values_of(part)).await;
+        }
         let mut transaction = self.client.start_transaction(TxOpts::default()).await?;
-        for (table, rows) in tables {
-            for part in cut(rows, self.room) {
-                let values: Vec<_> = part.iter().flat_map(|row| row.values.iter().cloned()).collect();
-                let inserted = transaction.exec_drop(layout.insert(table, part.len()), values).await;
-                match inserted {
-                    Ok(()) => {}
-                    Err(error) if error.is_fatal() => return Err(error),
-                    Err(error) => {
-                        // Left to the next call, the locks would be held until then.
-                        transaction.rollback().await?;
-                        return Err(error);
-                    }
+        for (table, part) in parts {
+            match transaction.exec_drop(layout.insert(table, part.len()), values_of(part)).await {
+                Ok(()) => {}
+                Err(error) if error.is_fatal() => return Err(error),
+                Err(error) => {
+                    // Left to the next call, the locks would be held until then.
+                    transaction.rollback().await?;
+                    return Err(error);
                 }
             }
         }
@@ -112,6 +117,10 @@ impl Connection {
     pub(super) async fn close(self) {
         drop(self.client.disconnect().await);
     }
+}
+
+fn values_of(rows: &[Row]) -> Vec<Value> {
+    rows.iter().flat_map(|row| row.values.iter().cloned()).collect()
 }
 
 fn options(

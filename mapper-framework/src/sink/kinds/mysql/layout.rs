@@ -7,8 +7,11 @@ use super::super::super::{Query, Record};
 /// The most characters in the name of a database or a table.
 pub(super) const MAX_NAME: usize = 64;
 
-/// The most rows in one statement, a power of two. MySQL takes 65,535 placeholders.
-const MAX_ROWS: usize = 512;
+/// The most rows in one statement, which is what a batch has by default. MySQL takes 65,535 placeholders.
+const MAX_ROWS: usize = 500;
+
+/// Many rows go by the hundred.
+const HUNDRED: usize = 100;
 
 /// The most bytes in one statement, unless a single row has more or the server takes less.
 const MAX_BYTES: usize = 1 << 20;
@@ -62,19 +65,25 @@ impl Row {
     }
 }
 
-/// Cuts rows into what one statement takes, always a power of two, so that a handful of prepared statements serves for all batches.
+/// Cuts rows into what one statement takes: hundreds, and of the rest a power of two, so that a dozen of prepared statements serves for
+/// all batches and a full one needs a single statement.
 /// `room` is the number of bytes for which the server has room; no row has more.
 pub(super) fn cut(mut rows: &[Row], room: usize) -> impl Iterator<Item = &[Row]> {
     let room = room.min(MAX_BYTES);
     std::iter::from_fn(move || {
-        let mut count = 1_usize << rows.len().min(MAX_ROWS).checked_ilog2()?;
+        let mut count = round_down(rows.len().min(MAX_ROWS))?;
         while count > 1 && rows[..count].iter().map(|row| row.bytes).sum::<usize>() > room {
-            count /= 2;
+            count = round_down(count - 1)?;
         }
         let (now, later) = rows.split_at(count);
         rows = later;
         Some(now)
     })
+}
+
+/// The most rows for which there is a statement, of so many; none of none.
+fn round_down(rows: usize) -> Option<usize> {
+    if rows >= HUNDRED { Some(rows / HUNDRED * HUNDRED) } else { Some(1 << rows.checked_ilog2()?) }
 }
 
 /// A name as it stands in a statement.
@@ -139,9 +148,9 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn rows_are_cut_into_powers_of_two() {
-        assert_eq!(sizes(&rows(500, 100)), [256, 128, 64, 32, 16, 4]);
-        assert_eq!(sizes(&rows(1_030, 100)), [512, 512, 4, 2]);
+    fn rows_are_cut_into_hundreds_and_powers_of_two() {
+        assert_eq!(sizes(&rows(500, 100)), [500]);
+        assert_eq!(sizes(&rows(1_399, 100)), [500, 500, 300, 64, 32, 2, 1]);
         assert!(sizes(&[]).is_empty());
     }
 

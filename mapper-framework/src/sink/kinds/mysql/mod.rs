@@ -16,7 +16,7 @@
 //!   properties whose names differ in nothing else share one; use the single layout there.
 //!
 //! The database and the tables are made when they are missed, for which the user needs CREATE; else INSERT, UPDATE and SELECT will
-//! do. A batch is one transaction of prepared statements with many rows each.
+//! do. A batch is one transaction of prepared statements with many rows each, and up to 500 rows of one table are one statement.
 //!
 //! The user is the manifest's `userName`, or the `username` of the credentials. Keys of the config: `sinks.mysql.credentials`,
 //! `layout`, `table`, `tls` (with the certificates of `sinks.tls`).
