@@ -25,7 +25,23 @@ pub use port::free_port;
 pub use proxy::Proxy;
 pub use tool::{Tool, go_client, python, server};
 
-/// The driver in the README is compiled, so that it stays true.
+/// The Rust code in the README and in `docs/` is compiled, so that it stays true.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+mod documents {
+    macro_rules! documents {
+        ($($name:ident: $file:literal,)*) => {
+            $(#[doc = include_str!(concat!("../../", $file))] struct $name;)*
+        };
+    }
+
+    documents! {
+        Readme: "README.md",
+        GettingStarted: "docs/getting-started.md",
+        WritingADriver: "docs/writing-a-driver.md",
+        WritingASink: "docs/writing-a-sink.md",
+        Sinks: "docs/sinks.md",
+        KubeedgeNode: "docs/kubeedge-node.md",
+        FailureModes: "docs/failure-modes.md",
+        MovingFromGo: "docs/moving-from-go.md",
+    }
+}
