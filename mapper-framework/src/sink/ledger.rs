@@ -20,7 +20,8 @@ pub struct Ledger {
     pub dropped: u64,
     /// Records in the queue, in the spool, or being written.
     pub in_flight: u64,
-    /// Records that were written again since nobody knows whether the target has them. Up to this many may be there twice.
+    /// Records that were written again since nobody knows whether the target has them. Up to this many may be there twice, and up to a
+    /// batch more after each restart.
     pub repeated: u64,
 }
 

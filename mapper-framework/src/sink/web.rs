@@ -9,7 +9,7 @@ use reqwest::{
 
 use crate::config::SinkTlsConfig;
 
-use super::{Outcome, SinkError, tls};
+use super::{Outcome, RouteError, SinkError, tls};
 
 /// A client that keeps its connections. It has no deadline of its own: the framework's holds.
 ///
@@ -60,6 +60,28 @@ pub(super) async fn body(mut response: Response) -> Vec<u8> {
         body.extend_from_slice(&chunk);
     }
     body
+}
+
+/// Parts of the names that a query gives to what nobody else should see.
+const SECRET_KEYS: [&str; 7] = ["token", "key", "secret", "password", "passwd", "signature", "credential"];
+
+/// Refuses a URL of a manifest that holds a credential in its query. It would stand in logs, and on disk beside what waits.
+///
+/// # Errors
+///
+/// It does; the credential is not repeated.
+pub(super) fn refuse_secrets(field: &str, url: &reqwest::Url) -> Result<(), RouteError> {
+    let is_secret = |name: &str| SECRET_KEYS.iter().any(|key| name.to_ascii_lowercase().contains(key));
+    match url.query_pairs().find(|(name, _)| is_secret(name)) {
+        Some((name, _)) => Err(RouteError::new(
+            field,
+            format_args!(
+                "gives a {name:?} in its query, which everybody can read in a manifest: take it out, and give it to the mapper by the \
+                 environment or by a mounted Secret, as a token"
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The most of an error's body that is told, in characters.
@@ -198,6 +220,17 @@ mod tests {
             assert_eq!(outcomes.len(), 3, "{status}");
             assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Rejected(_))), "{status}: {outcomes:?}");
         }
+    }
+
+    #[test]
+    fn a_credential_in_a_query_is_refused_and_not_repeated() {
+        let refused = |url: &str| refuse_secrets("requestPath", &url.parse().unwrap());
+        assert_eq!(refused("http://h/ingest?tenant=7"), Ok(()));
+        let error = refused("http://h/ingest?api_Key=hunter2").unwrap_err().to_string();
+        assert!(
+            error.starts_with("requestPath: ") && error.contains("api_Key") && !error.contains("hunter2"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -248,6 +248,7 @@ fn url(push: &HttpPush) -> Result<String, RouteError> {
         url = format!("{url}/{}", push.request_path.trim_start_matches('/'));
     }
     let url = Url::parse(&url).map_err(|error| RouteError::new(HOST, format_args!("makes no URL: {error}")))?;
+    web::refuse_secrets("pushMethod.http.requestPath", &url)?;
     Ok(url.into())
 }
 

@@ -175,6 +175,7 @@ fn url(text: &str) -> Result<String, RouteError> {
         Some(_) => return Err(address.unknown_scheme(FIELD, "http:// or https://; OTLP over gRPC is not spoken")),
     }
     let url = Url::parse(text.trim()).map_err(|error| RouteError::new(FIELD, format_args!("{error}: {CURE}")))?;
+    web::refuse_secrets(FIELD, &url)?;
     Ok(url.into())
 }
 
