@@ -1,6 +1,6 @@
 //! One connection and its session, and what the server's errors mean.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use mysql_async::{
     ClientIdentity, Conn, Error, OptsBuilder, ServerError, SslOpts, TxOpts, Value, prelude::Queryable as _,
@@ -13,7 +13,7 @@ use crate::config::SinkTlsConfig;
 use super::{
     super::super::{Credentials, SinkError, tls},
     Settings,
-    layout::{Layout, Row, cut, quoted},
+    layout::{Layout, Row, Tables, cut, quoted},
 };
 
 /// How long it may take to connect, with TLS and the choice of the database.
@@ -74,21 +74,18 @@ impl Connection {
     }
 
     /// Inserts all rows or none.
-    pub(super) async fn insert(
-        &mut self,
-        layout: &dyn Layout,
-        tables: &BTreeMap<String, Vec<Row>>,
-    ) -> mysql_async::Result<()> {
+    pub(super) async fn insert(&mut self, layout: &dyn Layout, tables: Tables) -> mysql_async::Result<()> {
         let room = self.room;
-        let parts = tables.iter().flat_map(|(table, rows)| cut(rows, room).map(move |part| (table, part)));
-        let parts: Vec<_> = parts.collect();
+        let statements = tables.into_iter().flat_map(|(table, rows)| statements(layout, &table, rows, room));
+        let mut statements: Vec<_> = statements.collect();
         // A single statement is a transaction by itself.
-        if let [(table, part)] = parts[..] {
-            return self.client.exec_drop(layout.insert(table, part.len()), values_of(part)).await;
+        if statements.len() == 1 {
+            let (statement, values) = statements.swap_remove(0);
+            return self.client.exec_drop(statement, values).await;
         }
         let mut transaction = self.client.start_transaction(TxOpts::default()).await?;
-        for (table, part) in parts {
-            match transaction.exec_drop(layout.insert(table, part.len()), values_of(part)).await {
+        for (statement, values) in statements {
+            match transaction.exec_drop(statement, values).await {
                 Ok(()) => {}
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
@@ -102,13 +99,9 @@ impl Connection {
     }
 
     /// Makes the tables that are missing.
-    pub(super) async fn create(
-        &mut self,
-        layout: &dyn Layout,
-        tables: impl Iterator<Item = &String>,
-    ) -> Result<(), SinkError> {
+    pub(super) async fn create(&mut self, layout: &dyn Layout, tables: BTreeSet<String>) -> Result<(), SinkError> {
         for table in tables {
-            self.client.query_drop(layout.create(table)).await.map_err(sink_error)?;
+            self.client.query_drop(layout.create(&table)).await.map_err(sink_error)?;
         }
         Ok(())
     }
@@ -119,8 +112,15 @@ impl Connection {
     }
 }
 
-fn values_of(rows: &[Row]) -> Vec<Value> {
-    rows.iter().flat_map(|row| row.values.iter().cloned()).collect()
+/// The statements that insert rows, each with its values.
+fn statements(layout: &dyn Layout, table: &str, rows: Vec<Row>, room: usize) -> Vec<(String, Vec<Value>)> {
+    let sizes: Vec<_> = cut(&rows, room).map(<[Row]>::len).collect();
+    let mut rows = rows.into_iter();
+    let statement = |size| {
+        let values = rows.by_ref().take(size).flat_map(|row| row.values).collect();
+        (layout.insert(table, size), values)
+    };
+    sizes.into_iter().map(statement).collect()
 }
 
 fn options(

@@ -1,5 +1,7 @@
 //! What the two layouts have in common: rows, names, and how many rows go into a statement.
 
+use std::collections::BTreeMap;
+
 use mysql_async::Value;
 
 use super::super::super::{Query, Record};
@@ -53,6 +55,9 @@ pub(super) struct Row {
     /// About how many bytes it takes in a statement.
     pub(super) bytes: usize,
 }
+
+/// Rows by the quoted name of their table.
+pub(super) type Tables = BTreeMap<String, Vec<Row>>;
 
 impl Row {
     pub(super) fn new(values: Vec<Value>) -> Self {

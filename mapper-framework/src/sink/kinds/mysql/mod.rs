@@ -26,8 +26,6 @@ mod layout;
 mod property;
 mod single;
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
 use serde::{Deserialize, Serialize};
@@ -41,7 +39,7 @@ use super::super::{
     Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
 };
 use connection::{Connection, is_missing_table, sink_error};
-use layout::{Layout, MAX_NAME, Row};
+use layout::{Layout, MAX_NAME, Row, Tables};
 use property::TablePerProperty;
 use single::SingleTable;
 
@@ -121,11 +119,11 @@ struct MysqlSink {
     layout: Box<dyn Layout>,
 }
 
-#[async_trait]
-impl Sink for MysqlSink {
-    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+impl MysqlSink {
+    /// The rows of a batch by their table, and the outcomes of all records once these rows are in.
+    fn tables(&self, batch: &[Record]) -> (Tables, Vec<Outcome>) {
         let mut outcomes = Outcome::accepted(batch.len());
-        let mut tables = BTreeMap::<_, Vec<_>>::new();
+        let mut tables = Tables::new();
         for (record, outcome) in batch.iter().zip(&mut outcomes) {
             let row = Row::new(self.layout.row(record));
             match self.connection.refuses(&row) {
@@ -133,10 +131,19 @@ impl Sink for MysqlSink {
                 None => tables.entry(self.layout.table(record)).or_default().push(row),
             }
         }
-        let mut inserted = self.connection.insert(&*self.layout, &tables).await;
+        (tables, outcomes)
+    }
+}
+
+#[async_trait]
+impl Sink for MysqlSink {
+    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        let (tables, outcomes) = self.tables(batch);
+        let mut inserted = self.connection.insert(&*self.layout, tables).await;
         if inserted.as_ref().is_err_and(is_missing_table) {
-            self.connection.create(&*self.layout, tables.keys()).await?;
-            inserted = self.connection.insert(&*self.layout, &tables).await;
+            let (tables, _) = self.tables(batch);
+            self.connection.create(&*self.layout, tables.keys().cloned().collect()).await?;
+            inserted = self.connection.insert(&*self.layout, tables).await;
         }
         inserted.map_err(sink_error)?;
         Ok(outcomes)
