@@ -161,8 +161,8 @@ impl Mapper {
             devices: handle,
             edge,
         };
+        let serving = server::serve(socket, commands, telemetry.clone(), stop.wire.clone());
         let reporter = Reporter::new(Arc::clone(&outbox), Arc::clone(&pacer), telemetry, connected);
-        let serving = server::serve(socket, commands, stop.wire.clone());
         let server = async {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the DMI server has failed");

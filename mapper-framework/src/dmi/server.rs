@@ -13,7 +13,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::Server};
 
-use crate::model::{DeviceId, ModelId, Sample};
+use crate::{
+    model::{DeviceId, ModelId, Sample},
+    telemetry::Telemetry,
+};
 
 use super::{
     authority::SanitisedStream,
@@ -42,11 +45,12 @@ const LAST_CALLS: Duration = Duration::from_millis(500);
 pub(crate) async fn serve(
     socket: Socket,
     commands: mpsc::Sender<Command>,
+    telemetry: Telemetry,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let cut = CancellationToken::new();
     let severed = cut.clone();
-    let service = DeviceMapperServiceServer::new(Service { commands })
+    let service = DeviceMapperServiceServer::new(Service { commands, telemetry })
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_REQUEST);
     let connections = incoming(Arc::new(socket))
@@ -75,6 +79,7 @@ pub(crate) async fn serve(
 
 struct Service {
     commands: mpsc::Sender<Command>,
+    telemetry: Telemetry,
 }
 
 impl Service {
@@ -85,15 +90,23 @@ impl Service {
         answer.await.map_err(|_| Status::from(Refusal::Stopping))?.map_err(Status::from)
     }
 
+    /// Tells here, too, what the caller is told: edgecore does not try again, and its log is seldom read.
+    fn read<T>(&self, converted: Result<T, Invalid>) -> Result<T, Status> {
+        converted.map_err(|invalid| {
+            self.telemetry.invalid_message(&invalid);
+            invalid.into()
+        })
+    }
+
     async fn upsert_device(&self, device: Option<pb::Device>) -> Result<DeviceId, Status> {
-        let instance = convert::instance(device)?;
+        let instance = self.read(convert::instance(device))?;
         let id = instance.id.clone();
         self.ask(|reply| Command::UpsertDevice(Box::new(instance), reply)).await?;
         Ok(id)
     }
 
     async fn upsert_model(&self, model: Option<pb::DeviceModel>) -> Result<ModelId, Status> {
-        let model = convert::model(model)?;
+        let model = self.read(convert::model(model))?;
         let id = model.id.clone();
         self.ask(|reply| Command::UpsertModel(model, reply)).await?;
         Ok(id)

@@ -170,6 +170,7 @@ async fn a_device_without_its_parts_is_refused_by_name() {
     let model = scene.client.create_device_model(CreateDeviceModelRequest { model: None }).await.map(drop);
     assert_eq!(invalid(model), "model: is absent");
     assert!(scene.handle.devices().await.is_empty());
+    assert_eq!(scene.handle.stats().problems, 5, "each is counted, and logged where it is counted");
 }
 
 #[tokio::test]
