@@ -192,8 +192,8 @@ pub enum Outcome {
     /// The target will never take it, for this reason. It is counted, told of, and not tried again, so that it does not block the
     /// others.
     Rejected(String),
-    /// Not now. It comes again, before all later records.
-    Retry,
+    /// Not now, for this reason. It comes again, before all later records.
+    Retry(String),
 }
 
 impl Outcome {
@@ -205,5 +205,10 @@ impl Outcome {
     /// A record that the target will never take.
     pub fn rejected(reason: impl std::fmt::Display) -> Self {
         Self::Rejected(reason.to_string())
+    }
+
+    /// A record that the target may take later.
+    pub fn retry(reason: impl std::fmt::Display) -> Self {
+        Self::Retry(reason.to_string())
     }
 }

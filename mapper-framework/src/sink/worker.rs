@@ -244,13 +244,16 @@ impl Worker {
 
     /// Counts what has become of the first `records` of the batch, and keeps those that come again.
     async fn settle(&mut self, records: usize, outcomes: Vec<Outcome>) {
-        let (mut delivered, mut rejected, mut again) = (0, 0, Vec::new());
+        let (mut delivered, mut rejected, mut again, mut why) = (0, 0, Vec::new(), None);
         let mut outcomes = outcomes.into_iter();
         let rest = self.batch.split_off(records);
         for record in std::mem::replace(&mut self.batch, rest) {
-            match outcomes.next().unwrap_or(Outcome::Retry) {
+            match outcomes.next().unwrap_or_else(|| Outcome::retry("the sink has not told what became of it")) {
                 Outcome::Accepted => delivered += 1,
-                Outcome::Retry => again.push(record),
+                Outcome::Retry(reason) => {
+                    again.push(record);
+                    why.get_or_insert(reason);
+                }
                 Outcome::Rejected(reason) => {
                     rejected += 1;
                     self.tell_rejection(&record, &reason);
@@ -260,8 +263,9 @@ impl Worker {
         let failed = again.len();
         again.append(&mut self.batch);
         self.batch = again;
-        if failed > 0 {
-            let error = SinkError::failed(format!("{failed} of {records} records are to be tried again"));
+        if let Some(reason) = why {
+            let error =
+                SinkError::failed(format_args!("{failed} of {records} records are to be tried again: {reason}"));
             self.failed(failed, &error).await;
         } else {
             self.succeeded();

@@ -114,16 +114,23 @@ async fn open(fixture: &dyn SinkFixture, series: &Series) -> Box<dyn Sink> {
     opened.unwrap_or_else(|error| panic!("the sink does not open: {error}"))
 }
 
+/// Why a record is to be tried again, if it is.
+fn to_retry(outcome: &Outcome) -> Option<&str> {
+    if let Outcome::Retry(reason) = outcome { Some(reason) } else { None }
+}
+
 /// Writes as the framework does: what comes back is written again, and a batch that is refused is split.
 async fn deliver(sink: &mut dyn Sink, batch: &[Record]) -> Vec<Outcome> {
     const ATTEMPTS: usize = 20;
     let mut last = None;
     for _ in 0..ATTEMPTS {
         match sink.write(batch).await {
-            Ok(outcomes) if outcomes.contains(&Outcome::Retry) => last = Some("records to retry".to_owned()),
             Ok(outcomes) => {
-                assert_eq!(outcomes.len(), batch.len(), "an outcome for each record");
-                return outcomes;
+                let Some(reason) = outcomes.iter().find_map(to_retry) else {
+                    assert_eq!(outcomes.len(), batch.len(), "an outcome for each record");
+                    return outcomes;
+                };
+                last = Some(reason.to_owned());
             }
             Err(error) if error.is_retryable() => last = Some(error.to_string()),
             Err(error) if batch.len() == 1 => return vec![Outcome::rejected(error)],

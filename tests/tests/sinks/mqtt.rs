@@ -548,7 +548,7 @@ async fn a_refusal_that_the_library_cannot_read_costs_one_record() {
         batch.insert(25, record(&series, "x".repeat(1500)));
         let mut outcomes = open(&config, &series).await.write(&batch).await.expect("some are written");
         let again: Vec<_> =
-            (0..41).filter(|index| outcomes[*index] == Outcome::Retry).map(|it| batch[it].clone()).collect();
+            (0..41).filter(|index| matches!(outcomes[*index], Outcome::Retry(_))).map(|it| batch[it].clone()).collect();
         let Outcome::Rejected(reason) = outcomes.remove(25) else { panic!("it is not rejected: {outcomes:?}") };
         assert!(reason.contains("sinks.mqtt.max_packet_bytes"), "{reason}");
         assert!(!outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_))), "{outcomes:?}");

@@ -74,7 +74,7 @@ async fn of_a_batch_each_record_is_settled_by_itself() {
         attempts += 1;
         let outcome = |record| match number(record) {
             3 => Outcome::rejected("never"),
-            5 if attempts < 3 => Outcome::Retry,
+            5 if attempts < 3 => Outcome::retry("later"),
             _ => Outcome::Accepted,
         };
         Reaction::Answer(Ok(batch.iter().map(outcome).collect()))
@@ -85,6 +85,15 @@ async fn of_a_batch_each_record_is_settled_by_itself() {
     assert_eq!(rig.puppet.sizes(), [8, 1, 1]);
     let ledger = rig.ledger();
     assert_eq!((ledger.delivered, ledger.rejected, ledger.repeated), (7, 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_record_comes_again_is_told() {
+    let rig = Rig::new();
+    rig.puppet.behave(|batch| Reaction::Answer(Ok(vec![Outcome::retry("the table is locked"); batch.len()])));
+    push(&rig.feed("a"), 0..3);
+    let told = "3 of 3 records are to be tried again: the table is locked";
+    rig.until("the reason is told", |status| status.reason.as_deref() == Some(told)).await;
 }
 
 #[tokio::test(start_paused = true)]

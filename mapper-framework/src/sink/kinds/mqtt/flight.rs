@@ -116,12 +116,17 @@ impl Flight {
 
     /// What each record has come to, in the order of the batch; those that are not settled come again.
     pub(super) fn into_outcomes(self) -> Vec<Outcome> {
-        self.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Retry)).collect()
+        self.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unanswered)).collect()
     }
 
     fn oldest_qos(&self) -> u8 {
         self.qos[self.order[self.oldest]]
     }
+}
+
+/// What a record has come to when the connection has ended before its turn, or before its answer.
+fn unanswered() -> Outcome {
+    Outcome::retry("the broker has not acknowledged it")
 }
 
 #[cfg(test)]
@@ -158,11 +163,14 @@ mod tests {
         for id in [7, 8, 9] {
             flight.sent(id);
         }
-        flight.answered(9, Outcome::Retry);
+        flight.answered(9, Outcome::retry("too early"));
         flight.answered(7, Outcome::Accepted);
         flight.answered(8, Outcome::rejected("too hot"));
         assert!(flight.is_over());
-        assert_eq!(flight.into_outcomes(), [Outcome::Accepted, Outcome::rejected("too hot"), Outcome::Retry]);
+        assert_eq!(
+            flight.into_outcomes(),
+            [Outcome::Accepted, Outcome::rejected("too hot"), Outcome::retry("too early")]
+        );
     }
 
     #[test]
@@ -208,13 +216,13 @@ mod tests {
         }
         flight.received(1);
         assert!(flight.settle_oldest(Outcome::rejected("too large")));
-        assert_eq!(flight.into_outcomes(), [Outcome::Retry, Outcome::rejected("too large"), Outcome::Retry]);
+        assert_eq!(flight.into_outcomes(), [unanswered(), Outcome::rejected("too large"), unanswered()]);
     }
 
     #[test]
     fn an_answer_without_an_id_belongs_to_the_oldest_record_that_has_none() {
         let mut flight = Flight::new(vec![1, 0, 1, 1], 10);
-        assert!(!flight.settle_oldest(Outcome::Retry), "nothing is on its way");
+        assert!(!flight.settle_oldest(unanswered()), "nothing is on its way");
         publish(&mut flight);
         for id in [0, 1, 2, 3] {
             flight.sent(id);
@@ -222,7 +230,7 @@ mod tests {
         flight.answered(1, Outcome::Accepted);
         assert!(flight.settle_oldest(Outcome::rejected("too large")));
         let rejected = Outcome::rejected("too large");
-        assert_eq!(flight.into_outcomes(), [Outcome::Accepted, Outcome::Accepted, rejected, Outcome::Retry]);
+        assert_eq!(flight.into_outcomes(), [Outcome::Accepted, Outcome::Accepted, rejected, unanswered()]);
     }
 
     #[test]
@@ -231,6 +239,6 @@ mod tests {
         flight.sent(4);
         flight.answered(4, Outcome::Accepted);
         assert_eq!(publish(&mut flight), [0]);
-        assert_eq!(flight.into_outcomes(), [Outcome::Retry]);
+        assert_eq!(flight.into_outcomes(), [unanswered()]);
     }
 }

@@ -99,17 +99,17 @@ impl Batch {
         for ((key, indexes), answer) in self.steps.iter().zip(answers) {
             let Err(error) = answer else { continue };
             let error = sink_error(error);
-            let outcome =
-                if error.is_retryable() { Outcome::Retry } else { Outcome::rejected(format_args!("{key}: {error}")) };
+            let of_key = format!("{key}: {error}");
+            let outcome = if error.is_retryable() { Outcome::Retry(of_key) } else { Outcome::Rejected(of_key) };
             for index in indexes {
-                if outcomes[*index] != Outcome::Retry {
+                if !matches!(outcomes[*index], Outcome::Retry(_)) {
                     outcomes[*index] = outcome.clone();
                 }
             }
             delay = delay.or(error.is_retryable().then_some(error));
         }
         match delay {
-            // The outcome of a record has no room for the reason.
+            // The error may say after which pause.
             Some(error) if !outcomes.contains(&Outcome::Accepted) => Err(error),
             _ => Ok(outcomes),
         }
@@ -251,7 +251,11 @@ mod tests {
         let done = || Ok(redis::Value::Int(1));
         let batch = Batch::new(&config, &records);
         let outcomes = batch.outcomes(&[Err(WRONGTYPE.into()), Err(READONLY.into()), done(), done()]).unwrap();
-        assert_eq!(outcomes, [Outcome::Retry, Outcome::Accepted]);
+        assert!(
+            matches!(&outcomes[0], Outcome::Retry(reason) if reason.contains("the address of the master")),
+            "{outcomes:?}"
+        );
+        assert_eq!(outcomes[1], Outcome::Accepted);
         let refused: Vec<_> = (0..4).map(|_| Err(READONLY.into())).collect();
         let error = batch.outcomes(&refused).unwrap_err();
         assert!(error.is_retryable() && !error.is_disconnected(), "{error:?}");

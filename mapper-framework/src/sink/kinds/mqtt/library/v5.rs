@@ -150,7 +150,7 @@ macro_rules! outcome {
             $type::UnspecifiedError
             | $type::ImplementationSpecificError
             | $type::PacketIdentifierInUse
-            | $type::QuotaExceeded => Outcome::Retry,
+            | $type::QuotaExceeded => Outcome::retry(format_args!("the broker answers {:?}", $reason)),
         }
     };
 }
@@ -225,9 +225,9 @@ mod tests {
     fn what_may_pass_is_tried_again_and_what_stays_is_rejected() {
         let rejected = |outcome| matches!(outcome, Outcome::Rejected(_));
         assert_eq!(of_puback(PubAckReason::NoMatchingSubscribers), Outcome::Accepted);
-        assert_eq!(of_puback(PubAckReason::QuotaExceeded), Outcome::Retry);
+        assert_eq!(of_puback(PubAckReason::QuotaExceeded), Outcome::retry("the broker answers QuotaExceeded"));
         assert!(rejected(of_puback(PubAckReason::NotAuthorized)));
-        assert_eq!(of_pubrec(PubRecReason::UnspecifiedError), Outcome::Retry);
+        assert_eq!(of_pubrec(PubRecReason::UnspecifiedError), Outcome::retry("the broker answers UnspecifiedError"));
         assert!(rejected(of_pubrec(PubRecReason::PayloadFormatInvalid)));
     }
 
