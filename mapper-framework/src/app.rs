@@ -12,11 +12,13 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    cli::{self, Cli},
+    check,
+    cli::{self, CheckArgs, Cli, Command},
     config::{Config, ConfigError, Sources},
     local_edge::{LocalEdge, LocalEdgeError, console},
     logging,
     mapper::{MapperBuilder, MapperError},
+    sample, scaffold,
 };
 
 /// The exit code after a wrong command line or config, as clap has it for the former.
@@ -37,6 +39,10 @@ enum AppError {
     Mapper(#[from] MapperError),
     #[error("--standalone: {0}")]
     Standalone(#[from] LocalEdgeError),
+    #[error(transparent)]
+    Sample(#[from] sample::SampleError),
+    #[error(transparent)]
+    Scaffold(#[from] scaffold::ScaffoldError),
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
 }
@@ -47,6 +53,9 @@ impl MapperBuilder {
     ///
     /// The exit code is 0 after a shutdown in good order, 1 when the mapper cannot run, and 2 for a wrong command line or config.
     ///
+    /// The subcommands `check`, `sample` and `scaffold` help with manifests and end at once; `check` ends with 1 when it has found
+    /// something wrong.
+    ///
     /// `--help` tells of the flags, and [`config`](crate::config) of the keys.
     pub fn main(self) -> ExitCode {
         let cli = match cli::parse(&self.package, env::args_os()) {
@@ -54,8 +63,14 @@ impl MapperBuilder {
             // To print is all there is to do: where standard output is closed, nobody reads it.
             Err(error) => return error.print().map_or(ExitCode::FAILURE, |()| exit_code(error.exit_code())),
         };
-        match start(self, &cli) {
-            Ok(()) => ExitCode::SUCCESS,
+        let ended = match &cli.command {
+            None => start(self, &cli).map(|()| ExitCode::SUCCESS),
+            Some(Command::Check(args)) => check(self, &cli, args),
+            Some(Command::Sample) => sample::run(&self, io::stdout()).map_err(AppError::from),
+            Some(Command::Scaffold(args)) => scaffold::run(args, io::stdout()).map_err(AppError::from),
+        };
+        match ended {
+            Ok(code) => code,
             Err(error) => {
                 eprintln!("error: {error}");
                 if matches!(error, AppError::Config(_) | AppError::Mapper(MapperError::Config(_))) {
@@ -105,6 +120,17 @@ fn configure(defaults: Config, cli: &Cli) -> Result<Config, ConfigError> {
         tracing::warn!("{warning}");
     }
     Ok(config)
+}
+
+/// Checks manifests with the config that a run would have.
+fn check(builder: MapperBuilder, cli: &Cli, args: &CheckArgs) -> Result<ExitCode, AppError> {
+    let sources = Sources::new(builder.config.clone()).env(env::vars_os());
+    let (config, warnings) = Config::load(cli.add_to(sources))?;
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    let verdict = check::run(&builder.config(config), args, io::stdout());
+    verdict.map_err(|source| AppError::System { what: "print what was found", source })
 }
 
 async fn run(builder: MapperBuilder, run_for: Option<Duration>) -> Result<(), AppError> {

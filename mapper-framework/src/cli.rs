@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::{LogLevel, Package, Sources};
 
@@ -19,10 +19,13 @@ const ENVIRONMENT: &str = "Each key of the config file can be set by an environm
 /// What the command line says.
 // There is no positional argument, so that a word remains free to become a subcommand.
 #[derive(Debug, Default, PartialEq, Parser)]
-#[command(after_help = ENVIRONMENT)]
+#[command(after_help = ENVIRONMENT, subcommand_help_heading = "Instead of running")]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Config file, which must exist [default: config.yaml, if it exists]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", global = true)]
     pub(crate) config_file: Option<PathBuf>,
 
     /// Run without edgecore, on the devices and models in the YAML files of this directory
@@ -35,6 +38,53 @@ pub(crate) struct Cli {
 
     #[command(flatten)]
     keys: Keys,
+}
+
+/// What a mapper's program does instead of running.
+#[derive(Debug, PartialEq, Subcommand)]
+pub(crate) enum Command {
+    /// Find what is wrong with device manifests, before a node does
+    Check(CheckArgs),
+    /// Print a DeviceModel and a Device that fit the driver
+    Sample,
+    /// Print a driver, or a Device, for a DeviceModel
+    Scaffold(ScaffoldArgs),
+}
+
+/// The arguments of `check`.
+#[derive(Debug, PartialEq, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Manifests, or directories of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// `text` for people, `json` for programs
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+
+    /// Fail for warnings, too
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// How `check` prints its findings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The arguments of `scaffold`.
+#[derive(Debug, PartialEq, clap::Args)]
+pub(crate) struct ScaffoldArgs {
+    /// Manifest with one DeviceModel
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// Print a Device with all of the model's properties, instead of a driver
+    #[arg(long)]
+    pub(crate) instance: bool,
 }
 
 /// The flags that set a key of the config. They stay text here: what does not fit is the config's to say.
@@ -155,7 +205,7 @@ mod tests {
         let error = args("mapper --help").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DisplayHelp);
         let help = error.to_string();
-        assert!(help.starts_with("Switches tower lights\n\nUsage: mapper [OPTIONS]"), "{help}");
+        assert!(help.starts_with("Switches tower lights\n\nUsage: mapper [OPTIONS] [COMMAND]"), "{help}");
         let others = ["--config-file", "--standalone", "--run-for", "--help", "--version"];
         for flag in Keys::default().values().map(|(flag, _, _)| flag).into_iter().chain(others) {
             assert!(help.contains(flag), "{flag} is missing:\n{help}");
@@ -229,7 +279,25 @@ mod tests {
     }
 
     #[test]
-    fn a_word_without_dashes_is_left_to_later_subcommands() {
-        assert_eq!(args("mapper check").unwrap_err().kind(), ErrorKind::UnknownArgument);
+    fn a_word_without_dashes_is_a_subcommand() {
+        let Some(Command::Check(check)) = args("mapper check --format json devices more.yaml").unwrap().command else {
+            panic!("it is a check")
+        };
+        assert_eq!(
+            (check.paths, check.format, check.strict),
+            (vec!["devices".into(), "more.yaml".into()], Format::Json, false)
+        );
+        assert_eq!(args("mapper sample").unwrap().command, Some(Command::Sample));
+        let scaffold = ScaffoldArgs { model: "model.yaml".into(), instance: true };
+        assert_eq!(args("mapper scaffold model.yaml --instance").unwrap().command, Some(Command::Scaffold(scaffold)));
+        assert_eq!(args("mapper chek").unwrap_err().kind(), ErrorKind::InvalidSubcommand);
+        assert_eq!(args("mapper check").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+    }
+
+    #[test]
+    fn the_config_file_may_be_named_before_or_after_a_subcommand() {
+        for line in ["mapper --config-file c.yaml check devices", "mapper check devices --config-file c.yaml"] {
+            assert_eq!(args(line).unwrap().config_file, Some("c.yaml".into()), "{line}");
+        }
     }
 }

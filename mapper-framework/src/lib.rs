@@ -67,6 +67,7 @@
 
 mod app;
 mod backoff;
+mod check;
 mod cli;
 pub mod config;
 mod dmi;
@@ -76,6 +77,8 @@ mod logging;
 mod mapper;
 pub mod model;
 mod runtime;
+mod sample;
+mod scaffold;
 pub mod sink;
 mod spool;
 mod telemetry;

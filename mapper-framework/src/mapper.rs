@@ -98,6 +98,8 @@ pub struct MapperBuilder {
     pub(crate) package: Package,
     pub(crate) config: Config,
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// What `sample` prints.
+    pub(crate) sample: Option<String>,
     credential_folders: Vec<(String, PathBuf)>,
     kinds: Vec<Arc<dyn SinkKind>>,
 }
@@ -112,6 +114,7 @@ impl Mapper {
             package,
             config,
             environment: Vec::new(),
+            sample: None,
             credential_folders: Vec::new(),
             kinds: Vec::new(),
         }
@@ -204,6 +207,17 @@ impl MapperBuilder {
     /// Sets the protocol whose devices the mapper serves, unless its config file names another.
     pub fn protocol(mut self, protocol: &str) -> Self {
         self.config.common.protocol = protocol.to_owned();
+        self
+    }
+
+    /// Brings a DeviceModel and a Device that fit the driver, as YAML of any number of documents. `my-mapper sample` prints them, so
+    /// that a mapper's image holds what its users start from.
+    ///
+    /// ```ignore
+    /// Mapper::builder(MyDriver).sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/instance.yaml")))
+    /// ```
+    pub fn sample(mut self, manifests: impl Into<String>) -> Self {
+        self.sample = Some(manifests.into());
         self
     }
 

@@ -16,7 +16,8 @@ const LAYERS: &[&[&str]] = &[
     &["twin"],
     &["runtime"],
     &["mapper", "cli", "logging"],
-    &["app", "testing"],
+    &["check", "sample", "scaffold", "testing"],
+    &["app"],
 ];
 
 /// Beside the layers: an edgecore knows the wire and the model, and nothing of a mapper.
@@ -31,7 +32,7 @@ fn may_use(user: &str, used: &str) -> bool {
     match (user, used) {
         _ if user == used => true,
         (LOCAL_EDGE, _) => LOCAL_EDGE_USES.contains(&used),
-        ("app" | "testing", LOCAL_EDGE) => true,
+        ("app" | "check" | "scaffold" | "testing", LOCAL_EDGE) => true,
         _ => matches!((layer(user), layer(used)), (Some(user), Some(used)) if used < user),
     }
 }

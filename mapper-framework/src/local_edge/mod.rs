@@ -42,6 +42,7 @@ mod builder;
 mod cloud;
 pub(crate) mod console;
 mod core;
+mod devices;
 mod dial;
 mod error;
 mod event;
@@ -67,6 +68,7 @@ use tokio::{
 };
 
 pub use builder::LocalEdgeBuilder;
+pub(crate) use devices::devices;
 pub use error::{LocalEdgeError, ManifestError, SendFailure};
 pub use event::{EdgeEvent, EdgeEvents, Operation};
 pub use state::{Counts, EdgeState, RegisteredMapper};

@@ -16,7 +16,7 @@ pub use device::{Device, DeviceBuilder, DeviceState, Method, StateReport};
 pub use id::{DeviceId, ModelId, NamespacedName};
 pub use property::{AccessMode, Property, PropertyBuilder};
 pub use push::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush};
-pub(crate) use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem};
+pub(crate) use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem, Resolved};
 pub use sample::{Quality, Reading, Sample};
 pub use secret::Secret;
 pub use value::{DataType, Value, ValueError};
