@@ -1,5 +1,7 @@
 //! From the command line to the exit code: the only place that reads arguments, environment and signals.
 
+mod stdout;
+
 use std::{
     env,
     future::Future,
@@ -20,6 +22,7 @@ use crate::{
     mapper::{MapperBuilder, MapperError},
     sample, scaffold,
 };
+use stdout::Stdout;
 
 /// The exit code after a wrong command line or config, as clap has it for the former.
 const USAGE: u8 = 2;
@@ -66,8 +69,8 @@ impl MapperBuilder {
         let ended = match &cli.command {
             None => start(self, &cli).map(|()| ExitCode::SUCCESS),
             Some(Command::Check(args)) => check(self, &cli, args),
-            Some(Command::Sample) => sample::run(&self, io::stdout()).map_err(AppError::from),
-            Some(Command::Scaffold(args)) => scaffold::run(args, io::stdout()).map_err(AppError::from),
+            Some(Command::Sample) => sample::run(&self, Stdout).map_err(AppError::from),
+            Some(Command::Scaffold(args)) => scaffold::run(args, Stdout).map_err(AppError::from),
         };
         match ended {
             Ok(code) => code,
@@ -129,7 +132,7 @@ fn check(builder: MapperBuilder, cli: &Cli, args: &CheckArgs) -> Result<ExitCode
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
-    let verdict = check::run(&builder.config(config), args, io::stdout());
+    let verdict = check::run(&builder.config(config), args, Stdout);
     verdict.map_err(|source| AppError::System { what: "print what was found", source })
 }
 

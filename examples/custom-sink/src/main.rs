@@ -6,5 +6,10 @@ use custom_sink::{clock::Clock, csv::Csv};
 use mapper_framework::Mapper;
 
 fn main() -> ExitCode {
-    Mapper::builder(Clock).package(mapper_framework::package!()).protocol("clock").sink(Csv).main()
+    Mapper::builder(Clock)
+        .package(mapper_framework::package!())
+        .protocol("clock")
+        .sample(include_str!("../devices/clock.yaml"))
+        .sink(Csv)
+        .main()
 }

@@ -6,5 +6,9 @@ use mapper_framework::Mapper;
 use modbus_tcp::ModbusTcp;
 
 fn main() -> ExitCode {
-    Mapper::builder(ModbusTcp::default()).package(mapper_framework::package!()).protocol("modbus-tcp").main()
+    Mapper::builder(ModbusTcp::default())
+        .package(mapper_framework::package!())
+        .protocol("modbus-tcp")
+        .sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/instance.yaml")))
+        .main()
 }

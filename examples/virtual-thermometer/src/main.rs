@@ -18,5 +18,6 @@ fn main() -> ExitCode {
     Mapper::builder(driver::VirtualThermometer)
         .package(mapper_framework::package!())
         .protocol("virtual-thermometer")
+        .sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/instance.yaml")))
         .main()
 }
