@@ -85,6 +85,14 @@ pub(crate) struct ScaffoldArgs {
     /// Print a Device with all of the model's properties, instead of a driver
     #[arg(long)]
     pub(crate) instance: bool,
+
+    /// Write to this file instead of printing. It comes to its place whole, so it may be part of the mapper that is being built
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write over the file
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
 }
 
 /// The flags that set a key of the config. They stay text here: what does not fit is the config's to say.
@@ -288,8 +296,11 @@ mod tests {
             (vec!["devices".into(), "more.yaml".into()], Format::Json, false)
         );
         assert_eq!(args("mapper sample").unwrap().command, Some(Command::Sample));
-        let scaffold = ScaffoldArgs { model: "model.yaml".into(), instance: true };
-        assert_eq!(args("mapper scaffold model.yaml --instance").unwrap().command, Some(Command::Scaffold(scaffold)));
+        let scaffold =
+            ScaffoldArgs { model: "m.yaml".into(), instance: true, output: Some("d.yaml".into()), force: true };
+        let line = "mapper scaffold m.yaml --instance --output d.yaml --force";
+        assert_eq!(args(line).unwrap().command, Some(Command::Scaffold(scaffold)));
+        assert_eq!(args("mapper scaffold m.yaml --force").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
         assert_eq!(args("mapper chek").unwrap_err().kind(), ErrorKind::InvalidSubcommand);
         assert_eq!(args("mapper check").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
     }

@@ -49,6 +49,7 @@ mod event;
 mod folder;
 mod limiter;
 mod manifest;
+mod models;
 mod quirks;
 mod reports;
 mod run;
@@ -71,6 +72,7 @@ pub use builder::LocalEdgeBuilder;
 pub(crate) use devices::devices;
 pub use error::{LocalEdgeError, ManifestError, SendFailure};
 pub use event::{EdgeEvent, EdgeEvents, Operation};
+pub(crate) use models::models;
 pub use state::{Counts, EdgeState, RegisteredMapper};
 pub use twin::{DropReason, StoredTwin};
 

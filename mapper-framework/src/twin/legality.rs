@@ -11,7 +11,7 @@ const MAX_VALUE: usize = 512;
 
 /// Why edgecore would drop a twin, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Illegal {
+pub(crate) enum Illegal {
     NameCharacter(char),
     NameLength(usize),
     ValueCharacter(char),
@@ -20,13 +20,19 @@ pub(super) enum Illegal {
 
 /// Checks a property's name and the value of its twin.
 pub(super) fn check(name: &str, value: &str) -> Result<(), Illegal> {
+    check_name(name)?;
+    check_value(value)
+}
+
+/// Checks a property's name.
+pub(crate) fn check_name(name: &str) -> Result<(), Illegal> {
     if let Some(character) = first_illegal(name) {
         return Err(Illegal::NameCharacter(character));
     }
     if name.is_empty() || name.len() > MAX_NAME {
         return Err(Illegal::NameLength(name.len()));
     }
-    check_value(value)
+    Ok(())
 }
 
 /// Checks the value of a twin, which may be empty.

@@ -13,5 +13,6 @@ pub(crate) mod reporter;
 
 pub(crate) use demand::{BudgetAlarm, Demand};
 pub(crate) use desired::{Goal, Phase, check};
+pub(crate) use legality::check_name;
 pub(crate) use outbox::{Outbox, TwinUpdate};
 pub(crate) use pace::Pacer;

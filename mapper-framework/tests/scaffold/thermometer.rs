@@ -1,0 +1,167 @@
+//! The driver of the device model `default/virtual-thermometer`: a simulation.
+//!
+//! Put the device in at each comment that begins with "The device:". What stands here of its
+//! properties is the model's. When the model changes, change it here, or have the file made anew.
+
+#![allow(
+    clippy::approx_constant,
+    clippy::enum_variant_names,
+    reason = "names and bounds are those of the device model"
+)]
+
+use std::collections::HashMap;
+
+use mapper_framework::{
+    AccessMode, DataType, Device, Driver, DriverError, Property, Session, Value,
+};
+use serde::Deserialize;
+
+/// Opens connections. What devices share, such as a bus, belongs in here.
+pub(crate) struct Simulator;
+
+/// `spec.protocol.configData` of a device: a field for each key, such as `host: String`.
+#[derive(Deserialize)]
+pub(crate) struct Config {}
+
+/// `visitors.configData` of a property: where the device has it, such as `register: u16`.
+#[derive(Deserialize)]
+pub(crate) struct Visitor {}
+
+/// A connection to one device.
+#[derive(Default)]
+pub(crate) struct Connection {
+    /// What can be written, as it was written last.
+    settings: HashMap<DataPoint, Value>,
+    reads: u32,
+}
+
+impl Driver for Simulator {
+    type Config = Config;
+    type Session = Connection;
+
+    async fn connect(&self, _device: &Device, _config: Config) -> Result<Connection, DriverError> {
+        // The device: connect to it.
+        Ok(Connection::default())
+    }
+}
+
+impl Session for Connection {
+    type Visitor = Visitor;
+
+    fn check(property: &Property<Visitor>) -> Result<(), DriverError> {
+        let spec = DataPoint::of(property)?.spec();
+        let is_of_type = property.data_type() == spec.data_type;
+        let is_of_mode = property.access_mode() == spec.access_mode;
+        if is_of_type && is_of_mode && property.unit() == spec.unit {
+            return Ok(());
+        }
+        Err(DriverError::unsupported(format_args!(
+            "the driver has it as {}, {:?}, with the unit {:?}: correct the driver or the model",
+            spec.data_type, spec.access_mode, spec.unit,
+        )))
+    }
+
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+        let point = DataPoint::of(property)?;
+        // The device: read the property from it.
+        self.reads = self.reads.wrapping_add(1);
+        let value = point.simulated(self.reads);
+        Ok(match point.spec().access_mode {
+            AccessMode::ReadWrite => self.settings.entry(point).or_insert(value).clone(),
+            _ => value,
+        })
+    }
+
+    async fn write(
+        &mut self,
+        property: &Property<Visitor>,
+        value: &Value,
+    ) -> Result<(), DriverError> {
+        // The device: write the value to it. Type, bounds and access mode have been checked.
+        let point = DataPoint::of(property)?;
+        self.settings.insert(point, value.clone());
+        Ok(())
+    }
+}
+
+impl DataPoint {
+    /// Which one a property is.
+    fn of(property: &Property<Visitor>) -> Result<Self, DriverError> {
+        let is_it = |point: &Self| point.spec().name == property.name();
+        Self::ALL.into_iter().find(is_it).ok_or_else(|| {
+            DriverError::unsupported("the driver lacks this property: add it to `DataPoint`")
+        })
+    }
+
+    /// A value that wanders within the bounds, to be deleted when the device is there.
+    fn simulated(self, tick: u32) -> Value {
+        let (minimum, maximum) = (self.spec().minimum, self.spec().maximum);
+        let low = minimum.unwrap_or(maximum.map_or(0.0, |maximum| maximum - 100.0));
+        let high = maximum.unwrap_or(low + 100.0);
+        let part = f64::from(tick % 9 + 1) / 10.0;
+        let between = |low: f64, high: f64| low * (1.0 - part) + high * part;
+        match self.spec().data_type {
+            DataType::Int => (between(low.ceil(), high.floor()).round() as i64).into(),
+            DataType::Float | DataType::Double => between(low, high).into(),
+            DataType::Boolean => tick.is_multiple_of(2).into(),
+            DataType::Bytes => tick.to_be_bytes().to_vec().into(),
+            _ => format!("simulated-{tick}").into(),
+        }
+    }
+}
+
+/// What the device model says of a property.
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) data_type: DataType,
+    pub(crate) access_mode: AccessMode,
+    /// The least value that may be written, if there is one.
+    pub(crate) minimum: Option<f64>,
+    /// The greatest value that may be written, if there is one.
+    pub(crate) maximum: Option<f64>,
+    /// As the model writes it; empty for none.
+    pub(crate) unit: &'static str,
+}
+
+/// The properties of the device model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DataPoint {
+    /// The temperature of a room that drifts, and warms while the heater is on
+    ///
+    /// `temperature`: `FLOAT`, `ReadOnly`, from -40 to 125, in `°C`
+    Temperature,
+    /// Whether the heater is on
+    ///
+    /// `heater`: `BOOLEAN`, `ReadWrite`
+    Heater,
+}
+
+impl DataPoint {
+    pub(crate) const ALL: [Self; 2] = [
+        // In the order of the model.
+        DataPoint::Temperature,
+        DataPoint::Heater,
+    ];
+
+    /// What the device model says of it.
+    pub(crate) fn spec(self) -> Spec {
+        match self {
+            Self::Temperature => Spec {
+                name: "temperature",
+                data_type: DataType::Float,
+                access_mode: AccessMode::ReadOnly,
+                minimum: Some(-40.0),
+                maximum: Some(125.0),
+                unit: "°C",
+            },
+            Self::Heater => Spec {
+                name: "heater",
+                data_type: DataType::Boolean,
+                access_mode: AccessMode::ReadWrite,
+                minimum: None,
+                maximum: None,
+                unit: "",
+            },
+        }
+    }
+}
