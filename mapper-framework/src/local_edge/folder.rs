@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What `kubectl apply -f DIR` reads of a folder.
-const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+pub(crate) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Reads all manifests of a folder, but of no folder below it. A file that is wrong does not hide the others.
 pub(super) async fn read(folder: &Path) -> io::Result<BTreeMap<PathBuf, Result<Parsed, LocalEdgeError>>> {

@@ -2,44 +2,61 @@
 
 use super::{
     config, keys,
-    schema::{DeviceSpec, Metadata, ModelProperty, ModelSpec, PushMethod},
+    schema::{DeviceSpec, Metadata, ModelSpec, Visitors},
 };
 use crate::model::ConfigData;
 
-/// Something wrong in a document.
+/// Something wrong, or odd, in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) property: Option<String>,
-    pub(super) field: String,
-    pub(super) message: String,
-    pub(super) cure: String,
+pub(crate) struct Fault {
+    pub(crate) property: Option<String>,
+    pub(crate) field: String,
+    pub(crate) message: String,
+    pub(crate) cure: String,
 }
 
 impl Fault {
-    pub(super) fn new(field: impl Into<String>, message: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { property: None, field: field.into(), message: message.into(), cure: cure.into() }
     }
 
-    fn of_property(mut self, name: &str) -> Self {
+    pub(crate) fn of_property(mut self, name: &str) -> Self {
         self.property = Some(name.to_owned());
         self
+    }
+}
+
+/// A `configData`, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Config<'a> {
+    pub(crate) property: Option<&'a str>,
+    pub(crate) field: String,
+    pub(crate) data: &'a ConfigData,
+}
+
+impl Config<'_> {
+    /// Something wrong with one key of it.
+    pub(crate) fn fault(&self, key: &str, message: impl Into<String>, cure: impl Into<String>) -> Fault {
+        let fault = Fault::new(format!("{}.{key}", self.field), message, cure);
+        self.property.map_or(fault.clone(), |name| fault.of_property(name))
     }
 }
 
 const TYPES: [&str; 7] = ["INT", "FLOAT", "DOUBLE", "STRING", "BOOLEAN", "BYTES", "STREAM"];
 const ACCESS_MODES: [&str; 2] = ["ReadOnly", "ReadWrite"];
 
-/// Checks name and namespace and gives the namespace.
-pub(super) fn check_names(metadata: &Metadata) -> Result<&str, Fault> {
-    let namespace = metadata.namespace.as_deref().unwrap_or("default");
+/// Checks name and namespace.
+pub(super) fn check_names(metadata: &Metadata) -> Vec<Fault> {
+    let (name, namespace) = (&metadata.name, metadata.namespace());
     let cure = "use lower-case letters, digits and -, with a letter or digit at both ends";
-    if !is_kubernetes_name(&metadata.name, 253, b"-.") {
-        return Err(Fault::new("metadata.name", format!("{:?} is no Kubernetes name", metadata.name), cure));
+    let mut faults = Vec::new();
+    if !is_kubernetes_name(name, 253, b"-.") {
+        faults.push(Fault::new("metadata.name", format!("{name:?} is no Kubernetes name"), cure));
     }
     if !is_kubernetes_name(namespace, 63, b"-") {
-        return Err(Fault::new("metadata.namespace", format!("{namespace:?} is no Kubernetes namespace"), cure));
+        faults.push(Fault::new("metadata.namespace", format!("{namespace:?} is no Kubernetes namespace"), cure));
     }
-    Ok(namespace)
+    faults
 }
 
 fn is_kubernetes_name(name: &str, longest: usize, between: &[u8]) -> bool {
@@ -50,58 +67,86 @@ fn is_kubernetes_name(name: &str, longest: usize, between: &[u8]) -> bool {
         && name.bytes().last().is_some_and(legal)
 }
 
-pub(super) fn check_model(spec: &ModelSpec) -> Result<(), Fault> {
-    check_config(spec.protocol_config_data.as_ref(), "spec.protocolConfigData")?;
-    for (index, property) in spec.properties.iter().enumerate() {
-        check_model_property(property, &format!("spec.properties[{index}]"))
-            .map_err(|fault| fault.of_property(&property.name))?;
-    }
-    Ok(())
-}
-
-fn check_model_property(property: &ModelProperty, place: &str) -> Result<(), Fault> {
-    check_filled(&property.name, &format!("{place}.name"))?;
-    check_choice(&property.data_type, &TYPES, &format!("{place}.type"))?;
-    check_choice(&property.access_mode, &ACCESS_MODES, &format!("{place}.accessMode"))?;
-    let visitors = property.visitors.as_ref().and_then(|visitors| visitors.config_data.as_ref());
-    check_config(visitors, &format!("{place}.visitors.configData"))
-}
-
-pub(super) fn check_device(spec: &DeviceSpec) -> Result<(), Fault> {
-    check_filled(&spec.device_model_ref.name, "spec.deviceModelRef.name")?;
-    check_filled(&spec.protocol.protocol_name, "spec.protocol.protocolName")?;
-    check_config(spec.protocol.config_data.as_ref(), "spec.protocol.configData")?;
+pub(super) fn check_model(spec: &ModelSpec) -> Vec<Fault> {
+    let mut faults = Vec::new();
     for (index, property) in spec.properties.iter().enumerate() {
         let place = format!("spec.properties[{index}]");
-        let visitors = property.visitors.as_ref().and_then(|visitors| visitors.config_data.as_ref());
-        check_filled(&property.name, &format!("{place}.name"))
-            .and_then(|()| check_config(visitors, &format!("{place}.visitors.configData")))
-            .and_then(|()| check_push(property.push_method.as_ref(), &place))
-            .map_err(|fault| fault.of_property(&property.name))?;
+        let found = [
+            check_filled(&property.name, &format!("{place}.name")),
+            check_choice(&property.data_type, &TYPES, &format!("{place}.type")),
+            check_choice(&property.access_mode, &ACCESS_MODES, &format!("{place}.accessMode")),
+        ];
+        faults.extend(found.into_iter().flatten().map(|fault| fault.of_property(&property.name)));
     }
-    Ok(())
+    faults.extend(check_configs(&spec.configs()));
+    faults
 }
 
-fn check_push(push: Option<&PushMethod>, place: &str) -> Result<(), Fault> {
-    let anomaly = push.and_then(|push| push.anomaly_detection.as_ref());
-    check_config(anomaly, &format!("{place}.pushMethod.anomalyDetection"))
+pub(super) fn check_device(spec: &DeviceSpec) -> Vec<Fault> {
+    let named = [
+        check_filled(&spec.device_model_ref.name, "spec.deviceModelRef.name"),
+        check_filled(&spec.protocol.protocol_name, "spec.protocol.protocolName"),
+    ];
+    let mut faults: Vec<_> = named.into_iter().flatten().collect();
+    let names = spec.properties.iter().enumerate();
+    faults.extend(
+        names.filter_map(|(index, property)| check_filled(&property.name, &format!("spec.properties[{index}].name"))),
+    );
+    faults.extend(check_configs(&spec.configs()));
+    faults
 }
 
-fn check_config(config: Option<&ConfigData>, place: &str) -> Result<(), Fault> {
-    let Some(config) = config else { return Ok(()) };
-    config::check(config).map_err(|(key, problem)| Fault::new(format!("{place}.{key}"), problem.message, problem.cure))
+impl ModelSpec {
+    /// What of it becomes `configData` of a device.
+    pub(crate) fn configs(&self) -> Vec<Config<'_>> {
+        let protocol = self.protocol_config_data.as_ref();
+        let protocol =
+            protocol.map(|data| Config { property: None, field: "spec.protocolConfigData".to_owned(), data });
+        let visitors = self.properties.iter().enumerate();
+        let visitors =
+            visitors.filter_map(|(index, property)| visitors_of(index, &property.name, property.visitors.as_ref()));
+        protocol.into_iter().chain(visitors).collect()
+    }
 }
 
-fn check_filled(value: &str, field: &str) -> Result<(), Fault> {
-    if value.is_empty() { Err(Fault::new(field, "missing", "add it")) } else { Ok(()) }
+impl DeviceSpec {
+    /// All that is sent as `configData` is.
+    pub(crate) fn configs(&self) -> Vec<Config<'_>> {
+        let protocol = self.protocol.config_data.as_ref();
+        let protocol =
+            protocol.map(|data| Config { property: None, field: "spec.protocol.configData".to_owned(), data });
+        let properties = self.properties.iter().enumerate().flat_map(|(index, property)| {
+            let anomaly = property.push_method.as_ref().and_then(|push| push.anomaly_detection.as_ref());
+            let field = format!("spec.properties[{index}].pushMethod.anomalyDetection");
+            let anomaly = anomaly.map(|data| Config { property: Some(&property.name), field, data });
+            visitors_of(index, &property.name, property.visitors.as_ref()).into_iter().chain(anomaly)
+        });
+        protocol.into_iter().chain(properties).collect()
+    }
+}
+
+fn visitors_of<'a>(index: usize, property: &'a str, visitors: Option<&'a Visitors>) -> Option<Config<'a>> {
+    let data = visitors?.config_data.as_ref()?;
+    Some(Config { property: Some(property), field: format!("spec.properties[{index}].visitors.configData"), data })
+}
+
+fn check_configs(configs: &[Config<'_>]) -> Vec<Fault> {
+    let faults = configs.iter().flat_map(|config| {
+        config::unsendable(config.data).map(|(key, problem)| config.fault(key, problem.message, problem.cure))
+    });
+    faults.collect()
+}
+
+fn check_filled(value: &str, field: &str) -> Option<Fault> {
+    value.is_empty().then(|| Fault::new(field, "missing", "add it"))
 }
 
 /// An absent field passes, for the custom resource's schema does not demand it: the mapper has to say what it lacks.
-fn check_choice(value: &str, choices: &[&str], field: &str) -> Result<(), Fault> {
+fn check_choice(value: &str, choices: &[&str], field: &str) -> Option<Fault> {
     if value.is_empty() || choices.contains(&value) {
-        return Ok(());
+        return None;
     }
     let cure = keys::nearest(value, choices)
         .map_or_else(|| format!("write one of {}", choices.join(", ")), |nearest| format!("did you mean {nearest}?"));
-    Err(Fault::new(field, format!("{value:?} is none of {}", choices.join(", ")), cure))
+    Some(Fault::new(field, format!("{value:?} is none of {}", choices.join(", ")), cure))
 }

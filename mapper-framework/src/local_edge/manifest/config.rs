@@ -15,9 +15,9 @@ pub(super) struct Unsendable {
     pub(super) cure: &'static str,
 }
 
-/// Finds the first key that edgecore cannot send.
-pub(super) fn check(config: &ConfigData) -> Result<(), (&str, Unsendable)> {
-    config.iter().try_for_each(|(key, value)| check_value(value).map_err(|problem| (key.as_str(), problem)))
+/// Finds the keys that edgecore cannot send.
+pub(super) fn unsendable(config: &ConfigData) -> impl Iterator<Item = (&str, Unsendable)> {
+    config.iter().filter_map(|(key, value)| Some((key.as_str(), check_value(value).err()?)))
 }
 
 fn check_value(value: &Value) -> Result<(), Unsendable> {
@@ -44,7 +44,7 @@ pub(super) fn overlay(model: Option<&ConfigData>, device: Option<&ConfigData>) -
     Some(CustomizedValue { data })
 }
 
-/// A scalar as edgecore wraps it: each number as a 32-bit float. `None` for what [`check`] refuses.
+/// A scalar as edgecore wraps it: each number as a 32-bit float. `None` for what [`unsendable`] finds.
 pub(super) fn to_any(value: &Value) -> Option<Any> {
     match value {
         Value::String(text) => Some(wrap(text)),
@@ -94,7 +94,7 @@ mod tests {
     fn maps_lists_and_nulls_are_refused_by_their_key() {
         for value in [json!({"a": 1}), json!([1]), Value::Null] {
             let config = map(json!({"fine": 1, "odd": value}));
-            assert_eq!(check(&config).unwrap_err().0, "odd");
+            assert_eq!(unsendable(&config).map(|(key, _)| key).collect::<Vec<_>>(), ["odd"]);
         }
     }
 

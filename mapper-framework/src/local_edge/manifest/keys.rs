@@ -13,20 +13,17 @@ const KNOWN: &[&str] = &[
     "tag", "timeout", "topic", "type", "unit", "url", "userName", "value", "visitors",
 ];
 
-/// What to say of a key that nobody reads; nothing where Kubernetes or edgecore writes keys of its own.
-pub(super) fn unknown(path: &str) -> Option<String> {
-    if path.starts_with("metadata.") || path.starts_with("status.") {
+/// What to do about a key that nobody reads; nothing where Kubernetes or edgecore writes keys of its own.
+pub(super) fn unknown(field: &str) -> Option<String> {
+    if field.starts_with("metadata.") || field.starts_with("status.") {
         return None;
     }
-    // serde_ignored writes `?` for the `Option` around a struct.
-    let path = path.replace(".?", "");
-    let key = path.rsplit('.').next().unwrap_or(&path);
-    let cure = nearest(key, KNOWN).map(|known| format!("; did you mean {known}?")).unwrap_or_default();
-    Some(format!("{path} is unknown and ignored{cure}"))
+    let key = field.rsplit('.').next().unwrap_or(field);
+    Some(nearest(key, KNOWN).map_or_else(|| "take it out".to_owned(), |known| format!("did you mean {known}?")))
 }
 
 /// The choice that someone probably meant: equal but for case, or few slips away.
-pub(super) fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
     let lower = word.to_lowercase();
     choices
         .iter()
@@ -51,6 +48,7 @@ mod tests {
     fn the_keys_that_the_cluster_writes_are_no_news() {
         assert_eq!(unknown("metadata.resourceVersion"), None);
         assert_eq!(unknown("status.twins"), None);
-        assert!(unknown("spec.properties.0.visitor").is_some_and(|text| text.ends_with("did you mean visitors?")));
+        assert_eq!(unknown("spec.properties[0].visitor").as_deref(), Some("did you mean visitors?"));
+        assert_eq!(unknown("spec.colour").as_deref(), Some("take it out"));
     }
 }

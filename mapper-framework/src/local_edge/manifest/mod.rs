@@ -2,19 +2,28 @@
 
 mod check;
 mod config;
+mod examine;
 mod keys;
 mod parse;
 mod proto;
-mod schema;
+pub(crate) mod schema;
+mod typed;
 
 #[cfg(test)]
 mod tests;
 
 use std::{fmt, sync::Arc};
 
+pub(crate) use check::{Config, Fault};
+pub(crate) use examine::{Examined, examine};
+pub(crate) use keys::nearest;
 pub(super) use parse::parse;
+pub(crate) use parse::{NotYaml, read};
 
-use crate::model::{DeviceId, ModelId};
+use crate::{
+    dmi::convert,
+    model::{DeviceId, DeviceInstance, DeviceModel, ModelId},
+};
 
 /// What a text holds.
 #[derive(Clone, Debug, Default)]
@@ -26,20 +35,20 @@ pub(super) struct Parsed {
 
 /// One document. Cloning is cheap.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Resource {
+pub(crate) enum Resource {
     Model(Arc<ModelManifest>),
     Device(Arc<DeviceManifest>),
 }
 
 /// Names a document. Models come before the devices that need them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ResourceId {
+pub(crate) enum ResourceId {
     Model(ModelId),
     Device(DeviceId),
 }
 
 impl Resource {
-    pub(super) fn id(&self) -> ResourceId {
+    pub(crate) fn id(&self) -> ResourceId {
         match self {
             Self::Model(model) => ResourceId::Model(model.id.clone()),
             Self::Device(device) => ResourceId::Device(device.id.clone()),
@@ -58,32 +67,44 @@ impl fmt::Display for ResourceId {
 
 /// A device model's manifest.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct ModelManifest {
-    pub(super) id: ModelId,
-    pub(super) spec: schema::ModelSpec,
+pub(crate) struct ModelManifest {
+    pub(crate) id: ModelId,
+    pub(crate) spec: schema::ModelSpec,
+}
+
+impl ModelManifest {
+    /// What a mapper reads of it.
+    pub(crate) fn received(&self) -> Option<DeviceModel> {
+        convert::model(Some(self.to_proto())).ok()
+    }
 }
 
 /// A device's manifest.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct DeviceManifest {
-    pub(super) id: DeviceId,
-    spec: schema::DeviceSpec,
+pub(crate) struct DeviceManifest {
+    pub(crate) id: DeviceId,
+    pub(crate) spec: schema::DeviceSpec,
     /// Where the state's report was configured before v1.22.
-    status: Option<schema::StateReport>,
+    pub(crate) status: Option<schema::StateReport>,
 }
 
 impl DeviceManifest {
     /// The model that the device refers to.
-    pub(super) fn model(&self) -> ModelId {
+    pub(crate) fn model(&self) -> ModelId {
         ModelId::new(self.id.namespace(), &self.spec.device_model_ref.name)
     }
 
+    /// What a mapper reads of it, with the model's part laid under its own; `None` where it has no name or names no model.
+    pub(crate) fn received(&self, model: &ModelManifest) -> Option<DeviceInstance> {
+        convert::instance(Some(self.to_proto(model, Vec::new()))).ok()
+    }
+
     /// `spec.protocol.protocolName`
-    pub(super) fn protocol(&self) -> &str {
+    pub(crate) fn protocol(&self) -> &str {
         &self.spec.protocol.protocol_name
     }
 
-    pub(super) fn property_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn property_names(&self) -> impl Iterator<Item = &str> {
         self.spec.properties.iter().map(|property| property.name.as_str())
     }
 

@@ -9,248 +9,255 @@ use crate::model::ConfigData;
 /// A document of either kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Document<Spec> {
+pub(crate) struct Document<Spec> {
     #[serde(rename = "apiVersion")]
     _api_version: String,
     #[serde(rename = "kind")]
     _kind: String,
-    pub(super) metadata: Metadata,
-    pub(super) spec: Spec,
+    pub(crate) metadata: Metadata,
+    pub(crate) spec: Spec,
     #[serde(default)]
-    pub(super) status: Option<StateReport>,
+    pub(crate) status: Option<StateReport>,
 }
 
 /// `metadata`
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Metadata {
-    pub(super) name: String,
+pub(crate) struct Metadata {
+    pub(crate) name: String,
     #[serde(default)]
-    pub(super) namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
+}
+
+impl Metadata {
+    /// The namespace, which is `default` where none is given.
+    pub(super) fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("default")
+    }
 }
 
 /// `DeviceModel.spec`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(in super::super) struct ModelSpec {
-    pub(in super::super) protocol: String,
-    pub(super) properties: Vec<ModelProperty>,
-    pub(super) protocol_config_data: Option<ConfigData>,
+pub(crate) struct ModelSpec {
+    pub(crate) protocol: String,
+    pub(crate) properties: Vec<ModelProperty>,
+    pub(crate) protocol_config_data: Option<ConfigData>,
 }
 
 /// `DeviceModel.spec.properties[]`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct ModelProperty {
-    pub(super) name: String,
-    pub(super) description: String,
+pub(crate) struct ModelProperty {
+    pub(crate) name: String,
+    pub(crate) description: String,
     #[serde(rename = "type")]
-    pub(super) data_type: String,
-    pub(super) access_mode: String,
-    pub(super) minimum: String,
-    pub(super) maximum: String,
-    pub(super) unit: String,
-    pub(super) visitors: Option<Visitors>,
+    pub(crate) data_type: String,
+    pub(crate) access_mode: String,
+    pub(crate) minimum: String,
+    pub(crate) maximum: String,
+    pub(crate) unit: String,
+    pub(crate) visitors: Option<Visitors>,
 }
 
 /// `Device.spec`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(in super::super) struct DeviceSpec {
-    pub(super) device_model_ref: ModelRef,
+pub(crate) struct DeviceSpec {
+    pub(crate) device_model_ref: ModelRef,
     /// Which node the device sits on. Here there is only one.
-    node_name: Option<String>,
-    pub(super) protocol: Protocol,
-    pub(super) properties: Vec<Property>,
-    pub(super) methods: Vec<Method>,
-    pub(super) state_report: Option<StateReport>,
+    pub(crate) node_name: Option<String>,
+    pub(crate) protocol: Protocol,
+    pub(crate) properties: Vec<Property>,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) state_report: Option<StateReport>,
 }
 
 /// `Device.spec.deviceModelRef`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct ModelRef {
-    pub(super) name: String,
+pub(crate) struct ModelRef {
+    pub(crate) name: String,
 }
 
 /// `Device.spec.protocol`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Protocol {
-    pub(super) protocol_name: String,
-    pub(super) config_data: Option<ConfigData>,
+pub(crate) struct Protocol {
+    pub(crate) protocol_name: String,
+    pub(crate) config_data: Option<ConfigData>,
 }
 
 /// `Device.spec.properties[]`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Property {
-    pub(super) name: String,
-    pub(super) desired: Option<Desired>,
-    pub(super) visitors: Option<Visitors>,
-    pub(super) report_cycle: i64,
-    pub(super) collect_cycle: i64,
-    pub(super) report_to_cloud: bool,
-    pub(super) push_method: Option<PushMethod>,
+pub(crate) struct Property {
+    pub(crate) name: String,
+    pub(crate) desired: Option<Desired>,
+    pub(crate) visitors: Option<Visitors>,
+    pub(crate) report_cycle: i64,
+    pub(crate) collect_cycle: i64,
+    pub(crate) report_to_cloud: bool,
+    pub(crate) push_method: Option<PushMethod>,
 }
 
 /// `desired`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-pub(super) struct Desired {
-    pub(super) value: String,
+pub(crate) struct Desired {
+    pub(crate) value: String,
     #[serde(default)]
-    pub(super) metadata: HashMap<String, String>,
+    pub(crate) metadata: HashMap<String, String>,
 }
 
 /// `visitors`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Visitors {
-    pub(super) protocol_name: String,
-    pub(super) config_data: Option<ConfigData>,
+pub(crate) struct Visitors {
+    pub(crate) protocol_name: String,
+    pub(crate) config_data: Option<ConfigData>,
 }
 
 /// `Device.spec.methods[]`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Method {
-    pub(super) name: String,
-    pub(super) description: String,
-    pub(super) property_names: Vec<String>,
+pub(crate) struct Method {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) property_names: Vec<String>,
 }
 
 /// `Device.spec.stateReport`, or what of `Device.status` said the same before v1.22.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct StateReport {
-    pub(super) report_to_cloud: bool,
-    pub(super) report_cycle: i64,
+pub(crate) struct StateReport {
+    pub(crate) report_to_cloud: bool,
+    pub(crate) report_cycle: i64,
 }
 
 /// `pushMethod`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PushMethod {
-    pub(super) http: Option<Http>,
-    pub(super) mqtt: Option<Mqtt>,
-    pub(super) otel: Option<Otel>,
-    pub(super) db_method: Option<DbMethod>,
-    pub(super) anomaly_detection: Option<ConfigData>,
+pub(crate) struct PushMethod {
+    pub(crate) http: Option<Http>,
+    pub(crate) mqtt: Option<Mqtt>,
+    pub(crate) otel: Option<Otel>,
+    pub(crate) db_method: Option<DbMethod>,
+    pub(crate) anomaly_detection: Option<ConfigData>,
 }
 
 /// `pushMethod.http`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Http {
-    pub(super) host_name: String,
-    pub(super) port: i64,
-    pub(super) request_path: String,
-    pub(super) timeout: i64,
+pub(crate) struct Http {
+    pub(crate) host_name: String,
+    pub(crate) port: i64,
+    pub(crate) request_path: String,
+    pub(crate) timeout: i64,
 }
 
 /// `pushMethod.mqtt`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Mqtt {
-    pub(super) address: String,
-    pub(super) topic: String,
-    pub(super) qos: i32,
-    pub(super) retained: bool,
+pub(crate) struct Mqtt {
+    pub(crate) address: String,
+    pub(crate) topic: String,
+    pub(crate) qos: i32,
+    pub(crate) retained: bool,
 }
 
 /// `pushMethod.otel`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Otel {
+pub(crate) struct Otel {
     #[serde(rename = "endpointURL")]
-    pub(super) endpoint_url: String,
+    pub(crate) endpoint_url: String,
 }
 
 /// `pushMethod.dbMethod`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct DbMethod {
-    pub(super) influxdb2: Option<Influxdb2>,
-    pub(super) redis: Option<Redis>,
+pub(crate) struct DbMethod {
+    pub(crate) influxdb2: Option<Influxdb2>,
+    pub(crate) redis: Option<Redis>,
     #[serde(rename = "TDEngine")]
-    pub(super) tdengine: Option<Tdengine>,
-    pub(super) mysql: Option<Mysql>,
+    pub(crate) tdengine: Option<Tdengine>,
+    pub(crate) mysql: Option<Mysql>,
 }
 
 /// `dbMethod.influxdb2`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Influxdb2 {
+pub(crate) struct Influxdb2 {
     #[serde(rename = "influxdb2ClientConfig")]
-    pub(super) client: Option<Influxdb2Client>,
+    pub(crate) client: Option<Influxdb2Client>,
     #[serde(rename = "influxdb2DataConfig")]
-    pub(super) data: Option<Influxdb2Data>,
+    pub(crate) data: Option<Influxdb2Data>,
 }
 
 /// `influxdb2ClientConfig`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Influxdb2Client {
-    pub(super) url: String,
-    pub(super) org: String,
-    pub(super) bucket: String,
+pub(crate) struct Influxdb2Client {
+    pub(crate) url: String,
+    pub(crate) org: String,
+    pub(crate) bucket: String,
 }
 
 /// `influxdb2DataConfig`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Influxdb2Data {
-    pub(super) measurement: String,
-    pub(super) tag: HashMap<String, String>,
-    pub(super) field_key: String,
+pub(crate) struct Influxdb2Data {
+    pub(crate) measurement: String,
+    pub(crate) tag: HashMap<String, String>,
+    pub(crate) field_key: String,
 }
 
 /// `dbMethod.redis`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Redis {
+pub(crate) struct Redis {
     #[serde(rename = "redisClientConfig")]
-    pub(super) client: Option<RedisClient>,
+    pub(crate) client: Option<RedisClient>,
 }
 
 /// `redisClientConfig`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct RedisClient {
-    pub(super) addr: String,
-    pub(super) db: i32,
-    pub(super) poolsize: i32,
-    pub(super) min_idle_conns: i32,
+pub(crate) struct RedisClient {
+    pub(crate) addr: String,
+    pub(crate) db: i32,
+    pub(crate) poolsize: i32,
+    pub(crate) min_idle_conns: i32,
 }
 
 /// `dbMethod.TDEngine`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Tdengine {
+pub(crate) struct Tdengine {
     #[serde(rename = "TDEngineClientConfig")]
-    pub(super) client: Option<TdengineClient>,
+    pub(crate) client: Option<TdengineClient>,
 }
 
 /// `TDEngineClientConfig`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct TdengineClient {
-    pub(super) addr: String,
-    pub(super) db_name: String,
+pub(crate) struct TdengineClient {
+    pub(crate) addr: String,
+    pub(crate) db_name: String,
 }
 
 /// `dbMethod.mysql`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Mysql {
+pub(crate) struct Mysql {
     #[serde(rename = "mysqlClientConfig")]
-    pub(super) client: Option<MysqlClient>,
+    pub(crate) client: Option<MysqlClient>,
 }
 
 /// `mysqlClientConfig`
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct MysqlClient {
-    pub(super) addr: String,
-    pub(super) database: String,
-    pub(super) user_name: String,
+pub(crate) struct MysqlClient {
+    pub(crate) addr: String,
+    pub(crate) database: String,
+    pub(crate) user_name: String,
 }

@@ -205,7 +205,8 @@ fn an_unknown_key_is_a_warning() {
     assert_eq!(
         warnings,
         [
-            "x.yaml, document 1: Device default/boiler: spec.properties.0.visitor is unknown and ignored; did you mean visitors?"
+            "x.yaml, document 1: Device default/boiler: property \"level\": spec.properties[0].visitor: unknown and ignored: \
+             did you mean visitors?"
         ]
     );
 }
