@@ -255,6 +255,16 @@ impl MapperBuilder {
         self
     }
 
+    /// All kinds of sink that the mapper has.
+    pub(crate) fn sink_kinds(&self) -> Vec<Arc<dyn SinkKind>> {
+        sink::unique(sink::all_kinds(&self.config.sinks).into_iter().chain(self.kinds.iter().cloned()))
+    }
+
+    /// Whether some of them are not built in.
+    pub(crate) fn has_own_sinks(&self) -> bool {
+        !self.kinds.is_empty()
+    }
+
     /// Ends the building.
     #[must_use]
     pub fn build(self) -> Mapper {

@@ -19,6 +19,10 @@ pub(crate) trait ErasedDriver: Send + Sync {
     fn check_config(&self, device: &Device) -> Result<(), Problem>;
     /// Reads a property's visitor.
     fn bind(&self, property: &Property) -> Result<ErasedProperty, Problem>;
+    /// The keys of the device's config that the driver's type passes over. None where it does not fit.
+    fn unread_config(&self, device: &Device) -> Vec<String>;
+    /// The keys of a property's visitor that the driver's type passes over. None where it does not fit.
+    fn unread_visitor(&self, property: &Property) -> Vec<String>;
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError>;
 }
 
@@ -56,6 +60,14 @@ impl<D: Driver> ErasedDriver for Typed<D> {
         let property = property.with_visitor(visitor);
         D::Session::check(&property).map_err(|error| problem("", &error))?;
         Ok(Arc::new(property))
+    }
+
+    fn unread_config(&self, device: &Device) -> Vec<String> {
+        unread::<D::Config>(device.config())
+    }
+
+    fn unread_visitor(&self, property: &Property) -> Vec<String> {
+        unread::<<D::Session as Session>::Visitor>(property.visitor())
     }
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {
@@ -122,6 +134,13 @@ fn parse<T: DeserializeOwned>(data: &ConfigData) -> Result<T, Misfit> {
         .map_err(|error| Misfit { path: error.path().to_string(), message: with_cure(&error.inner().to_string()) })
 }
 
+/// The keys that a type passes over. One that takes whatever comes, by `#[serde(flatten)]` or a tag, passes over none.
+fn unread<T: DeserializeOwned>(data: &ConfigData) -> Vec<String> {
+    let mut keys = Vec::new();
+    let read = serde_ignored::deserialize::<_, _, T>(data.clone(), |path| keys.push(path.to_string()));
+    read.map(|_| keys).unwrap_or_default()
+}
+
 fn with_cure(message: &str) -> String {
     let cure = if message.starts_with("missing field") { "add it to" } else { "correct it in" };
     format!("{message}: {cure} the device's manifest")
@@ -182,6 +201,12 @@ mod tests {
         let expected =
             r#"property "level", visitors.configData: missing field `register`: add it to the device's manifest"#;
         assert_eq!(problem.to_string(), expected);
+    }
+
+    #[test]
+    fn a_key_that_the_type_passes_over_is_told_where_the_rest_fits() {
+        assert_eq!(erase(Plain).unread_visitor(&property(&json!({"register": 7, "regster": 8}))), ["regster"]);
+        assert_eq!(erase(Plain).unread_visitor(&property(&json!({"regster": 8}))), Vec::<String>::new());
     }
 
     #[test]

@@ -78,9 +78,9 @@ pub(crate) struct ModelProperty {
 /// Something wrong with a device's manifest or model. It costs the property it names, or the device if it names none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Problem {
-    property: Option<String>,
-    field: String,
-    message: String,
+    pub(crate) property: Option<String>,
+    pub(crate) field: String,
+    pub(crate) message: String,
 }
 
 impl Problem {

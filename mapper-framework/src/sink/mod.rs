@@ -71,7 +71,7 @@ pub use history::{HistoryError, HistoryRequest, Point, Query};
 pub(crate) use kinds::all as all_kinds;
 pub use kinds::builtin;
 pub use ledger::Ledger;
-pub(crate) use pool::{Feed, Sinks};
+pub(crate) use pool::{Feed, Sinks, routes, unique};
 pub use record::{Record, Series};
 pub use shared::{SinkState, SinkStatus};
 pub use target::{Route, Target};

@@ -116,6 +116,26 @@ impl Feed {
     }
 }
 
+/// Asks a kind where the samples of a property go. One that panics has refused.
+pub(crate) fn routes(kind: &dyn SinkKind, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
+    // Nothing is shared with the kind but itself, and that must bear its panics anyway.
+    let routes = catch_unwind(AssertUnwindSafe(|| kind.routes(device, property)));
+    let panicked = |_| Err(RouteError::new("pushMethod", format_args!("the sink {} panicked", kind.name())));
+    routes.unwrap_or_else(panicked)
+}
+
+/// The kinds, of which the later ones take the place of earlier ones of the same name.
+pub(crate) fn unique(kinds: impl IntoIterator<Item = Arc<dyn SinkKind>>) -> Vec<Arc<dyn SinkKind>> {
+    let mut unique: Vec<Arc<dyn SinkKind>> = Vec::new();
+    for kind in kinds {
+        match unique.iter_mut().find(|known| known.name() == kind.name()) {
+            Some(known) => *known = kind,
+            None => unique.push(kind),
+        }
+    }
+    unique
+}
+
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Feed({} to {})", self.series.property(), self.inlet.shared.target)
@@ -137,15 +157,8 @@ impl Sinks {
         credentials: CredentialSources,
         telemetry: Telemetry,
     ) -> Self {
-        let mut unique: Vec<Arc<dyn SinkKind>> = Vec::new();
-        for kind in kinds {
-            match unique.iter_mut().find(|known| known.name() == kind.name()) {
-                Some(known) => *known = kind,
-                None => unique.push(kind),
-            }
-        }
         Self(Arc::new(Pool {
-            kinds: unique,
+            kinds: unique(kinds),
             config,
             spool,
             credentials: Arc::new(credentials),
@@ -180,10 +193,7 @@ impl Sinks {
     pub(crate) fn bind(&self, device: &Device, property: &Property) -> (Vec<Feed>, Vec<RouteError>) {
         let (mut feeds, mut problems) = (Vec::new(), Vec::new());
         for kind in &self.0.kinds {
-            // Nothing is shared with the kind but itself, and that must bear its panics anyway.
-            let routes = catch_unwind(AssertUnwindSafe(|| kind.routes(device, property)));
-            let panicked = |_| Err(RouteError::new("pushMethod", format_args!("the sink {} panicked", kind.name())));
-            match routes.unwrap_or_else(panicked) {
+            match routes(&**kind, device, property) {
                 Ok(routes) => feeds.extend(routes.into_iter().map(|route| self.feed(kind, device, property, route))),
                 Err(problem) => problems.push(problem),
             }

@@ -19,7 +19,7 @@ pub(crate) enum Illegal {
 }
 
 /// Checks a property's name and the value of its twin.
-pub(super) fn check(name: &str, value: &str) -> Result<(), Illegal> {
+pub(crate) fn check(name: &str, value: &str) -> Result<(), Illegal> {
     check_name(name)?;
     check_value(value)
 }
@@ -36,7 +36,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Illegal> {
 }
 
 /// Checks the value of a twin, which may be empty.
-pub(super) fn check_value(value: &str) -> Result<(), Illegal> {
+pub(crate) fn check_value(value: &str) -> Result<(), Illegal> {
     match first_illegal(value) {
         Some(character) => Err(Illegal::ValueCharacter(character)),
         None if value.len() > MAX_VALUE => Err(Illegal::ValueLength(value.len())),

@@ -6,7 +6,7 @@
 
 mod demand;
 mod desired;
-mod legality;
+pub(crate) mod legality;
 mod outbox;
 mod pace;
 pub(crate) mod reporter;
