@@ -14,7 +14,7 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    check,
+    check::{self, CheckError},
     cli::{self, CheckArgs, Cli, Command},
     config::{Config, ConfigError, Sources},
     local_edge::{LocalEdge, LocalEdgeError, console},
@@ -43,11 +43,24 @@ enum AppError {
     #[error("--standalone: {0}")]
     Standalone(#[from] LocalEdgeError),
     #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
     Sample(#[from] sample::SampleError),
     #[error(transparent)]
     Scaffold(#[from] scaffold::ScaffoldError),
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
+}
+
+impl AppError {
+    /// Whether the command line or the config is what has to be corrected.
+    fn is_of_usage(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::Mapper(MapperError::Config(_)) => true,
+            Self::Check(error) => !matches!(error, CheckError::Print(_)),
+            _ => false,
+        }
+    }
 }
 
 impl MapperBuilder {
@@ -76,11 +89,7 @@ impl MapperBuilder {
             Ok(code) => code,
             Err(error) => {
                 eprintln!("error: {error}");
-                if matches!(error, AppError::Config(_) | AppError::Mapper(MapperError::Config(_))) {
-                    ExitCode::from(USAGE)
-                } else {
-                    ExitCode::FAILURE
-                }
+                if error.is_of_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
         }
     }
@@ -132,8 +141,7 @@ fn check(builder: MapperBuilder, cli: &Cli, args: &CheckArgs) -> Result<ExitCode
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
-    let verdict = check::run(&builder.config(config), args, Stdout);
-    verdict.map_err(|source| AppError::System { what: "print what was found", source })
+    Ok(check::run(&builder.config(config), args, Stdout)?)
 }
 
 async fn run(builder: MapperBuilder, run_for: Option<Duration>) -> Result<(), AppError> {

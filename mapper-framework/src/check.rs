@@ -1,14 +1,133 @@
 //! `check`: what is wrong with manifests, before a node finds it.
+//!
+//! Rules look at one resource each and give [`Verdicts`]; here they are put together, placed at their lines and printed.
+
+mod budget;
+mod cure;
+mod devices;
+mod driver;
+mod files;
+mod finding;
+mod fleet;
+mod lines;
+mod models;
+mod numbers;
+mod print;
+mod properties;
+mod sinks;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
-use crate::{cli::CheckArgs, mapper::MapperBuilder};
+use crate::{
+    cli::{CheckArgs, Format},
+    driver::ErasedDriver,
+    mapper::MapperBuilder,
+    sink::SinkKind,
+};
 
-pub(crate) fn run(builder: &MapperBuilder, args: &CheckArgs, mut out: impl Write) -> io::Result<ExitCode> {
-    let _ = &builder.driver;
-    writeln!(out, "{args:?}")?;
-    Ok(ExitCode::SUCCESS)
+use files::Text;
+use finding::{Finding, Severity, Verdicts};
+use fleet::{Fleet, Library};
+
+/// Why nothing was checked, or not told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckError {
+    /// A path that was named.
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// A directory that was named for nothing.
+    #[error("{}: there is no manifest in it: name the directory of the .yaml, .yml or .json files", .0.display())]
+    Empty(PathBuf),
+    /// Standard output.
+    #[error("cannot print what was found: {0}")]
+    Print(#[from] io::Error),
+}
+
+/// What of the mapper the manifests have to fit.
+struct Mapper<'a> {
+    driver: &'a dyn ErasedDriver,
+    protocol: &'a str,
+    kinds: Vec<Arc<dyn SinkKind>>,
+    /// Whether it brings sinks of its own, which may read keys that the driver does not.
+    has_own_sinks: bool,
+    calls_per_second: f64,
+}
+
+/// What was found in how much.
+struct Report {
+    findings: Vec<Finding>,
+    devices: usize,
+    models: usize,
+    files: usize,
+}
+
+/// Checks the manifests, prints what is wrong with them, and tells the exit code.
+pub(crate) fn run(builder: &MapperBuilder, args: &CheckArgs, mut out: impl Write) -> Result<ExitCode, CheckError> {
+    let report = check(&Mapper::of(builder), &files::read(&args.paths)?);
+    match args.format {
+        Format::Text => print::text(&report, &mut out)?,
+        Format::Json => print::json(&report, &mut out)?,
+    }
+    let has_failed = report.count(Severity::Error) > 0 || args.strict && !report.findings.is_empty();
+    Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl<'a> Mapper<'a> {
+    fn of(builder: &'a MapperBuilder) -> Self {
+        Self {
+            driver: &*builder.driver,
+            protocol: &builder.config.common.protocol,
+            kinds: builder.sink_kinds(),
+            has_own_sinks: builder.has_own_sinks(),
+            calls_per_second: builder.config.report.calls_per_second,
+        }
+    }
+}
+
+impl Report {
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
+    let mut library = Library::read(texts);
+    let mut fleet = Fleet::read(&mut library);
+    let mut findings = fleet.take_findings();
+    for (place, model) in &fleet.models {
+        let mut verdicts = Verdicts::default();
+        models::check(model, &mut verdicts);
+        numbers::check(&model.spec.configs(), &mut verdicts);
+        findings.extend(place.findings(verdicts));
+    }
+    let mut known = Vec::new();
+    for (place, manifest) in &fleet.devices {
+        let mut verdicts = Verdicts::default();
+        let model = fleet.model(&manifest.model());
+        let resolved = fleet::resolve(manifest, model);
+        devices::check(mapper, manifest, &fleet, &mut verdicts);
+        properties::check(manifest, model, resolved.as_ref(), &mut verdicts);
+        numbers::check(&manifest.spec.configs(), &mut verdicts);
+        // The devices of another protocol are another mapper's.
+        if let Some(resolved) = &resolved
+            && manifest.protocol() == mapper.protocol
+        {
+            driver::check(mapper, manifest, resolved, &mut verdicts);
+            sinks::check(mapper, manifest, resolved, &mut verdicts);
+        }
+        findings.extend(place.findings(verdicts));
+        known.extend(resolved.map(|resolved| (place, manifest, resolved.device)));
+    }
+    findings.extend(budget::check(&known, mapper.calls_per_second));
+    findings.sort();
+    findings.dedup();
+    Report { findings, devices: fleet.devices.len(), models: fleet.models.len(), files: texts.len() }
 }

@@ -1,0 +1,112 @@
+//! What is told of a manifest.
+
+use std::{fmt, path::Path};
+
+use serde::Serialize;
+
+use super::lines::Document;
+use crate::local_edge::manifest::Fault;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Severity {
+    /// On a node, something does not work.
+    Error,
+    /// Everything works, though hardly as it was meant.
+    Warning,
+}
+
+/// Something that is wrong, where it stands, and the cure. The order is that of files and lines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Finding {
+    pub(super) file: String,
+    /// Counted from 1.
+    pub(super) line: u64,
+    pub(super) severity: Severity,
+    /// Such as `Device default/boiler`.
+    pub(super) resource: Option<String>,
+    pub(super) property: Option<String>,
+    /// Such as `spec.properties[1].desired.value`.
+    pub(super) field: Option<String>,
+    pub(super) message: String,
+    pub(super) cure: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, severity, resource, property, field, message, cure } = self;
+        let severity = match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{file}:{line}: {severity}: ")?;
+        if let Some(resource) = resource {
+            write!(f, "{resource}: ")?;
+        }
+        if let Some(property) = property {
+            write!(f, "property {property:?}: ")?;
+        }
+        if let Some(field) = field {
+            write!(f, "{field}: ")?;
+        }
+        write!(f, "{message}: {cure}")
+    }
+}
+
+/// What rules say of one resource.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts(Vec<(Severity, Fault)>);
+
+impl Verdicts {
+    pub(super) fn error(&mut self, fault: Fault) {
+        self.0.push((Severity::Error, fault));
+    }
+
+    pub(super) fn warning(&mut self, fault: Fault) {
+        self.0.push((Severity::Warning, fault));
+    }
+}
+
+/// The place of a resource: a document of a file.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    pub(super) file: &'a Path,
+    pub(super) document: &'a Document,
+    /// Such as `Device default/boiler`, where that could be told.
+    pub(super) resource: Option<String>,
+    /// Fields that are known to be wrong, so that whatever follows from them is not told as well.
+    pub(super) wrong: Vec<String>,
+}
+
+impl Place<'_> {
+    /// The findings that verdicts come to, without those that only follow from what has been told before.
+    pub(super) fn findings(&self, verdicts: Verdicts) -> impl Iterator<Item = Finding> {
+        let Verdicts(verdicts) = verdicts;
+        verdicts
+            .into_iter()
+            .filter(|(_, fault)| !self.follows(fault))
+            .map(|(severity, fault)| self.finding(severity, fault))
+    }
+
+    /// A driver tells a whole `configData` to lack the key that could not be sent.
+    fn follows(&self, fault: &Fault) -> bool {
+        self.wrong.iter().any(|wrong| {
+            let rest = wrong.strip_prefix(fault.field.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
+    pub(super) fn finding(&self, severity: Severity, fault: Fault) -> Finding {
+        Finding {
+            file: self.file.display().to_string(),
+            line: self.document.line(&fault.field),
+            severity,
+            resource: self.resource.clone(),
+            property: fault.property.filter(|name| !name.is_empty()),
+            field: Some(fault.field).filter(|field| field != "."),
+            message: fault.message,
+            cure: fault.cure,
+        }
+    }
+}

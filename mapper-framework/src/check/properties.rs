@@ -1,0 +1,101 @@
+//! What is wrong with the properties of a device.
+
+use std::collections::HashSet;
+
+use super::{Verdicts, cure};
+use crate::{
+    local_edge::manifest::{DeviceManifest, Fault, ModelManifest, nearest, schema::Property},
+    model::Resolved,
+    twin::{self, legality},
+};
+
+/// Shorter cycles, in milliseconds, were probably meant as seconds.
+const SHORTEST: i64 = 20;
+
+/// Longer cycles, in milliseconds, are more than a day.
+const LONGEST: i64 = 24 * 60 * 60 * 1000;
+
+pub(super) fn check(
+    device: &DeviceManifest,
+    model: Option<&ModelManifest>,
+    resolved: Option<&Resolved>,
+    verdicts: &mut Verdicts,
+) {
+    let mut seen = HashSet::new();
+    for (index, property) in device.spec.properties.iter().enumerate() {
+        if property.name.is_empty() {
+            continue;
+        }
+        let fault = |field: &str, message: &str, cure: &str| {
+            Fault::new(format!("spec.properties[{index}].{field}"), message, cure).of_property(&property.name)
+        };
+        if !seen.insert(&property.name) {
+            verdicts.error(fault(
+                "name",
+                "stands twice, and the first one counts",
+                "take one out, or name it otherwise",
+            ));
+        }
+        if let Some(model) = model {
+            check_declared(property, model, &fault, verdicts);
+        }
+        check_twin(property, resolved, &fault, verdicts);
+        check_cycle(property.collect_cycle, fault("collectCycle", "", ""), verdicts);
+        check_cycle(property.report_cycle, fault("reportCycle", "", ""), verdicts);
+    }
+}
+
+fn check_declared(
+    property: &Property,
+    model: &ModelManifest,
+    fault: &impl Fn(&str, &str, &str) -> Fault,
+    verdicts: &mut Verdicts,
+) {
+    let names: Vec<_> = model.spec.properties.iter().map(|declared| declared.name.as_str()).collect();
+    if !names.contains(&property.name.as_str()) {
+        let cure = nearest(&property.name, &names)
+            .map_or_else(|| "add it there, or correct the name".to_owned(), |name| format!("did you mean {name}?"));
+        verdicts.error(fault("name", &format!("the device model {} has no such property", model.id), &cure));
+    }
+}
+
+/// What edgecore drops without a word, and what the device's task does not write.
+fn check_twin(
+    property: &Property,
+    resolved: Option<&Resolved>,
+    fault: &impl Fn(&str, &str, &str) -> Fault,
+    verdicts: &mut Verdicts,
+) {
+    let desired = property.desired.as_ref().map_or("", |desired| &desired.value);
+    if (property.report_to_cloud || !desired.is_empty())
+        && let Err(illegal) = legality::check(&property.name, "")
+    {
+        let (message, cure) = cure::split(&illegal.to_string());
+        verdicts.error(fault("name", &message, &cure));
+    }
+    if desired.is_empty() {
+        return;
+    }
+    if let Err(illegal) = legality::check_value(desired) {
+        let (message, _) = cure::split(&illegal.to_string());
+        verdicts.error(fault("desired.value", &message, "write a value of these, or give the property another type"));
+    }
+    let declared = resolved.and_then(|resolved| resolved.device.property(&property.name));
+    if let Some(Err(message)) = declared.map(|declared| twin::check(declared, desired)) {
+        let cure = "correct it, take it out, or change the property in the model";
+        verdicts.error(fault("desired.value", &message, cure));
+    }
+}
+
+/// A cycle in milliseconds, at the place of a fault.
+pub(super) fn check_cycle(millis: i64, at: Fault, verdicts: &mut Verdicts) {
+    let fault = |message: String, cure: &str| Fault { message, cure: cure.to_owned(), ..at };
+    if millis < 0 {
+        verdicts.error(fault(format!("{millis} ms is negative"), "write 0 for the default of 1000 ms, or more"));
+    } else if (1..SHORTEST).contains(&millis) {
+        let cure = "write milliseconds, such as 5000 for 5 s";
+        verdicts.warning(fault(format!("{millis} ms is very short"), cure));
+    } else if millis > LONGEST {
+        verdicts.warning(fault(format!("{millis} ms is more than a day"), "write milliseconds, such as 5000 for 5 s"));
+    }
+}
