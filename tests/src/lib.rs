@@ -15,6 +15,7 @@
 
 mod child;
 pub mod flood;
+pub mod generate;
 mod port;
 mod proxy;
 pub mod servers;

@@ -1,0 +1,128 @@
+//! Projects that are generated from `mapper-template`, as a user does it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use cargo_generate::{GenerateArgs, TemplatePath, Vcs};
+use tempfile::TempDir;
+
+/// The answer that tells the name of the project.
+const NAME: &str = "project-name";
+
+/// What the cargo that runs the tests tells them, and what it must not tell the cargo of a project.
+const NOT_FOR_PROJECTS: [&str; 11] = [
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+    "CARGO_ENCODED_",
+    "CARGO_MANIFEST_",
+    "CARGO_NAME",
+    "CARGO_PKG_",
+    "CARGO_PRIMARY_",
+    "CARGO_TARGET_",
+    "MAPPER_",
+    "RUSTC",
+    "RUSTFLAGS",
+];
+
+/// A generated project, which is removed with this.
+#[derive(Debug)]
+pub struct Project {
+    /// The folder in which it was generated.
+    pub dir: TempDir,
+    /// The project's own folder.
+    pub path: PathBuf,
+}
+
+/// Generates a project. What is not answered has its default, and the name is `my-mapper`, unless there is an answer to
+/// `project-name`.
+///
+/// # Errors
+///
+/// The template refuses an answer, or cannot be rendered.
+pub fn generate(answers: &[(&str, &str)]) -> Result<Project> {
+    let dir = tempfile::tempdir().context("a folder for the project can be made")?;
+    let path = generate_into(dir.path(), answers)?;
+    Ok(Project { dir, path })
+}
+
+/// Generates a project in a folder of this one, and tells which.
+///
+/// # Errors
+///
+/// As for [`generate`].
+pub fn generate_into(destination: &Path, answers: &[(&str, &str)]) -> Result<PathBuf> {
+    let (names, others): (Vec<_>, Vec<_>) = answers.iter().partition(|(question, _)| *question == NAME);
+    let arguments = GenerateArgs {
+        template_path: TemplatePath { path: Some(text(&root().join("mapper-template"))?), ..TemplatePath::default() },
+        name: Some(names.first().map_or("my-mapper", |(_, name)| name).to_owned()),
+        define: others.iter().map(|(question, answer)| format!("{question}={answer}")).collect(),
+        destination: Some(destination.to_owned()),
+        // Nobody is asked, no repository is made, and what is generated is what the template says.
+        silent: true,
+        quiet: true,
+        vcs: Some(Vcs::None),
+        no_workspace: true,
+        no_fmt: true,
+        ..GenerateArgs::default()
+    };
+    cargo_generate::generate(arguments)
+}
+
+impl Project {
+    /// Cargo in the project's folder, as its user would run it.
+    ///
+    /// All projects share one target folder, below the workspace's, so that the crates they depend on are built once.
+    #[must_use]
+    pub fn cargo(&self) -> Command {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        for (name, _) in env::vars_os() {
+            if NOT_FOR_PROJECTS.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                cargo.env_remove(name);
+            }
+        }
+        cargo.current_dir(&self.path).env("CARGO_TARGET_DIR", target().join("generated"));
+        cargo
+    }
+
+    /// Gives the project the workspace's `Cargo.lock`: these versions have been downloaded already, and all tests of a machine
+    /// build the same ones. Cargo drops from it what the project does not need.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be copied.
+    pub fn take_lock(&self) -> Result<()> {
+        let lock = "Cargo.lock";
+        fs::copy(root().join(lock), self.path.join(lock)).context("Cargo.lock cannot be copied")?;
+        Ok(())
+    }
+
+    /// The text of a file of the project.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file, or no text in it.
+    pub fn read(&self, file: &str) -> Result<String> {
+        fs::read_to_string(self.path.join(file)).with_context(|| format!("{file} cannot be read"))
+    }
+}
+
+/// The workspace's folder.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The folder in which the running test was built; cargo marks it.
+fn target() -> PathBuf {
+    let program = env::current_exe().unwrap_or_default();
+    let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    marked.map_or_else(|| root().join("target"), Path::to_owned)
+}
+
+fn text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).with_context(|| format!("{} is not text", path.display()))
+}

@@ -1,0 +1,3 @@
+//! The template: what `cargo generate` makes of it.
+
+mod answers;
