@@ -45,6 +45,7 @@
 //! # }
 //! ```
 
+pub mod driver_contract;
 pub mod sink_contract;
 
 use std::{ffi::OsString, future::Future, panic::Location, path::Path, sync::Arc, time::Duration};
