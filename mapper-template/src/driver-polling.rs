@@ -1,5 +1,5 @@
-//! The driver: all of this mapper that is not the framework's. As generated, it serves a simulated heater. What a real device
-//! needs instead goes where a comment says REAL.
+//! The driver: all of this mapper that is not the framework's. As generated, it serves a simulated
+//! heater. What a real device needs instead goes where a comment says REAL.
 
 use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
 use serde::Deserialize;
@@ -13,20 +13,14 @@ pub(crate) struct Simulator;
 #[derive(Deserialize)]
 pub(crate) struct Config {
     /// The temperature around the heater, in °C.
-    ambient: f64,
+    ambient: f32,
 }
 
 /// `visitors.configData` of a property: where it is found in the device.
-// REAL: a register, a node's name, an offset and a scale.
+// REAL: a register, an offset and a scale.
 #[derive(Deserialize)]
-pub(crate) struct Visitor {
-    point: Point,
-}
-
-/// What a simulated heater knows.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Point {
+#[serde(tag = "point", rename_all = "camelCase")]
+pub(crate) enum Visitor {
     Temperature,
     Setpoint,
     Enabled,
@@ -34,12 +28,12 @@ enum Point {
 }
 
 /// A connection to one device.
-// REAL: the socket or the client of the protocol's library.
+// REAL: the socket, or the client of the protocol's library.
 pub(crate) struct Connection {
-    temperature: f64,
-    setpoint: f64,
-    enabled: bool,
-    ambient: f64,
+    ambient: f32,
+    temperature: f32,
+    setpoint: f32,
+    on: bool,
     reads: u32,
 }
 
@@ -48,12 +42,13 @@ impl Driver for Simulator {
     type Session = Connection;
 
     async fn connect(&self, _device: &Device, config: Config) -> Result<Connection, DriverError> {
-        // REAL: connect. An error is tried again later, and `?` takes those of libraries.
+        // REAL: connect. An error is tried again later, and `?` takes those of any library.
+        let ambient = config.ambient;
         Ok(Connection {
-            temperature: config.ambient,
-            setpoint: config.ambient,
-            enabled: false,
-            ambient: config.ambient,
+            ambient,
+            temperature: ambient,
+            setpoint: ambient,
+            on: false,
             reads: 0,
         })
     }
@@ -63,13 +58,13 @@ impl Session for Connection {
     type Visitor = Visitor;
 
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
-        // REAL: ask the device. Where it gives many values at once, implement `read_many` too.
+        // REAL: ask the device. Where one answer holds many values, implement `read_many` too.
         self.reads = self.reads.wrapping_add(1);
-        Ok(match property.visitor().point {
-            Point::Temperature => self.warm().into(),
-            Point::Setpoint => self.setpoint.into(),
-            Point::Enabled => self.enabled.into(),
-            Point::Reads => self.reads.into(),
+        Ok(match property.visitor() {
+            Visitor::Temperature => self.warm().into(),
+            Visitor::Setpoint => self.setpoint.into(),
+            Visitor::Enabled => self.on.into(),
+            Visitor::Reads => self.reads.into(),
         })
     }
 
@@ -78,13 +73,10 @@ impl Session for Connection {
         property: &Property<Visitor>,
         value: &Value,
     ) -> Result<(), DriverError> {
-        // REAL: tell the device. Type, bounds and access mode have been checked.
-        match (property.visitor().point, value) {
-            (Point::Setpoint, value) => {
-                let number = value.as_f64();
-                self.setpoint = number.ok_or_else(|| DriverError::refused("not a number"))?;
-            }
-            (Point::Enabled, Value::Boolean(enabled)) => self.enabled = *enabled,
+        // REAL: tell the device. Access mode, type and bounds have been checked.
+        match (property.visitor(), value) {
+            (Visitor::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
+            (Visitor::Enabled, Value::Boolean(on)) => self.on = *on,
             _ => return Err(DriverError::refused("this point cannot be written")),
         }
         Ok(())
@@ -94,10 +86,11 @@ impl Session for Connection {
 }
 
 impl Connection {
-    /// Goes a quarter of the way to where the heater brings the temperature, which it gives in steps of 0.01 °C.
-    fn warm(&mut self) -> f64 {
-        let goal = if self.enabled { self.setpoint } else { self.ambient };
-        self.temperature += (goal - self.temperature) / 4.0;
-        (self.temperature * 100.0).round() / 100.0
+    /// Goes a quarter of the way to where the heater brings the temperature, in steps of 0.01 °C.
+    fn warm(&mut self) -> f32 {
+        let goal = if self.on { self.setpoint } else { self.ambient };
+        let temperature = self.temperature + (goal - self.temperature) / 4.0;
+        self.temperature = (temperature * 100.0).round() / 100.0;
+        self.temperature
     }
 }

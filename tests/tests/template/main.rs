@@ -1,3 +1,4 @@
 //! The template: what `cargo generate` makes of it.
 
 mod answers;
+mod builds;
