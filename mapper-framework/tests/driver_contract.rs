@@ -80,7 +80,7 @@ impl Driver for Tank {
 
     async fn connect(&self, _device: &Device, (): ()) -> Result<Connection, DriverError> {
         if self.flaw == Flaw::ConnectHangs {
-            pending().await
+            pending::<()>().await;
         }
         if self.busy.swap(true, SeqCst) {
             return Err(DriverError::failed("the tank is in use"));
@@ -156,7 +156,7 @@ impl Session for Connection {
 
     async fn close(self) {
         if self.flaw == Flaw::CloseHangs {
-            pending().await
+            pending::<()>().await;
         }
     }
 }
