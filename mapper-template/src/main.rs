@@ -1,4 +1,4 @@
-//! A KubeEdge mapper for {{protocol}}. All that is not the framework's is in `driver.rs`.
+//! A KubeEdge mapper for the protocol {{protocol}}. All that is not the framework's is in `driver.rs`.
 
 mod driver;
 

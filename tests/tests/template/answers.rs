@@ -28,11 +28,14 @@ fn files(project: &Project) -> Vec<(String, String)> {
     found
 }
 
-/// Asserts that a wrong answer is refused with this message.
+/// Asserts that a wrong answer is refused with this message, and that no half of a project is left.
 fn is_refused(question: &str, answer: &str, message: &str) {
-    let Err(error) = generate(&[(question, answer)]) else { panic!("{question}={answer} is taken") };
+    let folder = tempfile::tempdir().unwrap();
+    let error = generate_into(folder.path(), &[(question, answer)]).unwrap_err();
     let told = format!("{error:#}");
     assert!(told.contains(message), "{question}={answer}: {told}");
+    // cargo-generate makes the folder before it looks at these answers.
+    assert_eq!(fs::read_dir(folder.path().join("my-mapper")).unwrap().count(), 0, "{question}={answer}");
 }
 
 /// The names of the cases, and what is answered in each: every driver with all, none, one and some of
@@ -196,5 +199,18 @@ fn a_wrong_answer_is_refused_by_its_name() {
         ("framework", "crates"),
     ] {
         is_refused(question, answer, &format!("\"{answer}\" is not a valid value for {question}"));
+    }
+}
+
+#[test]
+fn a_source_of_the_framework_must_be_told_and_be_whole() {
+    is_refused("framework", "git", "`framework_git` is missing default value");
+    is_refused("framework", "path", "`framework_path` is missing default value");
+    for (framework, question, answer) in
+        [("git", "framework_git", "example.com/mappers"), ("path", "framework_path", "../mapper-framework")]
+    {
+        let error = generate(&[("framework", framework), (question, answer)]).unwrap_err();
+        let message = format!("\"{answer}\" is not a valid value for {question}");
+        assert!(format!("{error:#}").contains(&message), "{error:#}");
     }
 }
