@@ -24,7 +24,7 @@ mod tool;
 pub use child::{ChildGuard, DEADLINE};
 pub use port::free_port;
 pub use proxy::Proxy;
-pub use tool::{Tool, go_client, python, server};
+pub use tool::{Tool, deploy_check, go_client, python, server};
 
 /// The Rust code in the README and in `docs/` is compiled, so that it stays true.
 #[cfg(doctest)]
@@ -38,6 +38,7 @@ mod documents {
     documents! {
         Readme: "README.md",
         GettingStarted: "docs/getting-started.md",
+        Deploying: "docs/deploying.md",
         WritingADriver: "docs/writing-a-driver.md",
         WritingASink: "docs/writing-a-sink.md",
         Sinks: "docs/sinks.md",

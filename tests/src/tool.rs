@@ -6,7 +6,7 @@ use std::{env, ffi::OsString, path::PathBuf};
 const WITHOUT: &str = "MAPPER_TEST_WITHOUT";
 /// The Python interpreter which has the packages of all the requirements files.
 const PYTHON: &str = "MAPPER_TEST_PYTHON";
-/// The folder of the built Go clients.
+/// The folder of the built Go programs.
 const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
 /// The folder of the servers that the sinks write to.
 const SERVERS: &str = "MAPPER_TEST_SERVERS";
@@ -39,6 +39,16 @@ pub fn python() -> Tool {
 #[track_caller]
 pub fn go_client(name: &str) -> Tool {
     Request { tool: "go", variable: GO_CLIENTS, file: Some(name) }.answer()
+}
+
+/// The program that checks what deploys a mapper, by the code of those that will read it.
+///
+/// # Panics
+///
+/// If the test was not started by `cargo xtask test`, which builds it.
+#[track_caller]
+pub fn deploy_check() -> Tool {
+    Request { tool: "go", variable: GO_CLIENTS, file: Some("deploy-check") }.answer()
 }
 
 /// The server of this name: `redis-server`, `mosquitto`, `mariadbd`, `mariadb-install-db` or `victoria-metrics`; or `mariadb`, the

