@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::{ConfigError, ConfigWarning, InvalidValue, Origin, settings::Settings, warning::nearest};
+use super::{ConfigError, ConfigWarning, InvalidValue, Origin, renamed::Table, settings::Settings, warning::nearest};
 
 const PREFIX: &str = "MAPPER_";
 /// What tests read for themselves.
@@ -16,21 +16,28 @@ pub(super) fn variable_of(key: &str) -> String {
 /// Lays the variables' values over the settings.
 pub(super) fn overlay(
     settings: &mut Settings,
+    renamed: Table,
     variables: Vec<(OsString, OsString)>,
 ) -> Result<Vec<ConfigWarning>, ConfigError> {
     let keys: Vec<(String, String)> = settings.keys().into_iter().map(|key| (variable_of(&key), key)).collect();
     let mut warnings = Vec::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| is_ours(name, &value)) else { continue };
-        let Some((_, key)) = keys.iter().find(|(variable, _)| variable.eq_ignore_ascii_case(name)) else {
+        let origin = Origin::Variable(name.to_owned());
+        let known = keys.iter().find(|(variable, _)| variable.eq_ignore_ascii_case(name));
+        let key = if let Some((_, key)) = known {
+            key.as_str()
+        } else if let Some(renamed) = renamed.find_by(|old| variable_of(old).eq_ignore_ascii_case(name)) {
+            warnings.push(renamed.judge(origin.clone(), variable_of(renamed.new))?);
+            renamed.new
+        } else {
             let nearest = nearest(name, keys.iter().map(|(variable, _)| variable));
             warnings.push(ConfigWarning::UnknownVariable { name: name.to_owned(), nearest });
             continue;
         };
-        let origin = Origin::Variable(name.to_owned());
         match value.to_str() {
             Some(value) => settings.set(key, value, origin),
-            None => return Err(ConfigError::Invalid { key: key.clone(), origin, problem: InvalidValue::NotUtf8 }),
+            None => return Err(ConfigError::Invalid { key: key.to_owned(), origin, problem: InvalidValue::NotUtf8 }),
         }
     }
     Ok(warnings)

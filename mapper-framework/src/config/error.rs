@@ -59,6 +59,22 @@ pub enum ConfigError {
         problem: InvalidValue,
     },
 
+    /// A key has got another name, and the old one is no longer taken.
+    #[error("{origin}: `{key}` is called `{new}` since {since}: write {instead}")]
+    #[non_exhaustive]
+    Renamed {
+        /// The key's old name.
+        key: String,
+        /// Where it stands.
+        origin: Origin,
+        /// The key's new name.
+        new: &'static str,
+        /// The version of the framework that brought the new name.
+        since: &'static str,
+        /// What to write in its place: the key, or its variable.
+        instead: String,
+    },
+
     /// The defaults that the mapper's author set cannot be used.
     #[error("the mapper's own defaults cannot be used: {message}")]
     #[non_exhaustive]

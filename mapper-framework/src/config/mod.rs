@@ -74,7 +74,8 @@
 //! # Mistakes
 //!
 //! An unknown key is ignored with a [`ConfigWarning`] that names the nearest known one: a file may be newer or older than the
-//! mapper that reads it. A value that does not fit is a [`ConfigError`], which says where it stands and what would fit.
+//! mapper that reads it. A value that does not fit is a [`ConfigError`], which says where it stands and what would fit. A key that has
+//! got another name is never ignored: it is taken with a warning for a while, and then an error that tells the new name.
 //!
 //! # Example
 //!
@@ -102,6 +103,7 @@
 mod env;
 mod error;
 mod package;
+mod renamed;
 mod sections;
 mod settings;
 mod sinks;
@@ -141,9 +143,9 @@ impl Config {
         let mut settings = Settings::over(&sources.defaults)?;
         let mut warnings = Vec::new();
         if let Some((name, text)) = sources.file.read()? {
-            warnings.extend(yaml::overlay(&mut settings, &name, &text)?);
+            warnings.extend(yaml::overlay(&mut settings, sources.renamed, &name, &text)?);
         }
-        warnings.extend(env::overlay(&mut settings, sources.env)?);
+        warnings.extend(env::overlay(&mut settings, sources.renamed, sources.env)?);
         for (flag, key, value) in sources.flags {
             settings.set(key, &value, Origin::Flag(flag));
         }

@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, fmt, fs, io, path::PathBuf};
 
-use super::{Config, ConfigError};
+use super::{
+    Config, ConfigError,
+    renamed::{RENAMED, Table},
+};
 
 /// What [`Config::load`] reads: the defaults of the mapper's author, a file, environment variables and flags.
 ///
@@ -13,12 +16,14 @@ pub struct Sources {
     pub(super) file: File,
     pub(super) env: Vec<(OsString, OsString)>,
     pub(super) flags: Vec<(&'static str, &'static str, String)>,
+    /// Which keys have had another name; tests bring their own.
+    pub(super) renamed: Table,
 }
 
 impl Sources {
     /// Starts with the defaults: [`Config::default`], or what the mapper's author made of it.
     pub fn new(defaults: Config) -> Self {
-        Self { defaults, file: File::None, env: Vec::new(), flags: Vec::new() }
+        Self { defaults, file: File::None, env: Vec::new(), flags: Vec::new(), renamed: Table(RENAMED) }
     }
 
     /// Reads this file, which must exist. It replaces another file.

@@ -26,6 +26,20 @@ pub enum ConfigWarning {
         /// The variable of a known key that is most like it, if one is.
         nearest: Option<String>,
     },
+    /// A key has got another name. The old one is taken for now, and will be an error.
+    #[non_exhaustive]
+    Renamed {
+        /// The key's old name.
+        key: String,
+        /// Where it stands.
+        origin: Origin,
+        /// The key's new name.
+        new: &'static str,
+        /// The version of the framework that brought the new name.
+        since: &'static str,
+        /// What to write in its place: the key, or its variable.
+        instead: String,
+    },
     /// The file has a key of old Go mappers.
     #[non_exhaustive]
     NoEffect {
@@ -46,6 +60,12 @@ impl fmt::Display for ConfigWarning {
             Self::UnknownVariable { name, nearest } => {
                 write!(f, "environment variable {name} names no key and is ignored")?;
                 write_nearest(f, nearest.as_deref())
+            }
+            Self::Renamed { key, origin, new, since, instead } => {
+                write!(
+                    f,
+                    "{origin}: `{key}` is called `{new}` since {since}, and the old name will be refused: write {instead}"
+                )
             }
             Self::NoEffect { key, origin } => {
                 write!(f, "{origin}: `{key}` has no effect: devices always come from edgecore; it may be deleted")

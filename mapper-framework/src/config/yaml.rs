@@ -11,6 +11,7 @@ use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter, Spanned}
 
 use super::{
     ConfigError, ConfigWarning, Origin,
+    renamed::{Renamed, Table},
     settings::{Settings, join},
     warning::nearest,
 };
@@ -19,17 +20,29 @@ use super::{
 const DEV_INIT: &str = "dev_init";
 
 /// Lays the file's values over the settings.
-pub(super) fn overlay(settings: &mut Settings, name: &str, text: &str) -> Result<Vec<ConfigWarning>, ConfigError> {
+pub(super) fn overlay(
+    settings: &mut Settings,
+    renamed: Table,
+    name: &str,
+    text: &str,
+) -> Result<Vec<ConfigWarning>, ConfigError> {
     let mut found = Found::default();
     let options = serde_saphyr::options! { with_snippet: false };
     let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
-        Section { known: settings.known(), path: "", found: &mut found }.deserialize(deserializer)
+        Section { known: settings.known(), renamed, path: "", found: &mut found }.deserialize(deserializer)
     });
     if let Err(error) = read {
         return Err(found.explain(&error, name));
     }
     let names: Vec<String> = settings.sections().cloned().chain(settings.keys()).collect();
-    let warnings = found.warnings(name, &names);
+    let mut warnings = found.warnings(name, &names);
+    for (renamed, at, text) in found.renamed {
+        warnings.push(renamed.judge(origin(name, at), format!("`{}`", renamed.new))?);
+        if let Some(text) = text {
+            settings.set(renamed.new, &text.value, origin(name, text.referenced));
+        }
+    }
+    // The new names come last: where a file has both, they win.
     for (key, text) in found.values {
         settings.set(&key, &text.value, origin(name, text.referenced));
     }
@@ -44,6 +57,8 @@ fn origin(name: &str, at: Location) -> Origin {
 #[derive(Default)]
 struct Found {
     values: Vec<(String, Spanned<String>)>,
+    /// Keys under an old name, with where the name stands.
+    renamed: Vec<(&'static Renamed, Location, Option<Spanned<String>>)>,
     unknown: Vec<(String, Location)>,
     /// The key whose value is being read, and what it must be.
     reading: Option<(String, &'static str)>,
@@ -84,6 +99,7 @@ impl Found {
 /// Reads a section, or nothing at all: a key without a value is an absent one.
 struct Section<'a> {
     known: &'a Map<String, Value>,
+    renamed: Table,
     path: &'a str,
     found: &'a mut Found,
 }
@@ -116,21 +132,42 @@ impl<'de> Visitor<'de> for Section<'_> {
         deserializer.deserialize_map(self)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         self.found.reading = None;
         while let Some(Spanned { value: key, referenced: at, .. }) = map.next_key::<Spanned<String>>()? {
             let path = join(self.path, &key);
             match self.known.get(&key) {
-                Some(Value::Object(known)) => {
-                    map.next_value_seed(Section { known, path: &path, found: &mut *self.found })?;
-                }
+                Some(Value::Object(known)) => map.next_value_seed(self.below(known, &path))?,
                 Some(_) => map.next_value_seed(Scalar { path, found: &mut *self.found })?,
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                    self.found.unknown.push((path, at));
-                }
+                None => self.visit_unknown(path, at, &mut map)?,
             }
             self.found.reading = None;
+        }
+        Ok(())
+    }
+}
+
+impl Section<'_> {
+    fn below<'a>(&'a mut self, known: &'a Map<String, Value>, path: &'a str) -> Section<'a> {
+        Section { known, renamed: self.renamed, path, found: &mut *self.found }
+    }
+
+    /// Reads the value of a key that has another name now, or that never was one.
+    fn visit_unknown<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: String,
+        at: Location,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        if let Some(renamed) = self.renamed.find_by(|old| old == key) {
+            self.found.reading = Some((key, SCALAR));
+            let text = map.next_value()?;
+            self.found.renamed.push((renamed, at, text));
+        } else if self.renamed.has_section(&key) {
+            map.next_value_seed(self.below(&Map::new(), &key))?;
+        } else {
+            map.next_value::<IgnoredAny>()?;
+            self.found.unknown.push((key, at));
         }
         Ok(())
     }

@@ -2,6 +2,8 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt, time::Duration};
 
 use super::*;
 
+mod renames;
+
 /// Sources with this file and a protocol that the mapper's author set.
 fn file(yaml: &str) -> Sources {
     let mut defaults = Config::default();
@@ -29,7 +31,7 @@ fn golden(yaml: &str) -> Config {
 
 #[test]
 fn a_config_file_of_a_go_mapper_works_unchanged() {
-    let config = golden(include_str!("../../tests/config/go-modbus.yaml"));
+    let config = golden(include_str!("../../../tests/config/go-modbus.yaml"));
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/modbus.sock"));
     assert_eq!(
         config.common,
@@ -47,13 +49,13 @@ fn a_config_file_of_a_go_mapper_works_unchanged() {
 
 #[test]
 fn the_port_may_be_a_number_or_text_or_empty() {
-    assert_eq!(golden(include_str!("../../tests/config/go-http-port-number.yaml")).common.http_port, 7779);
-    assert_eq!(golden(include_str!("../../tests/config/go-http-port-empty.yaml")).common.http_port, 7777);
+    assert_eq!(golden(include_str!("../../../tests/config/go-http-port-number.yaml")).common.http_port, 7779);
+    assert_eq!(golden(include_str!("../../../tests/config/go-http-port-empty.yaml")).common.http_port, 7777);
 }
 
 #[test]
 fn the_go_template_asks_for_a_protocol_only() {
-    let yaml = include_str!("../../tests/config/go-template.yaml");
+    let yaml = include_str!("../../../tests/config/go-template.yaml");
     assert_eq!(
         error(Sources::new(Config::default()).contents("config.yaml", yaml)),
         "default: `common.protocol` is empty; set it to the `spec.protocol.protocolName` of the devices: in the config file, \
@@ -67,7 +69,7 @@ fn the_go_template_asks_for_a_protocol_only() {
 
 #[test]
 fn a_file_may_set_every_key() {
-    let config = golden(include_str!("../../tests/config/all-keys.yaml"));
+    let config = golden(include_str!("../../../tests/config/all-keys.yaml"));
     assert_eq!(config.common.version, "1.10", "text stays as it is written");
     assert_eq!(config.common.http_port, 8080);
     assert_eq!(config.driver.call_timeout, Duration::from_millis(2500));
@@ -100,7 +102,7 @@ fn leaves(value: &serde_json::Value) -> std::collections::BTreeMap<String, serde
 
 #[test]
 fn yaml_is_read_in_all_its_spellings() {
-    let config = golden(include_str!("../../tests/config/anchors.yaml"));
+    let config = golden(include_str!("../../../tests/config/anchors.yaml"));
     assert_eq!((config.common.name.as_str(), config.common.version.as_str()), ("no", "0x10"));
     assert_eq!((config.common.protocol.as_str(), config.common.api_version.as_str()), ("bacnet", "bacnet"));
     assert_eq!(config.driver.call_timeout, Duration::from_secs(30));
@@ -115,7 +117,7 @@ fn a_file_from_windows_is_read() {
 
 #[test]
 fn defaults_depend_on_the_protocol() {
-    let config = golden(include_str!("../../tests/config/minimal.yaml"));
+    let config = golden(include_str!("../../../tests/config/minimal.yaml"));
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/gpio.sock"));
     assert_eq!(config.common.name, "gpio-mapper");
     assert_eq!(config.sinks.otel.service_name, "gpio-mapper");
@@ -374,7 +376,7 @@ fn a_bomb_of_aliases_is_refused() {
 
 #[test]
 fn the_table_in_the_docs_names_every_key_with_its_variable() {
-    let docs = include_str!("mod.rs");
+    let docs = include_str!("../mod.rs");
     let keys = Settings::over(&Config::default()).unwrap().keys();
     assert_eq!(keys.len(), docs.lines().filter(|line| line.contains("| `MAPPER_")).count());
     for key in keys {
@@ -388,6 +390,6 @@ fn every_golden_file_is_read_by_a_test() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config");
     for entry in std::fs::read_dir(directory).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(include_str!("tests.rs").contains(&format!("/config/{name}\"")), "{name}");
+        assert!(include_str!("mod.rs").contains(&format!("/config/{name}\"")), "{name}");
     }
 }
