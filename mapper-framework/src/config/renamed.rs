@@ -8,7 +8,6 @@ use super::{ConfigError, ConfigWarning, Origin};
 
 /// A key under its old and its new name.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "no key has another name yet: with the first row this line goes"))]
 pub(super) struct Renamed {
     pub(super) old: &'static str,
     pub(super) new: &'static str,
