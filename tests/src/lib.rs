@@ -15,7 +15,9 @@
 
 mod child;
 pub mod flood;
+pub mod folder;
 pub mod generate;
+pub mod golden_spool;
 mod port;
 mod proxy;
 pub mod servers;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{codegen, shell, test, tools::Without};
+use crate::{codegen, semver, shell, test, tools::Without};
 
 /// The arguments of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
@@ -49,6 +49,7 @@ fn steps(without: &Without) -> Vec<Step> {
         Step::new("codegen", "cargo xtask codegen --check", || codegen::run(true)),
         Step::cargo("clippy", "clippy --locked --workspace --all-targets -- -D warnings"),
         Step::new("features", ALONE, features),
+        Step::new("semver", "cargo xtask semver", semver::run),
         Step::new("docs", "RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps", docs),
         Step::new("test", &format!("cargo xtask test{}", without.flags()), move || {
             test::run(&test::Args::all(without.clone()))

@@ -3,6 +3,8 @@
 mod bench;
 mod ci;
 mod codegen;
+mod freeze;
+mod semver;
 mod shell;
 mod test;
 mod tools;
@@ -28,6 +30,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Keeps what a release promises in `tests/upgrade`, against which later changes are measured.
+    Freeze(freeze::Args),
+    /// Compares the framework's public API with that of the newest release in `tests/upgrade`.
+    Semver,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +53,8 @@ fn run(command: Command) -> Result<()> {
         Command::Ci(args) => ci::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Codegen { check } => codegen::run(check),
+        Command::Freeze(args) => freeze::run(&args),
+        Command::Semver => semver::run(),
     }
 }
 

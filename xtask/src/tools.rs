@@ -6,6 +6,7 @@
 mod debian;
 mod go;
 mod python;
+mod semver;
 mod servers;
 mod stamp;
 mod venv;
@@ -115,6 +116,12 @@ pub(crate) fn provide(without: &Without) -> Result<Environment> {
         (SERVERS, servers.map(PathBuf::into_os_string)),
     ];
     Ok(Environment { variables })
+}
+
+/// Provides `cargo-semver-checks`, which no test needs.
+pub(crate) fn semver_checks() -> Result<PathBuf> {
+    let _one_at_a_time = lock()?;
+    semver::provide()
 }
 
 fn unless_left_out(without: &Without, tool: Tool, provide: fn() -> Result<PathBuf>) -> Result<Option<PathBuf>> {

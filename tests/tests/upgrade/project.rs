@@ -1,0 +1,82 @@
+//! A user's project in a folder of its own, built as the user would build it: by cargo, from a registry.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use integration_tests::folder;
+
+use crate::{kept, registry::Registry, root};
+
+/// A copy of a frozen project, at the same place in every run, so that what is built of it does not pile up.
+pub(crate) struct Project<'a> {
+    folder: PathBuf,
+    registry: &'a Registry,
+}
+
+impl<'a> Project<'a> {
+    /// Copies a project, to be built from the registry.
+    pub(crate) fn copy(of: &Path, registry: &'a Registry) -> Result<Self> {
+        let folder = root().join("target/upgrade/projects").join(of.strip_prefix(kept(""))?);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        folder::copy(of, &folder)?;
+        // The dependencies that the workspace is tested with, of which the registry consists.
+        fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+        Ok(Self { folder, registry })
+    }
+
+    /// Runs cargo in the project. All that it prints becomes part of a failure.
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Result<()> {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(arguments).current_dir(&self.folder);
+        without_outer_cargo(&mut cargo);
+        self.registry.configure(&mut cargo);
+        cargo
+            .env("CARGO_TARGET_DIR", self.registry.build_folder())
+            .env("CARGO_INCREMENTAL", "0")
+            .env("CARGO_PROFILE_DEV_DEBUG", "0");
+        let output = cargo.output().context("cargo cannot be started")?;
+        let printed = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
+        ensure!(output.status.success(), "`cargo {}` fails:\n{printed}", arguments.join(" "));
+        Ok(())
+    }
+
+    /// Asks for another version of the framework, as its user does: by the number in the manifest.
+    pub(crate) fn ask_for(&self, version: &str) -> Result<()> {
+        let manifest = self.folder.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest)?;
+        let line =
+            text.lines().find(|line| line.starts_with("mapper-framework = ")).context("it needs the framework")?;
+        let number = line.split('"').nth(1).context("the version stands in quotes")?;
+        Ok(fs::write(manifest, text.replace(line, &line.replacen(number, version, 1)))?)
+    }
+
+    /// The version of the framework in the project's lock file.
+    pub(crate) fn locked(&self) -> Result<String> {
+        let lock = fs::read_to_string(self.folder.join("Cargo.lock"))?;
+        let (_, entry) = lock.split_once("name = \"mapper-framework\"\nversion = \"").context("it is locked")?;
+        Ok(entry.split('"').next().unwrap_or_default().to_owned())
+    }
+
+    /// The checksums of the project's sources.
+    pub(crate) fn sources(&self) -> Result<String> {
+        folder::checksums(&self.folder.join("src"))
+    }
+}
+
+/// Takes away what the cargo that runs the tests tells them.
+fn without_outer_cargo(command: &mut Command) {
+    let prefixes = ["CARGO", "RUST", "MAPPER_"];
+    for (name, _) in env::vars_os() {
+        let is_outer = name.to_str().is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)));
+        // Which toolchain there is, and where, holds for the inner one, too.
+        if is_outer && !name.to_str().is_some_and(|name| name.starts_with("RUSTUP")) {
+            command.env_remove(name);
+        }
+    }
+}

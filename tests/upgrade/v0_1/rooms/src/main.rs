@@ -1,0 +1,14 @@
+use std::process::ExitCode;
+
+use frozen_mapper::{csv::Csv, driver::Rooms};
+use mapper_framework::Mapper;
+
+fn main() -> ExitCode {
+    Mapper::builder(Rooms)
+        .package(mapper_framework::package!())
+        .protocol("room")
+        .credentials("csv", "/etc/mapper/csv")
+        .sample(include_str!("../devices/room.yaml"))
+        .sink(Csv)
+        .main()
+}
