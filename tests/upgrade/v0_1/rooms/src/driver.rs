@@ -28,6 +28,7 @@ pub enum Visitor {
 pub struct Room {
     temperature: f64,
     setpoint: f64,
+    door: bool,
     doors: mpsc::Receiver<Reading>,
 }
 
@@ -45,7 +46,7 @@ impl Driver for Rooms {
             drop(opened.send(Reading::new("door", true).quality(Quality::Uncertain)).await);
             opened.closed().await;
         });
-        Ok(Room { temperature: config.ambient, setpoint: config.ambient, doors })
+        Ok(Room { temperature: config.ambient, setpoint: config.ambient, door: false, doors })
     }
 }
 
@@ -64,7 +65,7 @@ impl Session for Room {
         Ok(match property.visitor() {
             Visitor::Temperature => self.temperature.into(),
             Visitor::Setpoint => self.setpoint.into(),
-            Visitor::Door => false.into(),
+            Visitor::Door => self.door.into(),
         })
     }
 
@@ -100,8 +101,9 @@ impl Session for Room {
     }
 
     async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
-        let reading = self.doors.recv().await;
-        Ok(vec![reading.ok_or_else(|| DriverError::disconnected("the door is gone"))?])
+        let reading = self.doors.recv().await.ok_or_else(|| DriverError::disconnected("the door is gone"))?;
+        self.door = true;
+        Ok(vec![reading])
     }
 
     async fn close(self) {
