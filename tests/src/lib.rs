@@ -45,6 +45,7 @@ mod documents {
         WritingASink: "docs/writing-a-sink.md",
         Sinks: "docs/sinks.md",
         KubeedgeNode: "docs/kubeedge-node.md",
+        CheckingManifests: "docs/checking-manifests.md",
         FailureModes: "docs/failure-modes.md",
         MovingFromGo: "docs/moving-from-go.md",
     }
