@@ -147,3 +147,61 @@ async fn what_the_program_cannot_use_ends_it_with_an_exit_code_and_the_reason() 
         assert!(printed.contains(reason), "{printed}");
     }
 }
+
+#[tokio::test]
+async fn its_own_devices_pass_the_strict_check() {
+    let (code, printed) = outcome(&["check", "--strict", DEVICES]).await;
+    assert_eq!(
+        (code, printed.as_str()),
+        (Some(0), "1 device and 1 model in 2 files: nothing to complain about"),
+        "{printed}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_device_is_told_with_its_line_for_people_and_for_programs() {
+    let folder = copy_of_devices().unwrap();
+    let file = folder.path().join("instance.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("ambient: 20.5", "ambient: warm").replace("reportCycle: 10000", "reportcycle: 10000");
+    fs::write(&file, &text).unwrap();
+    let line = |of: &str| text.lines().position(|line| line.contains(of)).unwrap() + 1;
+    let (ambient, cycle) = (line("ambient: warm"), line("reportcycle"));
+    let (code, printed) = outcome(&["check", folder.path().to_str().unwrap()]).await;
+    assert_eq!(code, Some(1), "{printed}");
+    let begins = |line: usize, rest: &str| {
+        let begin = format!("{}:{line}: {rest}", file.display());
+        assert!(printed.lines().any(|line| line.starts_with(&begin)), "{begin} is not in:\n{printed}");
+    };
+    begins(ambient, "error: Device default/thermometer-1: spec.protocol.configData.ambient: invalid type: ");
+    begins(cycle, "warning: Device default/thermometer-1: spec.stateReport.reportcycle: unknown and ignored: ");
+    assert!(printed.contains("1 error, "), "{printed}");
+    let (code, json) = outcome(&["check", "--format", "json", folder.path().to_str().unwrap()]).await;
+    assert_eq!(code, Some(1), "{json}");
+    let findings: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let findings = findings.as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["line"] == ambient && finding["severity"] == "error"), "{json}");
+}
+
+#[tokio::test]
+async fn a_warning_fails_the_strict_check_only() {
+    let folder = copy_of_devices().unwrap();
+    let file = folder.path().join("instance.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("nodeName: edge-node", "")).unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert_eq!(outcome(&["check", path]).await.0, Some(0));
+    assert_eq!(outcome(&["check", "--strict", path]).await.0, Some(1));
+}
+
+#[tokio::test]
+async fn a_check_of_nothing_is_a_wrong_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, reason) in
+        [("no/such/file.yaml", "No such file"), (folder.path().to_str().unwrap(), "no manifest in it")]
+    {
+        let (code, printed) = outcome(&["check", path]).await;
+        assert_eq!(code, Some(2), "{printed}");
+        assert!(printed.contains(reason), "{printed}");
+    }
+}
