@@ -3,5 +3,4 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod answers;
-mod builds;
 mod drivers;
