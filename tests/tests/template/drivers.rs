@@ -1,11 +1,13 @@
 //! The template's drivers hold no placeholder, so they can be tried without a project of their own, on the manifests that go with
-//! them.
+//! them. They are formatted as what is generated, and not as the workspace.
 
 use integration_tests::generate::generate;
 use mapper_framework::testing::driver_contract;
 
+#[rustfmt::skip]
 #[path = "../../../mapper-template/src/driver-events.rs"]
 mod events;
+#[rustfmt::skip]
 #[path = "../../../mapper-template/src/driver-polling.rs"]
 mod polling;
 
