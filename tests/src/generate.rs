@@ -1,7 +1,7 @@
 //! Projects that are generated from `mapper-template`, as a user does it.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,23 +10,10 @@ use anyhow::{Context, Result};
 use cargo_generate::{GenerateArgs, TemplatePath, Vcs};
 use tempfile::TempDir;
 
+use crate::cargo::{self, root};
+
 /// The answer that tells the name of the project.
 const NAME: &str = "project-name";
-
-/// What the cargo that runs the tests tells them, and what it must not tell the cargo of a project.
-const NOT_FOR_PROJECTS: [&str; 11] = [
-    "CARGO_BIN_",
-    "CARGO_CRATE_",
-    "CARGO_ENCODED_",
-    "CARGO_MANIFEST_",
-    "CARGO_NAME",
-    "CARGO_PKG_",
-    "CARGO_PRIMARY_",
-    "CARGO_TARGET_",
-    "MAPPER_",
-    "RUSTC",
-    "RUSTFLAGS",
-];
 
 /// A generated project, which is removed with this.
 #[derive(Debug)]
@@ -78,14 +65,7 @@ impl Project {
     /// All projects share one target folder, below the workspace's, so that the crates they depend on are built once.
     #[must_use]
     pub fn cargo(&self) -> Command {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        for (name, _) in env::vars_os() {
-            if NOT_FOR_PROJECTS.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-                cargo.env_remove(name);
-            }
-        }
-        cargo.current_dir(&self.path).env("CARGO_TARGET_DIR", target().join("generated"));
-        cargo
+        cargo::cargo(&self.path, &cargo::target().join("generated"))
     }
 
     /// Gives the project the workspace's `Cargo.lock`: these versions have been downloaded already, and all tests of a machine
@@ -108,19 +88,6 @@ impl Project {
     pub fn read(&self, file: &str) -> Result<String> {
         fs::read_to_string(self.path.join(file)).with_context(|| format!("{file} cannot be read"))
     }
-}
-
-/// The workspace's folder.
-#[must_use]
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The folder in which the running test was built; cargo marks it.
-fn target() -> PathBuf {
-    let program = env::current_exe().unwrap_or_default();
-    let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    marked.map_or_else(|| root().join("target"), Path::to_owned)
 }
 
 fn text(path: &Path) -> Result<String> {

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+pub mod cargo;
 mod child;
 pub mod flood;
 pub mod folder;

@@ -3,7 +3,7 @@
 use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
-use integration_tests::{folder, golden_spool};
+use integration_tests::{folder, generate::generate_into, golden_spool};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -30,8 +30,20 @@ fn keep_users(kept: &Path, version: &str) -> Result<()> {
     if !users.is_dir() {
         bail!("{} is missing: put projects of users there, as in the folder before it", users.display());
     }
+    keep_generated(&users)?;
     let list = users.with_extension("sha256");
     fs::write(&list, folder::checksums(&users)?).with_context(|| format!("{} cannot be written", list.display()))?;
     println!("wrote {}", list.display());
+    Ok(())
+}
+
+/// What the template gives to somebody who takes every default.
+fn keep_generated(users: &Path) -> Result<()> {
+    let generated = users.join("generated");
+    if generated.exists() {
+        fs::remove_dir_all(&generated).with_context(|| format!("{} cannot be removed", generated.display()))?;
+    }
+    generate_into(users, &[("project-name", "generated")])?;
+    println!("wrote {}", generated.display());
     Ok(())
 }

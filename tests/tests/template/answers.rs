@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use integration_tests::generate::{Project, generate, generate_into, root};
+use integration_tests::{
+    cargo::root,
+    generate::{Project, generate, generate_into},
+};
 
 const SINKS: [&str; 7] = ["http", "influxdb2", "mqtt", "mysql", "otel", "redis", "tdengine"];
 

@@ -2,11 +2,14 @@
 
 use std::process::Command;
 
-use integration_tests::generate::{Project, generate, root};
+use integration_tests::{
+    cargo::root,
+    generate::{Project, generate},
+};
 
 /// A project on the framework of this workspace.
 fn project(answers: &[(&str, &str)]) -> Project {
-    let framework = root().join("mapper-framework").canonicalize().unwrap();
+    let framework = root().join("mapper-framework");
     let source = [("framework", "path"), ("framework_path", framework.to_str().unwrap())];
     let project = generate(&[answers, &source].concat()).unwrap();
     project.take_lock().unwrap();

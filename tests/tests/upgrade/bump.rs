@@ -7,13 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use integration_tests::{cargo::root, generate::generate};
 
 use crate::{
-    frozen::projects,
     kept,
     project::Project,
     registry::{Registry, run},
-    root,
 };
 
 /// A version: three numbers.
@@ -25,44 +24,34 @@ const WORKSPACE: &str = env!("CARGO_PKG_VERSION");
 #[test]
 fn a_project_moves_to_the_next_patch_and_the_next_minor_without_an_edit_of_its_sources() -> Result<()> {
     let release = newest_release()?;
-    let [major, minor, _] = release;
     let registry = Registry::create()?;
     registry.publish(&kept(&format!("releases/mapper-framework-{}.crate", text(release))))?;
-    let users = projects(&kept(&format!("v{major}_{minor}")));
-    let users: Vec<_> = users.iter().map(|user| Project::copy(user, &registry)).collect::<Result<_>>()?;
-    let sources: Vec<_> = users.iter().map(Project::sources).collect::<Result<_>>()?;
-    users.iter().try_for_each(|user| user.ask_for(&text(release)))?;
-    pass(&users, release)?;
+    let generated = generate(&[("project-name", "moving-mapper"), ("framework", "released")])?;
+    let user = Project::copy(&generated.path, &registry)?;
+    let sources = user.sources()?;
+    user.ask_for(&text(release))?;
+    passes(&user, release)?;
 
     let package = Package::of_working_tree()?;
     let (patch, next) = targets(release, parse(WORKSPACE)?);
     if let Some(patch) = patch {
         registry.publish(&package.version(patch)?)?;
-        update(&users)?;
-        pass(&users, patch)?;
+        user.cargo(&["update", "mapper-framework"])?;
+        passes(&user, patch)?;
     }
     registry.publish(&package.version(next)?)?;
-    update(&users)?;
-    for user in &users {
-        assert_eq!(user.locked()?, text(patch.unwrap_or(release)), "`cargo update` never goes beyond a minor version");
-        user.ask_for(&text(next))?;
-    }
-    pass(&users, next)?;
-    let now: Vec<_> = users.iter().map(Project::sources).collect::<Result<_>>()?;
-    assert_eq!(now, sources, "the sources are as they were");
+    user.cargo(&["update", "mapper-framework"])?;
+    assert_eq!(user.locked()?, text(patch.unwrap_or(release)), "`cargo update` never goes beyond a minor version");
+    user.ask_for(&text(next))?;
+    passes(&user, next)?;
+    assert_eq!(user.sources()?, sources, "the sources are as they were");
     Ok(())
 }
 
-fn update(users: &[Project<'_>]) -> Result<()> {
-    users.iter().try_for_each(|user| user.cargo(&["update", "mapper-framework"]))
-}
-
-/// The users' tests pass, with this version.
-fn pass(users: &[Project<'_>], version: Version) -> Result<()> {
-    for user in users {
-        user.cargo(&["test"]).with_context(|| format!("with mapper-framework {}", text(version)))?;
-        assert_eq!(user.locked()?, text(version));
-    }
+/// The user's tests pass, with this version.
+fn passes(user: &Project<'_>, version: Version) -> Result<()> {
+    user.cargo(&["test"]).with_context(|| format!("with mapper-framework {}", text(version)))?;
+    assert_eq!(user.locked()?, text(version));
     Ok(())
 }
 

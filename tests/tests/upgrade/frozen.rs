@@ -6,13 +6,12 @@ use std::{
 };
 
 use anyhow::Result;
-use integration_tests::folder;
+use integration_tests::{cargo::root, folder};
 
 use crate::{
     kept,
     project::Project,
     registry::{Registry, folders},
-    root,
 };
 
 /// The folders of the minor versions, each with the projects of its users.
@@ -24,7 +23,7 @@ fn versions() -> Result<Vec<PathBuf>> {
 }
 
 /// The projects of a minor version.
-pub(crate) fn projects(version: &Path) -> Vec<PathBuf> {
+fn projects(version: &Path) -> Vec<PathBuf> {
     let projects = folders(version);
     assert!(!projects.is_empty(), "{} holds no project", version.display());
     projects

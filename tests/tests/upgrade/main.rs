@@ -7,12 +7,9 @@ mod project;
 mod registry;
 mod spool;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The workspace's root.
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace's root")
-}
+use integration_tests::cargo::root;
 
 /// What older versions have left.
 fn kept(path: &str) -> PathBuf {

@@ -1,15 +1,17 @@
 //! A user's project in a folder of its own, built as the user would build it: by cargo, from a registry.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
-use integration_tests::folder;
+use integration_tests::{
+    cargo::{cargo, root, target},
+    folder,
+};
 
-use crate::{kept, registry::Registry, root};
+use crate::registry::Registry;
 
 /// A copy of a frozen project, at the same place in every run, so that what is built of it does not pile up.
 pub(crate) struct Project<'a> {
@@ -20,7 +22,8 @@ pub(crate) struct Project<'a> {
 impl<'a> Project<'a> {
     /// Copies a project, to be built from the registry.
     pub(crate) fn copy(of: &Path, registry: &'a Registry) -> Result<Self> {
-        let folder = root().join("target/upgrade/projects").join(of.strip_prefix(kept(""))?);
+        let name = of.file_name().context("a project has a name")?;
+        let folder = target().join("upgrade/projects").join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
@@ -32,14 +35,9 @@ impl<'a> Project<'a> {
 
     /// Runs cargo in the project. All that it prints becomes part of a failure.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Result<()> {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(arguments).current_dir(&self.folder);
-        without_outer_cargo(&mut cargo);
-        self.registry.configure(&mut cargo);
-        cargo
-            .env("CARGO_TARGET_DIR", self.registry.build_folder())
-            .env("CARGO_INCREMENTAL", "0")
-            .env("CARGO_PROFILE_DEV_DEBUG", "0");
+        let mut cargo = cargo(&self.folder, &self.registry.build_folder());
+        self.registry.configure(cargo.args(arguments));
+        cargo.env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "0");
         let output = cargo.output().context("cargo cannot be started")?;
         let printed = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
         ensure!(output.status.success(), "`cargo {}` fails:\n{printed}", arguments.join(" "));
@@ -66,17 +64,5 @@ impl<'a> Project<'a> {
     /// The checksums of the project's sources.
     pub(crate) fn sources(&self) -> Result<String> {
         folder::checksums(&self.folder.join("src"))
-    }
-}
-
-/// Takes away what the cargo that runs the tests tells them.
-fn without_outer_cargo(command: &mut Command) {
-    let prefixes = ["CARGO", "RUST", "MAPPER_"];
-    for (name, _) in env::vars_os() {
-        let is_outer = name.to_str().is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)));
-        // Which toolchain there is, and where, holds for the inner one, too.
-        if is_outer && !name.to_str().is_some_and(|name| name.starts_with("RUSTUP")) {
-            command.env_remove(name);
-        }
     }
 }

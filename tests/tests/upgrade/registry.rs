@@ -13,10 +13,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use integration_tests::folder;
+use integration_tests::{
+    cargo::{root, target},
+    folder,
+};
 use serde_json::{Value as Json, json};
-
-use crate::root;
 
 /// There is one registry, and one folder to build in.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -31,18 +32,20 @@ impl Registry {
     /// Makes the registry, with the crates that the workspace depends on.
     pub(crate) fn create() -> Result<Self> {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = root().join("target/upgrade/registry");
+        let folder = target().join("upgrade/registry");
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(folder.join("index"))?;
         let registry = Self { folder, _turn: turn };
         registry.forget_framework()?;
-        let (checksums, cache) = (locked_checksums()?, cache()?);
+        let (checksums, caches) = (locked_checksums()?, caches()?);
         for package in packages(root(), &["--locked"])?.iter().filter(|package| !package["source"].is_null()) {
             let name = crate_name(package);
             let checksum = checksums.get(&name).with_context(|| format!("{name} has no checksum in Cargo.lock"))?;
-            symlink(cache.join(format!("{name}.crate")), registry.folder.join(format!("{name}.crate")))?;
+            let file = format!("{name}.crate");
+            let cached = caches.iter().map(|cache| cache.join(&file)).find(|cached| cached.is_file());
+            symlink(cached.with_context(|| format!("{file} is in no cache of cargo's"))?, registry.folder.join(file))?;
             registry.list(package, checksum)?;
         }
         Ok(registry)
@@ -164,13 +167,9 @@ fn locked_checksums() -> Result<BTreeMap<String, String>> {
     Ok(lock.split("[[package]]").filter_map(entry).collect())
 }
 
-/// Where cargo keeps what it has downloaded.
-fn cache() -> Result<PathBuf> {
+/// Where cargo keeps what it has downloaded, a folder for each registry.
+fn caches() -> Result<Vec<PathBuf>> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cargo"))).context("cargo has a home")?;
-    let cache = home.join("registry/cache");
-    let mut entries = fs::read_dir(&cache).with_context(|| format!("{} cannot be read", cache.display()))?;
-    let found =
-        entries.find_map(|entry| entry.ok().filter(|it| it.file_name().to_string_lossy().starts_with("index.")));
-    Ok(found.with_context(|| format!("{} is empty", cache.display()))?.path())
+    Ok(folders(&home.join("registry/cache")))
 }
