@@ -87,7 +87,7 @@ fn every_flag_is_one_that_the_mapper_knows() -> Result<()> {
     let (Some(check), files) = (Check::tool(), Files::generate()?) else { return Ok(()) };
     // A mapper that is asked for its version says it, unless something before it is wrong.
     let takes = |words: &mut dyn Iterator<Item = &str>| {
-        let asked = Command::new(env!("CARGO_BIN_EXE_folder-mapper")).args(words).arg("--version").output();
+        let asked = Command::new(env!("CARGO_BIN_EXE_stubborn-mapper")).args(words).arg("--version").output();
         anyhow::Ok(asked?.status.success())
     };
     assert!(!takes(&mut ["--no-such-flag"].into_iter())?);
