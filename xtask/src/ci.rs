@@ -1,13 +1,13 @@
 //! Runs what a change has to pass, step by step, up to the first failure.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    codegen, shell, test,
+    tools::{self, Without},
 };
-
-use anyhow::{Context, Result, bail};
-
-use crate::{codegen, semver, shell, test, tools::Without};
 
 /// The arguments of `cargo xtask ci`.
 #[derive(Debug, clap::Args)]
@@ -44,12 +44,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn steps(without: &Without) -> Vec<Step> {
     let without = without.clone();
     vec![
-        Step::new("components", "rustup component add rustfmt clippy", components),
+        Step::new("components", "rustup component add rustfmt clippy", tools::components),
         Step::cargo("fmt", "fmt --all --check"),
         Step::new("codegen", "cargo xtask codegen --check", || codegen::run(true)),
         Step::cargo("clippy", "clippy --locked --workspace --all-targets -- -D warnings"),
         Step::new("features", ALONE, features),
-        Step::new("semver", "cargo xtask semver", semver::run),
         Step::new("docs", "RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps", docs),
         Step::new("test", &format!("cargo xtask test{}", without.flags()), move || {
             test::run(&test::Args::all(without.clone()))
@@ -75,21 +74,6 @@ fn perform(step: &Step, outcomes: &mut Vec<Outcome>) -> Result<()> {
     let result = (step.run)();
     outcomes.push(Outcome { name: step.name, took: start.elapsed(), passed: result.is_ok() });
     result.with_context(|| format!("step {} failed; `{}` repeats it alone", step.name, step.again))
-}
-
-/// Sees to it that the toolchain has rustfmt and clippy: a minimal one has neither.
-fn components() -> Result<()> {
-    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
-        if shell::succeeds(shell::cargo().args([subcommand, "--version"])) {
-            continue;
-        }
-        let Some(rustup) = shell::find("rustup") else {
-            bail!("the toolchain has no {component}, and there is no rustup to add it: install it beside cargo");
-        };
-        println!("{component} is missing: rustup adds it");
-        shell::run(Command::new(rustup).args(["component", "add", component]))?;
-    }
-    Ok(())
 }
 
 /// How one of the builds of the step `features` is repeated.
@@ -130,6 +114,8 @@ fn line(outcome: &Outcome) -> String {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::bail;
+
     use super::*;
 
     #[test]

@@ -54,7 +54,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Codegen { check } => codegen::run(check),
         Command::Freeze(args) => freeze::run(&args),
-        Command::Semver => semver::run(),
+        Command::Semver => semver::run(&tools::Without::default()),
     }
 }
 

@@ -1,11 +1,14 @@
-//! Runs all tests, after installing what they need.
+//! Runs all tests, after installing what they need, and compares the public API with the last release's.
 
 use anyhow::Result;
 
 use crate::{
-    shell,
+    semver, shell,
     tools::{self, Without},
 };
+
+/// Takes the dependencies as they are committed.
+const LOCKED: &str = "--locked";
 
 /// The arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
@@ -20,7 +23,12 @@ pub(crate) struct Args {
 impl Args {
     /// All tests but those that need what is left out, with the dependencies as they are committed.
     pub(crate) fn all(without: Without) -> Self {
-        Self { without, cargo: vec!["--locked".to_owned()] }
+        Self { without, cargo: vec![LOCKED.to_owned()] }
+    }
+
+    /// Whether nothing narrows down what is tested.
+    fn is_all(&self) -> bool {
+        self.cargo.iter().all(|argument| argument == LOCKED)
     }
 }
 
@@ -35,7 +43,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     cargo.args(&args.cargo);
     environment.apply(&mut cargo);
-    let outcome = shell::run(&mut cargo);
+    let mut outcome = shell::run(&mut cargo);
+    if args.is_all() {
+        outcome = outcome.and_then(|()| semver::run(&args.without));
+    }
     args.without.announce();
     outcome
 }

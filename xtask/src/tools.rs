@@ -3,6 +3,7 @@
 //! Every step is idempotent and says in one line what it installs and why. What cannot be had is an error that names
 //! the flag which leaves it out.
 
+mod components;
 mod debian;
 mod go;
 mod python;
@@ -40,6 +41,8 @@ pub(crate) enum Tool {
     Python,
     /// The servers that the sinks write to: Redis, Mosquitto, MariaDB and VictoriaMetrics.
     Servers,
+    /// cargo-semver-checks, which compares the public API with that of the last release.
+    SemverChecks,
 }
 
 impl Display for Tool {
@@ -48,6 +51,7 @@ impl Display for Tool {
             Self::Go => "go",
             Self::Python => "python",
             Self::Servers => "servers",
+            Self::SemverChecks => "semver-checks",
         })
     }
 }
@@ -103,9 +107,10 @@ impl Environment {
     }
 }
 
-/// Provides every tool that is not left out.
+/// Provides every tool that is not left out and that tests use.
 pub(crate) fn provide(without: &Without) -> Result<Environment> {
     let _one_at_a_time = lock()?;
+    components::provide()?;
     let python = unless_left_out(without, Tool::Python, python::provide)?;
     let go_clients = unless_left_out(without, Tool::Go, go::provide)?;
     let servers = unless_left_out(without, Tool::Servers, servers::provide)?;
@@ -118,11 +123,13 @@ pub(crate) fn provide(without: &Without) -> Result<Environment> {
     Ok(Environment { variables })
 }
 
-/// Provides `cargo-semver-checks`, which no test needs.
-pub(crate) fn semver_checks() -> Result<PathBuf> {
+/// Provides `cargo-semver-checks`, unless it is left out.
+pub(crate) fn semver_checks(without: &Without) -> Result<Option<PathBuf>> {
     let _one_at_a_time = lock()?;
-    semver::provide()
+    unless_left_out(without, Tool::SemverChecks, semver::provide)
 }
+
+pub(crate) use components::provide as components;
 
 fn unless_left_out(without: &Without, tool: Tool, provide: fn() -> Result<PathBuf>) -> Result<Option<PathBuf>> {
     if without.contains(tool) {
