@@ -47,6 +47,7 @@
 //! | brokers and databases, what becomes of each record, and a sink of your own | [`sink`] |
 //! | the keys of the config file, the environment and the flags | [`config`] |
 //! | a mapper as part of another program | [`Mapper::run_until`], [`Handle`] |
+//! | a suite for drivers, one for sinks, and a mapper with its edgecore within a test | [`testing`] |
 //! | an edgecore for tests, and what a mapper does against it | [`local_edge`] |
 //! | what a mapper counts | [`Stats`] |
 //!

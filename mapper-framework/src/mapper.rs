@@ -211,11 +211,7 @@ impl MapperBuilder {
     }
 
     /// Brings a DeviceModel and a Device that fit the driver, as YAML of any number of documents. `my-mapper sample` prints them, so
-    /// that a mapper's image holds what its users start from.
-    ///
-    /// ```ignore
-    /// Mapper::builder(MyDriver).sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/instance.yaml")))
-    /// ```
+    /// that a mapper's image holds what its users start from. The template takes its own manifests by `include_str!`.
     pub fn sample(mut self, manifests: impl Into<String>) -> Self {
         self.sample = Some(manifests.into());
         self
