@@ -30,6 +30,8 @@ pub fn cargo(project: &Path, target: &Path) -> Command {
             cargo.env_remove(name);
         }
     }
+    // Nobody debugs what is built here, nor builds it twice with a small change.
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_INCREMENTAL", "0");
     cargo.current_dir(project).env("CARGO_TARGET_DIR", target);
     cargo
 }

@@ -48,7 +48,7 @@ fn steps(without: &Without) -> Vec<Step> {
         Step::cargo("fmt", "fmt --all --check"),
         Step::new("codegen", "cargo xtask codegen --check", || codegen::run(true)),
         Step::cargo("clippy", "clippy --locked --workspace --all-targets -- -D warnings"),
-        Step::new("features", ALONE, features),
+        Step::new("no sinks", "cargo clippy -p mapper-framework --no-default-features --all-targets", no_sinks),
         Step::new("docs", "RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps", docs),
         Step::new("test", &format!("cargo xtask test{}", without.flags()), move || {
             test::run(&test::Args::all(without.clone()))
@@ -76,24 +76,16 @@ fn perform(step: &Step, outcomes: &mut Vec<Outcome>) -> Result<()> {
     result.with_context(|| format!("step {} failed; `{}` repeats it alone", step.name, step.again))
 }
 
-/// How one of the builds of the step `features` is repeated.
-const ALONE: &str = "cargo clippy --locked -p mapper-framework --no-default-features --features SINK -- -D warnings";
-
-/// The features of the framework, each of which builds alone.
-const FEATURES: [&str; 7] =
-    ["sink-http", "sink-influxdb2", "sink-mqtt", "sink-mysql", "sink-otel", "sink-redis", "sink-tdengine"];
-
-/// The framework with no sink and with each alone, and what it says then of those that it lacks.
-fn features() -> Result<()> {
-    let alone = |subcommand| {
-        let mut cargo = shell::cargo();
-        cargo.args([subcommand, "--locked", "-p", "mapper-framework", "--no-default-features"]);
-        cargo
-    };
-    for feature in [""].iter().chain(&FEATURES) {
-        shell::run(alone("clippy").args(["--features", feature, "--", "-D", "warnings"]))?;
+/// The framework without any sink, and what it says then of those that it lacks. With each alone it is built by the tests of the
+/// template, from which a mapper may ask for any of them.
+fn no_sinks() -> Result<()> {
+    for command in [
+        "clippy --locked -p mapper-framework --no-default-features --all-targets -- -D warnings",
+        "test --locked -p mapper-framework --no-default-features --lib not_compiled",
+    ] {
+        shell::run(shell::cargo().args(command.split_whitespace()))?;
     }
-    shell::run(alone("test").args(["--lib", "not_compiled"]))
+    Ok(())
 }
 
 fn docs() -> Result<()> {
@@ -135,15 +127,6 @@ mod tests {
         let error = perform(&step, &mut outcomes).expect_err("the step fails");
         assert_eq!(format!("{error:#}"), "step docs failed; `cargo doc` repeats it alone: a broken link");
         assert!(matches!(outcomes.as_slice(), [Outcome { name: "docs", passed: false, .. }]));
-    }
-
-    #[test]
-    fn each_sink_of_the_framework_is_built_alone() -> Result<()> {
-        let manifest = std::fs::read_to_string(crate::root().join("mapper-framework/Cargo.toml"))?;
-        let features = manifest.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name));
-        let sinks: Vec<_> = features.filter(|name| name.starts_with("sink-")).collect();
-        assert_eq!(sinks, FEATURES);
-        Ok(())
     }
 
     #[test]

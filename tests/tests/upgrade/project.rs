@@ -37,7 +37,6 @@ impl<'a> Project<'a> {
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Result<()> {
         let mut cargo = cargo(&self.folder, &self.registry.build_folder());
         self.registry.configure(cargo.args(arguments));
-        cargo.env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "0");
         let output = cargo.output().context("cargo cannot be started")?;
         let printed = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();
         ensure!(output.status.success(), "`cargo {}` fails:\n{printed}", arguments.join(" "));
