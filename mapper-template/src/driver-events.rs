@@ -1,6 +1,5 @@
-//! The driver: all of this mapper that is not the framework's. As generated, it serves a simulated
-//! heater that sends its temperature by itself. What a real device needs instead goes where a
-//! comment says REAL.
+//! The driver: all of this mapper that is not the framework's. It serves a simulated heater that
+//! sends its temperature. What a real device needs instead goes where a comment says REAL.
 
 use std::time::Duration;
 
@@ -23,8 +22,14 @@ pub(crate) struct Config {
 /// `visitors.configData` of a property: where it is found in the device.
 // REAL: a topic, a node, a field of a message.
 #[derive(Deserialize)]
-#[serde(tag = "point", rename_all = "camelCase")]
-pub(crate) enum Visitor {
+pub(crate) struct Visitor {
+    point: Point,
+}
+
+/// What there is in a simulated heater.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Point {
     Temperature,
     Setpoint,
     Enabled,
@@ -51,17 +56,14 @@ impl Driver for Simulator {
     async fn connect(&self, device: &Device, config: Config) -> Result<Connection, DriverError> {
         // REAL: connect and subscribe. An error is tried again later.
         let is_sent = |property: &&Property| property.visitor()["point"] == "temperature";
-        let sent = device
-            .properties()
-            .filter(is_sent)
-            .map(|property| property.name().to_owned());
+        let sent = device.properties().filter(is_sent);
         Ok(Connection {
             ambient: config.ambient,
             temperature: config.ambient,
             setpoint: config.ambient,
             on: false,
             events: 0,
-            sent: sent.collect(),
+            sent: sent.map(|property| property.name().to_owned()).collect(),
             ticks: interval(Duration::from_millis(500)),
         })
     }
@@ -76,20 +78,17 @@ impl Session for Connection {
         self.ticks.tick().await;
         self.events = self.events.wrapping_add(1);
         let temperature = self.warm();
-        Ok(self
-            .sent
-            .iter()
-            .map(|name| Reading::new(name, temperature))
-            .collect())
+        let reading = |name: &String| Reading::new(name, temperature);
+        Ok(self.sent.iter().map(reading).collect())
     }
 
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
         // REAL: ask the device, or give what it has sent last.
-        Ok(match property.visitor() {
-            Visitor::Temperature => self.temperature.into(),
-            Visitor::Setpoint => self.setpoint.into(),
-            Visitor::Enabled => self.on.into(),
-            Visitor::Events => self.events.into(),
+        Ok(match property.visitor().point {
+            Point::Temperature => self.temperature.into(),
+            Point::Setpoint => self.setpoint.into(),
+            Point::Enabled => self.on.into(),
+            Point::Events => self.events.into(),
         })
     }
 
@@ -99,9 +98,9 @@ impl Session for Connection {
         value: &Value,
     ) -> Result<(), DriverError> {
         // REAL: tell the device. Access mode, type and bounds have been checked.
-        match (property.visitor(), value) {
-            (Visitor::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
-            (Visitor::Enabled, Value::Boolean(on)) => self.on = *on,
+        match (property.visitor().point, value) {
+            (Point::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
+            (Point::Enabled, Value::Boolean(on)) => self.on = *on,
             _ => return Err(DriverError::refused("this point cannot be written")),
         }
         Ok(())

@@ -19,8 +19,14 @@ pub(crate) struct Config {
 /// `visitors.configData` of a property: where it is found in the device.
 // REAL: a register, an offset and a scale.
 #[derive(Deserialize)]
-#[serde(tag = "point", rename_all = "camelCase")]
-pub(crate) enum Visitor {
+pub(crate) struct Visitor {
+    point: Point,
+}
+
+/// What there is in a simulated heater.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Point {
     Temperature,
     Setpoint,
     Enabled,
@@ -60,11 +66,11 @@ impl Session for Connection {
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
         // REAL: ask the device. Where one answer holds many values, implement `read_many` too.
         self.reads = self.reads.wrapping_add(1);
-        Ok(match property.visitor() {
-            Visitor::Temperature => self.warm().into(),
-            Visitor::Setpoint => self.setpoint.into(),
-            Visitor::Enabled => self.on.into(),
-            Visitor::Reads => self.reads.into(),
+        Ok(match property.visitor().point {
+            Point::Temperature => self.warm().into(),
+            Point::Setpoint => self.setpoint.into(),
+            Point::Enabled => self.on.into(),
+            Point::Reads => self.reads.into(),
         })
     }
 
@@ -74,9 +80,9 @@ impl Session for Connection {
         value: &Value,
     ) -> Result<(), DriverError> {
         // REAL: tell the device. Access mode, type and bounds have been checked.
-        match (property.visitor(), value) {
-            (Visitor::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
-            (Visitor::Enabled, Value::Boolean(on)) => self.on = *on,
+        match (property.visitor().point, value) {
+            (Point::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
+            (Point::Enabled, Value::Boolean(on)) => self.on = *on,
             _ => return Err(DriverError::refused("this point cannot be written")),
         }
         Ok(())

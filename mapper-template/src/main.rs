@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         .protocol("{{protocol}}")
         .sample(concat!(
             include_str!("../devices/model.yaml"),
-            "---\n",
+            "\n---\n",
             include_str!("../devices/instance.yaml")
         ))
         .main()

@@ -26,11 +26,11 @@ async fn the_driver_keeps_the_contract() {
 
 #[test]
 fn a_standalone_run_shows_twins_and_ends_in_good_order() {
-    let printed = mapper(&["--standalone", "devices", "--run-for", "3s"]);
+    let printed = mapper(&["--standalone", "devices", "--run-for", "5s"]);
     assert!(printed.contains("\ntwin default/"), "{printed}");
 }
 
 #[test]
 fn nothing_is_wrong_with_the_manifests() {
-    mapper(&["check", "devices"]);
+    mapper(&["check", "--strict", "devices"]);
 }

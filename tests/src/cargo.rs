@@ -36,12 +36,11 @@ pub fn cargo(project: &Path, target: &Path) -> Command {
     cargo
 }
 
-/// The folder in which the running test was built; cargo marks it.
+/// The folder in which the running test was built: cargo lays tests below it, as `debug/deps/NAME`.
 #[must_use]
 pub fn target() -> PathBuf {
     let program = env::current_exe().unwrap_or_default();
-    let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    marked.map_or_else(|| root().join("target"), Path::to_owned)
+    program.ancestors().nth(3).map_or_else(|| root().join("target"), Path::to_owned)
 }
 
 /// The workspace's folder.

@@ -23,6 +23,8 @@ use std::{
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+pub(crate) use components::provide as components;
+
 /// Lists what was left out, for the tests; read by `integration_tests::Tool`, as are those below.
 const WITHOUT: &str = "MAPPER_TEST_WITHOUT";
 /// The Python interpreter which has the packages of all the requirements files.
@@ -128,8 +130,6 @@ pub(crate) fn semver_checks(without: &Without) -> Result<Option<PathBuf>> {
     let _one_at_a_time = lock()?;
     unless_left_out(without, Tool::SemverChecks, semver::provide)
 }
-
-pub(crate) use components::provide as components;
 
 fn unless_left_out(without: &Without, tool: Tool, provide: fn() -> Result<PathBuf>) -> Result<Option<PathBuf>> {
     if without.contains(tool) {

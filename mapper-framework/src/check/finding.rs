@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use serde::Serialize;
 
 use super::lines::Document;
-use crate::local_edge::manifest::Fault;
+use crate::local_edge::manifest::{Fault, is_within};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -91,10 +91,7 @@ impl Place<'_> {
 
     /// A driver tells a whole `configData` to lack the key that could not be sent.
     fn follows(&self, fault: &Fault) -> bool {
-        self.wrong.iter().any(|wrong| {
-            let rest = wrong.strip_prefix(fault.field.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        })
+        self.wrong.iter().any(|wrong| is_within(wrong, &fault.field))
     }
 
     pub(super) fn finding(&self, severity: Severity, fault: Fault) -> Finding {

@@ -158,6 +158,19 @@ fn another_version_or_kind_is_told() {
 }
 
 #[test]
+fn a_key_of_a_wrong_type_hides_none_whose_name_begins_with_it() {
+    let text = "apiVersion: devices.kubeedge.io/v1beta1\nkind: DeviceModel\nmetadata: {name: m}\nspec:\n  protocol: 5\n  \
+                protocolConfigData: {bus: {port: 1}}\n  properties: []\n";
+    assert_told(
+        &told(text),
+        &[
+            "5: error: DeviceModel default/m: spec.protocol: ",
+            "6: error: DeviceModel default/m: spec.protocolConfigData.bus: edgecore can send numbers, strings and booleans",
+        ],
+    );
+}
+
+#[test]
 fn an_unknown_key_is_answered_with_the_nearest() {
     assert_told(
         &of_level(&format!("{REST}, reportcycle: 5")),

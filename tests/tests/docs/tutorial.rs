@@ -73,11 +73,13 @@ impl Reader {
 
     /// Generates from this clone, which is the reader's.
     fn generate(&self, words: &str) {
-        let clone = root().display().to_string();
-        let words = words
-            .replace("$PWD/mapper-framework", &clone)
-            .replace("--path mapper-framework", &format!("--path {clone}"));
-        let Cli::Generate(mut arguments) = Cli::try_parse_from(format!("cargo {words}").split(' ')).unwrap();
+        let clone = root().to_str().unwrap();
+        let word = |word: &str| match word {
+            "mapper-framework/mapper-template" => format!("{clone}/mapper-template"),
+            word => word.replace('"', "").replace("$PWD/mapper-framework", clone),
+        };
+        let words = ["cargo".to_owned()].into_iter().chain(words.split(' ').map(word));
+        let Cli::Generate(mut arguments) = Cli::try_parse_from(words).unwrap();
         (arguments.destination, arguments.vcs) = (Some(self.home.path().to_owned()), Some(Vcs::None));
         let project = cargo_generate::generate(arguments).unwrap();
         fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
@@ -139,7 +141,9 @@ async fn the_tutorial_s_steps_lead_to_what_it_says() {
     for block in &tutorial.blocks {
         reader.follow(block).await;
     }
-    let mut mapper = reader.mapper.unwrap();
+    let mut mapper = reader.mapper.take().unwrap();
     mapper.terminate().await;
     assert_eq!(mapper.exit().await.code(), Some(0));
+    // The next run has another folder, and no use for what was built of this one.
+    assert!(reader.cargo("clean --quiet --package folder-mapper").status().unwrap().success());
 }

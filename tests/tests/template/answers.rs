@@ -31,7 +31,7 @@ fn files(project: &Project) -> Vec<(String, String)> {
     found
 }
 
-/// Asserts that a wrong answer is refused with this message, and that no half of a project is left.
+/// Asserts that a wrong answer is refused with this message, and that nothing is generated.
 fn is_refused(question: &str, answer: &str, message: &str) {
     let folder = tempfile::tempdir().unwrap();
     let error = generate_into(folder.path(), &[(question, answer)]).unwrap_err();
@@ -80,8 +80,9 @@ fn what_is_generated_is_whole_in_every_combination() {
             assert!(!text.lines().any(|line| line.ends_with(' ')), "{answers:?}: {name} has spaces at an end");
         }
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-        let own = [".github/workflows/ci.yml", ".gitignore", "Cargo.toml", "README.md", "config.yaml"];
-        let own = own.into_iter().chain(["devices/instance.yaml", "devices/model.yaml", "tests/driver.rs"]);
+        let own = [".dockerignore", ".github/workflows/ci.yml", ".gitignore", "Cargo.toml", "Dockerfile", "README.md"];
+        let own = own.into_iter().chain(["config.yaml", "deploy/README.md", "deploy/chart/values.yaml"]);
+        let own = own.chain(["devices/instance.yaml", "devices/model.yaml", "tests/driver.rs"]);
         let missing: Vec<&str> = own.filter(|file| !names.contains(file)).collect();
         assert!(missing.is_empty(), "{answers:?}: there is no {missing:?} in {names:?}");
         let sources: Vec<&str> = names.into_iter().filter(|name| name.starts_with("src/")).collect();
@@ -158,9 +159,9 @@ fn a_name_is_brought_into_the_form_that_kubernetes_takes() {
         let project = generate(&[("project-name", given)]).unwrap();
         for (file, line) in [
             ("Cargo.toml", format!("name = \"{name}\"")),
-            ("devices/model.yaml", format!("  name: {name}")),
-            ("devices/instance.yaml", format!("  name: {name}-1")),
-            ("config.yaml", format!("  name: {name}")),
+            ("devices/model.yaml", format!("  name: \"{name}\"")),
+            ("devices/instance.yaml", format!("  name: \"{name}-1\"")),
+            ("config.yaml", format!("  name: \"{name}\"")),
         ] {
             assert!(project.read(file).unwrap().lines().any(|found| found == line), "{given:?}: {file}");
         }

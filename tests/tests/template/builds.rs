@@ -3,7 +3,8 @@
 use std::{fs, process::Command};
 
 use integration_tests::{
-    cargo::root,
+    ChildGuard,
+    cargo::{root, target},
     generate::{Project, generate},
 };
 
@@ -24,25 +25,56 @@ fn succeeds(command: &mut Command) -> String {
     printed
 }
 
-/// Everything that a user may do with a project as it was generated.
-fn is_whole(project: &Project) {
-    let cargo = |arguments: &str| succeeds(project.cargo().args(arguments.split(' ')));
-    cargo("fmt --check");
-    // Whatever must be downloaded is downloaded by the first build.
-    cargo("test --quiet");
-    cargo("clippy --quiet --offline --all-targets -- -D warnings");
-    let printed = cargo("run --quiet --offline -- --standalone devices --run-for 3s");
-    for property in ["temperature = ", "setpoint = 22.5 (desired 22.5)", "enabled = true (desired true)", "count = "] {
-        assert!(printed.contains(&format!("twin default/my-mapper-1 {property}")), "{property}:\n{printed}");
-    }
-    assert!(!printed.contains("WARN") && !printed.contains("ERROR"), "{printed}");
+fn cargo(project: &Project, arguments: &str) -> String {
+    succeeds(project.cargo().args(arguments.split(' ')))
 }
 
-#[test]
-fn a_polling_mapper_with_all_sinks_is_whole() {
-    let project = project(&[]);
-    is_whole(&project);
+/// Everything that a user may do with a project of this name, as it was generated.
+async fn is_whole(project: &Project, name: &str) {
+    cargo(project, "fmt --check");
+    // Whatever must be downloaded is downloaded by the first build.
+    cargo(project, "test --quiet");
+    cargo(project, "clippy --quiet --offline --all-targets -- -D warnings");
+    runs(project, name).await;
+    let sample = cargo(project, "run --quiet --offline -- sample");
+    fs::write(project.path.join("sample.yaml"), sample).unwrap();
+    cargo(project, "run --quiet --offline -- check --strict sample.yaml");
+}
+
+/// The program itself: `cargo run` would wait for the other projects, which are built in the same folder.
+async fn runs(project: &Project, name: &str) {
+    let program = target().join("generated/debug").join(name);
+    let mut command = tokio::process::Command::new(program);
+    let mut mapper = ChildGuard::spawn(command.args(["--standalone", "devices"]).current_dir(&project.path));
+    for property in ["temperature = ", "setpoint = 22.5 (desired 22.5)", "enabled = true (desired true)", "count = "] {
+        let twin = format!("twin default/{name}-1 {property}");
+        mapper.wait_for_line(|line| line.starts_with(&twin)).await;
+    }
+    mapper.terminate().await;
+    assert_eq!(mapper.exit().await.code(), Some(0), "{:?}", mapper.lines());
+    let complaints: Vec<_> =
+        mapper.lines().into_iter().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+/// Removes what was built of a project, which lies in another folder each time, and so would never be used again.
+fn forget(project: &Project, name: &str) {
+    cargo(project, &format!("clean --quiet --offline -p {name}"));
+}
+
+#[tokio::test]
+async fn a_polling_mapper_with_all_sinks_is_whole() {
+    let project = project(&[("project-name", "Hall7_Heaters")]);
+    is_whole(&project, "hall7-heaters").await;
     becomes_another(&project);
+    forget(&project, "hall7-heaters");
+}
+
+#[tokio::test]
+async fn a_mapper_of_events_without_a_sink_and_with_a_keyword_for_a_name_is_whole() {
+    let project = project(&[("project-name", "true"), ("driver_kind", "events"), ("sinks", "none")]);
+    is_whole(&project, "true").await;
+    forget(&project, "true");
 }
 
 /// A device model of another kind takes the simulated heater's place: the driver and the device come from `scaffold`.
@@ -50,17 +82,14 @@ fn becomes_another(project: &Project) {
     let model = fs::read_to_string(root().join("examples/modbus-tcp/devices/model.yaml")).unwrap();
     fs::write(project.path.join("devices/model.yaml"), model.replace("protocol: modbus-tcp", "protocol: simulated"))
         .unwrap();
-    let cargo = |arguments: &str| succeeds(project.cargo().args(arguments.split(' ')));
-    cargo("run --quiet --offline -- scaffold devices/model.yaml --instance --output devices/instance.yaml --force");
-    cargo("run --quiet --offline -- scaffold devices/model.yaml --output src/driver.rs --force");
-    cargo("fmt --check");
-    cargo("clippy --quiet --offline --all-targets -- -D warnings");
-    cargo("test --quiet --offline");
-}
-
-#[test]
-fn a_mapper_of_events_without_a_sink_is_whole() {
-    is_whole(&project(&[("driver_kind", "events"), ("sinks", "none")]));
+    cargo(
+        project,
+        "run --quiet --offline -- scaffold devices/model.yaml --instance --output devices/instance.yaml --force",
+    );
+    cargo(project, "run --quiet --offline -- scaffold devices/model.yaml --output src/driver.rs --force");
+    cargo(project, "fmt --check");
+    cargo(project, "clippy --quiet --offline --all-targets -- -D warnings");
+    cargo(project, "test --quiet --offline");
 }
 
 #[test]
@@ -70,7 +99,8 @@ fn a_mapper_builds_with_each_sink_alone() {
     assert_eq!(sinks.len(), 7, "{sinks:?}");
     for (sink, _) in sinks {
         let project = project(&[("sinks", sink)]);
-        let printed = succeeds(project.cargo().args(["check", "--quiet", "--offline"]));
+        let printed = cargo(&project, "check --quiet --offline");
         assert_eq!(printed, "", "a warning, with the sink {sink}");
+        forget(&project, "my-mapper");
     }
 }

@@ -58,7 +58,7 @@ impl Examined {
         Document<Spec>: DeserializeOwned,
     {
         let reading = typed::read::<Document<Spec>>(document);
-        let is_news = |fault: &Fault| !reading.left_out.iter().any(|field| fault.field.starts_with(field.as_str()));
+        let is_news = |fault: &Fault| !reading.left_out.iter().any(|field| is_within(&fault.field, field));
         if let Some(document) = &reading.value {
             let found = check_names(&document.metadata).into_iter().chain(check(&document.spec));
             self.faults.extend(found.filter(is_news));
@@ -67,6 +67,11 @@ impl Examined {
         self.oddities.extend(reading.unknown);
         self.resource = reading.value.map(make);
     }
+}
+
+/// Whether a field is another one, or a part of it.
+pub(crate) fn is_within(field: &str, other: &str) -> bool {
+    field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn model(document: Document<ModelSpec>) -> Resource {

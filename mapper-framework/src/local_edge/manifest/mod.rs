@@ -15,7 +15,7 @@ mod tests;
 use std::{fmt, sync::Arc};
 
 pub(crate) use check::{Config, Fault};
-pub(crate) use examine::{Examined, examine};
+pub(crate) use examine::{Examined, examine, is_within};
 pub(crate) use keys::nearest;
 pub(super) use parse::parse;
 pub(crate) use parse::{NotYaml, read};
