@@ -83,7 +83,10 @@ impl MapperBuilder {
             None => start(self, &cli).map(|()| ExitCode::SUCCESS),
             Some(Command::Check(args)) => check(self, &cli, args),
             Some(Command::Sample) => sample::run(&self, Stdout).map_err(AppError::from),
-            Some(Command::Scaffold(args)) => scaffold::run(args, Stdout).map_err(AppError::from),
+            Some(Command::Scaffold(args)) => {
+                let protocol = &self.config.common.protocol;
+                scaffold::run(args, protocol, Stdout, |warning| eprintln!("warning: {warning}")).map_err(AppError::from)
+            }
         };
         match ended {
             Ok(code) => code,

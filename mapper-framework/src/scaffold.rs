@@ -12,7 +12,7 @@ mod tests;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -55,6 +55,29 @@ pub(crate) enum ScaffoldError {
     Print(#[from] io::Error),
 }
 
+/// The model's protocol is not the mapper's, and no device of it would come to this mapper.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{}: spec.protocol of the device model {id} is {model:?}, and this mapper serves {mapper:?}: write {mapper:?} to spec.protocol, \
+     or change the mapper's protocol by `.protocol({model:?})` in main.rs and `common.protocol` in config.yaml",
+    file.display()
+)]
+pub(crate) struct ForeignProtocol<'a> {
+    file: &'a Path,
+    id: &'a ModelId,
+    model: &'a str,
+    mapper: &'a str,
+}
+
+impl<'a> ForeignProtocol<'a> {
+    /// Compares what both name. One that names none fits the other.
+    fn of(model: &'a Model, mapper: &'a str, file: &'a Path) -> Option<Self> {
+        let Model { id, protocol, .. } = model;
+        let differ = !protocol.is_empty() && !mapper.is_empty() && protocol != mapper;
+        differ.then_some(Self { file, id, model: protocol, mapper })
+    }
+}
+
 fn listed(ids: &[ModelId]) -> String {
     ids.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 }
@@ -63,13 +86,22 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("\n  {problem}")).collect()
 }
 
-/// Prints a driver or a Device for a model, or writes it to a file.
-pub(crate) fn run(args: &ScaffoldArgs, mut out: impl Write) -> Result<ExitCode, ScaffoldError> {
+/// Prints a driver or a Device for a model, or writes it to a file. A model of another protocol than the mapper's is worth a warning
+/// only: it may be the mapper that is to be changed.
+pub(crate) fn run(
+    args: &ScaffoldArgs,
+    protocol: &str,
+    mut out: impl Write,
+    warn: impl FnOnce(ForeignProtocol<'_>),
+) -> Result<ExitCode, ScaffoldError> {
     let model = Model::read(&args.model)?;
     let text = if args.instance { instance::manifest(&model)? } else { code::driver(&model) };
     match &args.output {
         Some(path) => output::write(path, &text, args.force)?,
         None => out.write_all(text.as_bytes())?,
+    }
+    if let Some(foreign) = ForeignProtocol::of(&model, protocol, &args.model) {
+        warn(foreign);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,9 +24,15 @@ fn here(path: &str) -> PathBuf {
 }
 
 fn scaffolded(model: &Path, instance: bool) -> Result<String, ScaffoldError> {
-    let mut out = Vec::new();
-    run(&ScaffoldArgs { model: model.to_owned(), instance, output: None, force: false }, &mut out)?;
-    Ok(String::from_utf8(out).unwrap())
+    scaffolded_by("", model, instance).map(|(text, _)| text)
+}
+
+/// What a mapper of a protocol makes of a model, and what it warns of.
+fn scaffolded_by(protocol: &str, model: &Path, instance: bool) -> Result<(String, Option<String>), ScaffoldError> {
+    let (mut out, mut warning) = (Vec::new(), None);
+    let args = ScaffoldArgs { model: model.to_owned(), instance, output: None, force: false };
+    run(&args, protocol, &mut out, |foreign| warning = Some(foreign.to_string()))?;
+    Ok((String::from_utf8(out).unwrap(), warning))
 }
 
 /// A folder with one file, `model.yaml`.
@@ -135,4 +141,24 @@ fn a_model_without_properties_or_protocol_is_told_so() {
     assert_eq!(error(&without, true), expected);
     let folder = folder(&without);
     assert!(scaffolded(&folder.path().join("model.yaml"), false).is_ok(), "a driver needs no protocol");
+}
+
+#[test]
+fn a_model_of_another_protocol_than_the_mappers_is_warned_of_and_served_all_the_same() {
+    let text = model("{name: a, type: INT}");
+    let without = folder(&text.replace("protocol: p, ", ""));
+    let folder = folder(&text);
+    let file = folder.path().join("model.yaml");
+    let expected = format!(
+        "{}: spec.protocol of the device model default/m is \"p\", and this mapper serves \"q\": write \"q\" to spec.protocol, \
+         or change the mapper's protocol by `.protocol(\"p\")` in main.rs and `common.protocol` in config.yaml",
+        file.display()
+    );
+    for instance in [false, true] {
+        let (made, warning) = scaffolded_by("q", &file, instance).unwrap();
+        assert_eq!((made, warning), (scaffolded(&file, instance).unwrap(), Some(expected.clone())));
+    }
+    for (protocol, file) in [("p", &file), ("", &file), ("q", &without.path().join("model.yaml"))] {
+        assert_eq!(scaffolded_by(protocol, file, false).unwrap().1, None, "{protocol:?}, {}", file.display());
+    }
 }

@@ -9,7 +9,7 @@
     reason = "names and bounds are those of the device model"
 )]
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use mapper_framework::{
     AccessMode, DataType, Device, Driver, DriverError, Property, Session, Value,
@@ -28,11 +28,11 @@ pub(crate) struct Config {}
 pub(crate) struct Visitor {}
 
 /// A connection to one device.
-#[derive(Default)]
 pub(crate) struct Connection {
     /// What can be written, as it was written last.
     settings: HashMap<DataPoint, Value>,
-    reads: u32,
+    /// When it was made, which the simulated values count from.
+    since: Instant,
 }
 
 impl Driver for Simulator {
@@ -41,7 +41,10 @@ impl Driver for Simulator {
 
     async fn connect(&self, _device: &Device, _config: Config) -> Result<Connection, DriverError> {
         // The device: connect to it.
-        Ok(Connection::default())
+        Ok(Connection {
+            settings: HashMap::new(),
+            since: Instant::now(),
+        })
     }
 }
 
@@ -64,8 +67,7 @@ impl Session for Connection {
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
         let point = DataPoint::of(property)?;
         // The device: read the property from it.
-        self.reads = self.reads.wrapping_add(1);
-        let value = point.simulated(self.reads);
+        let value = point.simulated(self.since.elapsed().as_secs());
         Ok(match point.spec().access_mode {
             AccessMode::ReadWrite => self.settings.entry(point).or_insert(value).clone(),
             _ => value,
@@ -93,19 +95,20 @@ impl DataPoint {
         })
     }
 
-    /// A value that wanders within the bounds, to be deleted when the device is there.
-    fn simulated(self, tick: u32) -> Value {
+    /// A value that wanders within the bounds from second to second, to be deleted when the device
+    /// is there.
+    pub(crate) fn simulated(self, second: u64) -> Value {
         let (minimum, maximum) = (self.spec().minimum, self.spec().maximum);
         let low = minimum.unwrap_or(maximum.map_or(0.0, |maximum| maximum - 100.0));
         let high = maximum.unwrap_or(low + 100.0);
-        let part = f64::from(tick % 9 + 1) / 10.0;
-        let between = |low: f64, high: f64| low * (1.0 - part) + high * part;
+        let part = (second % 9 + 1) as f64 / 10.0;
+        let between = |low: f64, high: f64| (low * (1.0 - part) + high * part).max(low).min(high);
         match self.spec().data_type {
             DataType::Int => (between(low.ceil(), high.floor()).round() as i64).into(),
             DataType::Float | DataType::Double => between(low, high).into(),
-            DataType::Boolean => tick.is_multiple_of(2).into(),
-            DataType::Bytes => tick.to_be_bytes().to_vec().into(),
-            _ => format!("simulated-{tick}").into(),
+            DataType::Boolean => second.is_multiple_of(2).into(),
+            DataType::Bytes => second.to_be_bytes().to_vec().into(),
+            _ => format!("simulated-{second}").into(),
         }
     }
 }
