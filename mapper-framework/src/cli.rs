@@ -90,7 +90,7 @@ pub(crate) struct ScaffoldArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Write over the file
+    /// Write over the file if it exists
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
 }
