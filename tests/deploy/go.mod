@@ -5,6 +5,7 @@ go 1.25.5
 require (
 	github.com/kubeedge/api v1.21.0
 	github.com/moby/buildkit v0.30.0
+	github.com/moby/patternmatcher v0.6.1
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
 	helm.sh/helm/v3 v3.21.0
 	k8s.io/api v0.35.1

@@ -6,6 +6,7 @@
 //	deploy-check chart FOLDER [VALUES]  lints the chart, and checks and prints what it renders
 //	deploy-check manifests FILE...      checks and prints their documents
 //	deploy-check dockerfile FILE        checks it, and prints its stages
+//	deploy-check context FOLDER         prints the files that an image is built from
 //
 // KubeEdge's resource definitions lie in the folder `crds` beside the program.
 package main
@@ -17,7 +18,7 @@ import (
 	"os"
 )
 
-var errUsage = errors.New("usage: deploy-check chart FOLDER [VALUES] | manifests FILE... | dockerfile FILE")
+var errUsage = errors.New("usage: deploy-check chart FOLDER [VALUES] | manifests FILE... | dockerfile FILE | context FOLDER")
 
 func main() {
 	answer, err := run(os.Args[1:])
@@ -43,6 +44,8 @@ func run(args []string) (any, error) {
 		return checkFiles(args)
 	case command == "dockerfile" && len(args) == 1:
 		return checkDockerfile(args[0])
+	case command == "context" && len(args) == 1:
+		return listContext(args[0])
 	default:
 		return nil, errUsage
 	}

@@ -1,6 +1,15 @@
 //! The chart, rendered by Helm's own engine.
 
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs::{self, DirEntry},
+    io,
+    path::Path,
+};
+
 use anyhow::Result;
+use integration_tests::cargo::root;
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -31,6 +40,24 @@ fn the_chart_renders_what_kubernetes_and_kubeedge_take_whatever_the_values() -> 
         "Deployment plant-mapper-hall-1",
     ];
     assert_eq!(names(&everything), expected);
+    Ok(())
+}
+
+/// The files of a folder that has no other folder in it.
+fn contents(folder: &Path) -> Result<BTreeMap<OsString, Vec<u8>>> {
+    let file = |entry: io::Result<DirEntry>| {
+        let entry = entry?;
+        Ok((entry.file_name(), fs::read(entry.path())?))
+    };
+    fs::read_dir(folder)?.map(file).collect()
+}
+
+#[test]
+fn the_chart_s_own_templates_are_left_as_they_are() -> Result<()> {
+    let generated = contents(&Files::generate()?.path("deploy/chart/templates"))?;
+    let templates = contents(&root().join("mapper-template/deploy/chart/templates"))?;
+    assert!(templates.contains_key(OsStr::new("workload.yaml")), "the templates have gone astray");
+    assert_eq!(generated, templates);
     Ok(())
 }
 

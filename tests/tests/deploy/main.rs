@@ -9,12 +9,14 @@ mod mapper;
 mod pod;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, bail};
 use integration_tests::Tool;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 /// The program that reads these files.
@@ -44,8 +46,13 @@ impl Check {
         self.run("dockerfile", std::iter::once(file))
     }
 
+    /// The files of a folder that an image is built from.
+    fn context(&self, folder: &Path) -> Result<BTreeSet<String>> {
+        self.run("context", std::iter::once(folder))
+    }
+
     /// What it has understood, or what it has to say against it.
-    fn run<'a>(&self, what: &str, paths: impl Iterator<Item = &'a Path>) -> Result<Vec<Json>> {
+    fn run<'a, T: DeserializeOwned>(&self, what: &str, paths: impl Iterator<Item = &'a Path>) -> Result<T> {
         let output = Command::new(&self.0).arg(what).args(paths).output().context("the check cannot be started")?;
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr));

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use mapper_framework::config::{Config, Sources};
 use serde_json::Value as Json;
 
 use crate::{Check, files::Files, one, pod, refusal};
@@ -18,7 +19,7 @@ fn without_helm(value: Json) -> Json {
             Json::Object(kept.filter(|(key, value)| key != "annotations" || *value != serde_json::json!({})).collect())
         }
         Json::Array(items) => items.into_iter().map(without_helm).collect(),
-        // The last line of a block has an end in a file, and the quotation marks that a name such as `485` needs.
+        // The last line of a block has an end in a file, and the quotation marks that a name such as `true` needs.
         Json::String(text) => Json::String(text.trim_end().replace('"', "")),
         value => value,
     }
@@ -36,14 +37,17 @@ fn the_plain_manifests_are_what_the_chart_renders() -> Result<()> {
 #[test]
 fn a_name_that_yaml_would_take_for_something_else_stays_a_name() -> Result<()> {
     let Some(check) = Check::tool() else { return Ok(()) };
-    for (project, protocol) in [("true", "485"), ("on", "1.5"), ("null", "no")] {
+    for (project, protocol) in [("true", "no"), ("on", "null"), ("null", "True"), ("y", "off")] {
         let files = Files::named(project, protocol)?;
         let written = ["manifests/mapper.yaml", "edgeapplication.yaml", "imageprepulljob.yaml"];
-        check.manifests(&written.map(|file| files.path(&format!("deploy/{file}"))))?;
+        check.manifests(&written.map(|file| files.path(format!("deploy/{file}"))))?;
         let documents = check.chart(&files.chart(), None)?;
-        assert_eq!(one(&documents, "DaemonSet")["metadata"]["name"], project);
-        let config = one(&documents, "ConfigMap")["data"]["config.yaml"].as_str().unwrap_or_default();
-        assert!(config.contains(&format!("protocol: \"{protocol}\"")), "{config}");
+        for documents in [documents, check.manifests(&[files.path("deploy/manifests/mapper.yaml")])?] {
+            assert_eq!(one(&documents, "DaemonSet")["metadata"]["name"], project);
+            let text = one(&documents, "ConfigMap")["data"]["config.yaml"].as_str().unwrap_or_default();
+            let (config, _) = Config::load(Sources::new(Config::default()).contents("config.yaml", text))?;
+            assert_eq!((config.common.name.as_str(), config.common.protocol.as_str()), (project, protocol), "{text}");
+        }
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ const PROGRAMS: [Program; 3] = [
     Program("deploy-check", "tests/deploy", "go.mod"),
 ];
 
-/// The module with KubeEdge's resource definitions: the newest release that the proxy for Go modules gives out.
+/// The module with KubeEdge's resource definitions: a release that the proxy for Go modules gives out.
 const KUBEEDGE: &str = "github.com/kubeedge/kubeedge@v1.18.0";
 
 /// The folders of those definitions which a mapper is deployed with, and where they lie in the module.
