@@ -7,8 +7,9 @@ use std::{
 };
 
 /// What the cargo that runs the tests tells them, and what a user's cargo would not know.
-const OF_THE_OUTER_ONE: [&str; 11] = [
+const OF_THE_OUTER_ONE: [&str; 12] = [
     "CARGO_BIN_",
+    "CARGO_BUILD_",
     "CARGO_CRATE_",
     "CARGO_ENCODED_",
     "CARGO_MANIFEST_",

@@ -30,6 +30,7 @@ impl<'a> Project<'a> {
         folder::copy(of, &folder)?;
         // The dependencies that the workspace is tested with, of which the registry consists.
         fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
+        stand_alone(&folder.join("Cargo.toml"))?;
         Ok(Self { folder, registry })
     }
 
@@ -64,4 +65,13 @@ impl<'a> Project<'a> {
     pub(crate) fn sources(&self) -> Result<String> {
         folder::checksums(&self.folder.join("src"))
     }
+}
+
+/// Makes a project a workspace of its own: this one's may lie around it, if its target folder does.
+fn stand_alone(manifest: &Path) -> Result<()> {
+    let text = fs::read_to_string(manifest).with_context(|| format!("{} cannot be read", manifest.display()))?;
+    if !text.lines().any(|line| line.trim_end() == "[workspace]") {
+        fs::write(manifest, format!("{text}\n[workspace]\n"))?;
+    }
+    Ok(())
 }
