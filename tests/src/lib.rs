@@ -18,6 +18,7 @@ mod child;
 pub mod flood;
 pub mod folder;
 pub mod generate;
+pub mod golden_config;
 pub mod golden_spool;
 mod port;
 mod proxy;

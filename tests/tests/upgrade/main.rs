@@ -3,6 +3,7 @@
 mod bump;
 mod config;
 mod frozen;
+mod golden;
 mod project;
 mod registry;
 mod spool;
