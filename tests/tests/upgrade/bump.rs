@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use integration_tests::{cargo::root, generate::generate};
+use integration_tests::{cargo::root, folder::checksums, generate::generate};
 
 use crate::{
     kept,
@@ -26,8 +26,9 @@ fn a_project_moves_to_the_next_patch_and_the_next_minor_without_an_edit_of_its_s
     let release = newest_release()?;
     let registry = Registry::create()?;
     registry.publish(&kept(&format!("releases/mapper-framework-{}.crate", text(release))))?;
-    let generated = generate(&[("project-name", "moving-mapper"), ("framework", "released")])?;
-    let user = Project::copy(&generated.path, &registry)?;
+    // What the template gave when it was released: who moves has a project of that day. Today's template may call what only the
+    // working tree has, and its project would not compile with the release.
+    let user = Project::copy(&generated(release), &registry)?;
     let sources = user.sources()?;
     user.ask_for(&text(release))?;
     passes(&user, release)?;
@@ -46,6 +47,27 @@ fn a_project_moves_to_the_next_patch_and_the_next_minor_without_an_edit_of_its_s
     passes(&user, next)?;
     assert_eq!(user.sources()?, sources, "the sources are as they were");
     Ok(())
+}
+
+/// As long as nothing but the release has its version, its template is the release's, too. After that it may move on.
+#[test]
+fn the_template_gives_what_is_frozen_of_its_release() -> Result<()> {
+    let release = newest_release()?;
+    if text(release) == WORKSPACE {
+        let (frozen, given) = (generated(release), generate(&[("project-name", "generated")])?);
+        assert_eq!(
+            checksums(&given.path.join("src"))?,
+            checksums(&frozen.join("src"))?,
+            "mapper-template gives something else than {}: raise the version in Cargo.toml, or freeze again if nobody has it yet",
+            frozen.display()
+        );
+    }
+    Ok(())
+}
+
+/// The project that is frozen of a release: what its template gave to who took every default.
+fn generated([major, minor, _]: Version) -> PathBuf {
+    kept(&format!("v{major}_{minor}/generated"))
 }
 
 /// The user's tests pass, with this version.
