@@ -1,0 +1,1 @@
+SELECT `ts`, `value`, `property` FROM `plant`.`mapper_double` WHERE `namespace` = 'plant' AND `device` = 'it\'s' AND `property` IN ('a', 'b\\') AND `ts` >= '2023-11-14T22:13:20.000Z' AND `ts` <= '9999-12-31T23:59:59.999Z' ORDER BY `ts` DESC LIMIT 5

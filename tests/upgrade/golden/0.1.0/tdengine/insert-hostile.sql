@@ -1,0 +1,2 @@
+INSERT INTO `plant`.`t_2d35fbfa197874aa7e1a70223b1317dc` USING `plant`.`mapper_text` (`namespace`, `device`, `property`, `model`, `unit`) TAGS ('plant', 'it\'s', 'x`y\\\'); DROP DATABASE plant; --', 'boiler-model', '"%_
+') (`ts`, `value`, `quality`) VALUES ('2023-11-14T22:13:20.000Z', '\', \'good\'); DROP DATABASE `plant`; --', 'good')('2023-11-14T22:13:20.001Z', '\\', 'bad')('2023-11-14T22:13:20.002Z', '\\\'', 'uncertain')
