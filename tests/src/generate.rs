@@ -10,18 +10,21 @@ use anyhow::{Context, Result};
 use cargo_generate::{GenerateArgs, TemplatePath, Vcs};
 use tempfile::TempDir;
 
-use crate::cargo::{self, root};
+use crate::{
+    cargo::{self, root},
+    folder,
+};
 
 /// The answer that tells the name of the project.
 const NAME: &str = "project-name";
 
-/// A generated project, which is removed with this.
+/// A generated project.
 #[derive(Debug)]
 pub struct Project {
-    /// The folder in which it was generated.
-    pub dir: TempDir,
     /// The project's own folder.
     pub path: PathBuf,
+    /// What it is removed with, unless it stays for the next run.
+    _folder: Option<TempDir>,
 }
 
 /// Generates a project. What is not answered has its default, and the name is `my-mapper`, unless there is an answer to
@@ -31,9 +34,26 @@ pub struct Project {
 ///
 /// The template refuses an answer, or cannot be rendered.
 pub fn generate(answers: &[(&str, &str)]) -> Result<Project> {
-    let dir = tempfile::tempdir().context("a folder for the project can be made")?;
-    let path = generate_into(dir.path(), answers)?;
-    Ok(Project { dir, path })
+    let folder = tempfile::tempdir().context("a folder for the project can be made")?;
+    let path = generate_into(folder.path(), answers)?;
+    Ok(Project { path, _folder: Some(folder) })
+}
+
+/// Generates a project at the same place in each run, in the place of the one of its name that was there before: what is built of it
+/// takes the place of what was built then, and does not pile up.
+///
+/// # Errors
+///
+/// As for [`generate`].
+pub fn generate_to_build(answers: &[(&str, &str)]) -> Result<Project> {
+    let generated = generate(answers)?;
+    let name = generated.path.file_name().context("a project has a name")?;
+    let path = cargo::target().join("generated/projects").join(name);
+    if path.exists() {
+        fs::remove_dir_all(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
+    }
+    folder::copy(&generated.path, &path)?;
+    Ok(Project { path, _folder: None })
 }
 
 /// Generates a project in a folder of this one, and tells which.

@@ -5,14 +5,14 @@ use std::{fs, process::Command};
 use integration_tests::{
     ChildGuard,
     cargo::{root, target},
-    generate::{Project, generate},
+    generate::{Project, generate_to_build},
 };
 
 /// A project on the framework of this workspace.
 fn project(answers: &[(&str, &str)]) -> Project {
     let framework = root().join("mapper-framework");
     let source = [("framework", "path"), ("framework_path", framework.to_str().unwrap())];
-    let project = generate(&[answers, &source].concat()).unwrap();
+    let project = generate_to_build(&[answers, &source].concat()).unwrap();
     project.take_lock().unwrap();
     project
 }
@@ -57,24 +57,17 @@ async fn runs(project: &Project, name: &str) {
     assert!(complaints.is_empty(), "{complaints:?}");
 }
 
-/// Removes what was built of a project, which lies in another folder each time, and so would never be used again.
-fn forget(project: &Project, name: &str) {
-    cargo(project, &format!("clean --quiet --offline -p {name}"));
-}
-
 #[tokio::test]
 async fn a_polling_mapper_with_all_sinks_is_whole() {
     let project = project(&[("project-name", "Hall7_Heaters")]);
     is_whole(&project, "hall7-heaters").await;
     becomes_another(&project);
-    forget(&project, "hall7-heaters");
 }
 
 #[tokio::test]
 async fn a_mapper_of_events_without_a_sink_and_with_a_keyword_for_a_name_is_whole() {
     let project = project(&[("project-name", "true"), ("driver_kind", "events"), ("sinks", "none")]);
     is_whole(&project, "true").await;
-    forget(&project, "true");
 }
 
 /// A device model of another kind takes the simulated heater's place: the driver and the device come from `scaffold`.
@@ -101,6 +94,5 @@ fn a_mapper_builds_with_each_sink_alone() {
         let project = project(&[("sinks", sink)]);
         let printed = cargo(&project, "check --quiet --offline");
         assert_eq!(printed, "", "a warning, with the sink {sink}");
-        forget(&project, "my-mapper");
     }
 }
