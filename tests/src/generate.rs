@@ -53,6 +53,10 @@ pub fn generate_to_build(answers: &[(&str, &str)]) -> Result<Project> {
         fs::remove_dir_all(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
     }
     folder::copy(&generated.path, &path)?;
+    // The workspace is around it, and its settings are not the project's.
+    for settings in ["clippy.toml", "rustfmt.toml"] {
+        fs::write(path.join(settings), "").with_context(|| format!("{settings} cannot be written"))?;
+    }
     Ok(Project { path, _folder: None })
 }
 
