@@ -72,19 +72,19 @@ fn print(fleet: &str, figures: &Figures) -> Table {
 async fn measure(devices: usize) -> Result<Figures> {
     let folder = tempfile::tempdir()?;
     let edge = LocalEdge::builder().start(folder.path()).await?;
-    fleet::apply(&edge, devices).await?;
+    fleet::apply(&edge, devices, fleet::Kind::Plain).await?;
     let mut mapper = MapperProcess::start(folder.path())?;
     mapper.wait_for_connects(devices).await?;
     tokio::time::sleep(WARM_UP).await;
     let (begun, counted, usage) = (Instant::now(), mapper.counted().await?, mapper.usage()?);
     tokio::time::sleep(WINDOW).await;
     let (passed, counted_then, usage_then) = (begun.elapsed(), mapper.counted().await?, mapper.usage()?);
-    let samples = counted_then.get("samples") - counted.get("samples");
+    let samples = counted_then.get("reads.samples") - counted.get("reads.samples");
     let cpu = usage_then.cpu - usage.cpu;
     Ok(Figures {
         samples,
         expected: (devices * fleet::PROPERTIES) as f64 * passed.as_secs_f64(),
-        skipped: mapper.stop().await?.get("ticks_skipped"),
+        skipped: mapper.stop().await?.get("reads.ticks_skipped"),
         cpu: cpu.as_secs_f64() / passed.as_secs_f64(),
         cpu_per_sample: cpu.div_f64(samples as f64),
         resident: usage_then.resident,

@@ -47,7 +47,7 @@ fn main() -> Result<()> {
 async fn start_once() -> Result<Duration> {
     let folder = tempfile::tempdir()?;
     let edge = LocalEdge::builder().start(folder.path()).await?;
-    fleet::apply(&edge, 1).await?;
+    fleet::apply(&edge, 1, fleet::Kind::Plain).await?;
     let begun = Instant::now();
     let mapper = start_mapper(folder.path())?;
     edge.wait_until(|state| state.twin(&fleet::device(0), "p0").is_some()).await;

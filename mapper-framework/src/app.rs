@@ -1,37 +1,39 @@
 //! From the command line to the exit code: the only place that reads arguments, environment and signals.
 
+#[cfg(all(feature = "cli", feature = "standalone"))]
+mod calls;
+#[cfg(feature = "cli")]
+mod commands;
+mod signals;
+#[cfg(all(feature = "cli", feature = "standalone"))]
+mod standalone;
+#[cfg(feature = "cli")]
 mod stdout;
 
 use std::{
     env,
     future::Future,
     io::{self, IsTerminal},
-    path::Path,
     process::ExitCode,
     time::Duration,
 };
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
+#[cfg(all(feature = "cli", feature = "standalone"))]
+use crate::local_edge::LocalEdgeError;
+#[cfg(not(feature = "cli"))]
+use crate::plain_cli as cli;
+#[cfg(feature = "cli")]
+use crate::{check::CheckError, cli, sample::SampleError, scaffold::ScaffoldError};
 use crate::{
-    check::{self, CheckError},
-    cli::{self, CheckArgs, Cli, Command},
     config::{Config, ConfigError, Sources},
-    local_edge::{LocalEdge, LocalEdgeError, console},
     logging,
-    mapper::{MapperBuilder, MapperError},
-    sample, scaffold,
+    mapper::{Mapper, MapperBuilder, MapperError},
 };
-use stdout::Stdout;
+use cli::Cli;
+use signals::shutdown;
 
 /// The exit code after a wrong command line or config, as clap has it for the former.
 const USAGE: u8 = 2;
-
-/// The exit code after a second signal has cut a shutdown short: 128 and the number of SIGINT, as shells have it.
-const ABORTED: i32 = 130;
-
-/// How long a program that ends waits for its last lines to be read.
-const CONSOLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Why a mapper's program ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -40,14 +42,21 @@ enum AppError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Mapper(#[from] MapperError),
+    #[cfg(all(feature = "cli", feature = "standalone"))]
     #[error("--standalone: {0}")]
     Standalone(#[from] LocalEdgeError),
+    #[cfg(all(feature = "cli", feature = "standalone"))]
+    #[error("--call: {0} of the calls failed or could not be made")]
+    Calls(usize),
+    #[cfg(feature = "cli")]
     #[error(transparent)]
     Check(#[from] CheckError),
+    #[cfg(feature = "cli")]
     #[error(transparent)]
-    Sample(#[from] sample::SampleError),
+    Sample(#[from] SampleError),
+    #[cfg(feature = "cli")]
     #[error(transparent)]
-    Scaffold(#[from] scaffold::ScaffoldError),
+    Scaffold(#[from] ScaffoldError),
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
 }
@@ -56,7 +65,8 @@ impl AppError {
     /// Whether the command line or the config is what has to be corrected.
     fn is_of_usage(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Mapper(MapperError::Config(_)) => true,
+            Self::Config(_) | Self::Mapper(MapperError::Config(_) | MapperError::Refused { .. }) => true,
+            #[cfg(feature = "cli")]
             Self::Check(error) => !matches!(error, CheckError::Print(_)),
             _ => false,
         }
@@ -65,30 +75,22 @@ impl AppError {
 
 impl MapperBuilder {
     /// The whole `main` of a mapper: reads the command line, the config file and the environment, sets up the log, and runs until
-    /// SIGTERM or SIGINT. A second signal ends the process at once.
+    /// SIGTERM, SIGINT, SIGHUP or SIGQUIT. A second signal ends the process at once.
     ///
-    /// The exit code is 0 after a shutdown in good order, 1 when the mapper cannot run, and 2 for a wrong command line or config.
+    /// The exit code is 0 after a shutdown as asked for, 1 when the mapper cannot run, and 2 for a wrong command line or config.
     ///
     /// The subcommands `check`, `sample` and `scaffold` help with manifests and end at once; `check` ends with 1 when it has found
     /// something wrong.
     ///
-    /// `--help` tells of the flags, and [`config`](crate::config) of the keys.
+    /// `--help` lists the flags, and [`config`](crate::config) the keys. Without the feature `cli` there is one flag, `--config-file
+    /// PATH`, and no subcommand.
     pub fn main(self) -> ExitCode {
-        let cli = match cli::parse(&self.package, env::args_os()) {
+        let cli = match cli::parse(&self.package, &self.config.own.keys(), env::args_os()) {
             Ok(cli) => cli,
             // To print is all there is to do: where standard output is closed, nobody reads it.
             Err(error) => return error.print().map_or(ExitCode::FAILURE, |()| exit_code(error.exit_code())),
         };
-        let ended = match &cli.command {
-            None => start(self, &cli).map(|()| ExitCode::SUCCESS),
-            Some(Command::Check(args)) => check(self, &cli, args),
-            Some(Command::Sample) => sample::run(&self, Stdout).map_err(AppError::from),
-            Some(Command::Scaffold(args)) => {
-                let protocol = &self.config.common.protocol;
-                scaffold::run(args, protocol, Stdout, |warning| eprintln!("warning: {warning}")).map_err(AppError::from)
-            }
-        };
-        match ended {
+        match perform(self, &cli) {
             Ok(code) => code,
             Err(error) => {
                 eprintln!("error: {error}");
@@ -102,30 +104,32 @@ fn exit_code(code: i32) -> ExitCode {
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
-    // Removed with what is in it when the run ends.
-    let folder = cli.standalone.as_ref().map(|_| tempfile::tempdir()).transpose();
-    let folder = folder.map_err(|source| AppError::System { what: "make a folder for the sockets", source })?;
-    let mut defaults = builder.config.clone();
-    if let Some(folder) = &folder {
-        defaults.spool.dir = folder.path().join("spool");
+/// Does what the command line asks for.
+fn perform(builder: MapperBuilder, cli: &Cli) -> Result<ExitCode, AppError> {
+    #[cfg(feature = "cli")]
+    if let Some(command) = &cli.command {
+        return commands::run(command, builder, cli);
     }
-    let config = configure(defaults, cli)?;
+    #[cfg(all(feature = "cli", feature = "standalone"))]
+    if !cli.standalone.is_empty() {
+        return standalone::start(builder, cli).map(|()| ExitCode::SUCCESS);
+    }
+    let config = configure(builder.config.clone(), cli)?;
     let builder = builder.config(config).environment(env::vars_os());
+    block_on(run(builder.build(), cli.run_for)).map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs the future on a runtime of its own.
+fn block_on(future: impl Future<Output = Result<(), AppError>>) -> Result<(), AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| AppError::System { what: "start the async runtime", source })?;
-    let ended = runtime.block_on(async {
-        match (&cli.standalone, &folder) {
-            (Some(devices), Some(folder)) => run_standalone(builder, devices, folder.path(), cli.run_for).await,
-            _ => run(builder, cli.run_for).await,
-        }
-    });
+    let ended = runtime.block_on(future);
     // A driver's blocking call that hangs would keep the process for ever; the grace is over.
     runtime.shutdown_background();
     ended
 }
 
-/// Reads the config, sets up the log with it, and tells there what is odd about it.
+/// Reads the config, sets up the log with it, and logs what is odd about it.
 fn configure(defaults: Config, cli: &Cli) -> Result<Config, ConfigError> {
     let sources = Sources::new(defaults).env(env::vars_os());
     let (config, warnings) = Config::load(cli.add_to(sources))?;
@@ -137,67 +141,7 @@ fn configure(defaults: Config, cli: &Cli) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// Checks manifests with the config that a run would have.
-fn check(builder: MapperBuilder, cli: &Cli, args: &CheckArgs) -> Result<ExitCode, AppError> {
-    let sources = Sources::new(builder.config.clone()).env(env::vars_os());
-    let (config, warnings) = Config::load(cli.add_to(sources))?;
-    for warning in warnings {
-        eprintln!("warning: {warning}");
-    }
-    Ok(check::run(&builder.config(config), args, Stdout)?)
-}
-
-async fn run(builder: MapperBuilder, run_for: Option<Duration>) -> Result<(), AppError> {
+async fn run(mapper: Mapper, run_for: Option<Duration>) -> Result<(), AppError> {
     let shutdown = shutdown(run_for).map_err(|source| AppError::System { what: "listen for signals", source })?;
-    Ok(builder.build().run_until(shutdown).await?)
-}
-
-/// Runs the same mapper against an edgecore in this process, on sockets in a folder of their own.
-async fn run_standalone(
-    mut builder: MapperBuilder,
-    devices: &Path,
-    folder: &Path,
-    run_for: Option<Duration>,
-) -> Result<(), AppError> {
-    let edge = LocalEdge::builder().start(folder).await?;
-    let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
-    edge.watch(devices).await?;
-    builder.config.common.edgecore_sock = edge.socket().to_owned();
-    builder.config.grpc_server.socket_path = folder.join("mapper.sock");
-    let ended = run(builder, run_for).await;
-    edge.stop().await;
-    drop(edge);
-    // The console ends with the edge's events. Standard output that is closed, or that nobody reads, is no reason to fail.
-    drop(tokio::time::timeout(CONSOLE_GRACE, console).await);
-    ended
-}
-
-/// Completes at the first SIGTERM or SIGINT, or when the time is up. From then on, another signal ends the process.
-fn shutdown(run_for: Option<Duration>) -> io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            () = either(&mut terminate, &mut interrupt) => {}
-            () = elapsed(run_for) => {}
-        }
-        tokio::spawn(async move {
-            either(&mut terminate, &mut interrupt).await;
-            eprintln!("aborted by a second signal");
-            std::process::exit(ABORTED);
-        });
-    })
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
-
-async fn elapsed(time: Option<Duration>) {
-    match time {
-        Some(time) => tokio::time::sleep(time).await,
-        None => std::future::pending().await,
-    }
+    Ok(mapper.run_until(shutdown).await?)
 }

@@ -3,13 +3,11 @@
 //! Rules look at one resource each and give [`Verdicts`]; here they are put together, placed at their lines and printed.
 
 mod budget;
-mod cure;
 mod devices;
 mod driver;
 mod files;
 mod finding;
 mod fleet;
-mod lines;
 mod models;
 mod numbers;
 mod print;
@@ -24,13 +22,16 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use crate::{
     cli::{CheckArgs, Format},
     driver::ErasedDriver,
+    manifest::Release,
     mapper::MapperBuilder,
-    sink::SinkKind,
+    model::ReportRules,
+    sink::ErasedKind,
 };
 
 use files::Text;
@@ -51,14 +52,21 @@ pub(crate) enum CheckError {
     Print(#[from] io::Error),
 }
 
+/// What to do where whoever found something does not say it, such as a driver or a sink of one's own.
+const DEFAULT_CURE: &str = "correct it in the manifest";
+
 /// What of the mapper the manifests have to fit.
 struct Mapper<'a> {
     driver: &'a dyn ErasedDriver,
     protocol: &'a str,
-    kinds: Vec<Arc<dyn SinkKind>>,
-    /// Whether it brings sinks of its own, which may read keys that the driver does not.
-    has_own_sinks: bool,
+    kinds: Vec<Arc<dyn ErasedKind>>,
     calls_per_second: f64,
+    twins: ReportRules,
+    call_timeout: Duration,
+    /// What the cluster runs.
+    release: Release,
+    /// Whether devices may have a namespace of which edgecore loses all twins and states.
+    allows_lost_namespaces: bool,
 }
 
 /// What was found in how much.
@@ -69,9 +77,11 @@ struct Report {
     files: usize,
 }
 
-/// Checks the manifests, prints what is wrong with them, and tells the exit code.
+/// Checks the manifests, prints what is wrong with them, and returns the exit code.
 pub(crate) fn run(builder: &MapperBuilder, args: &CheckArgs, mut out: impl Write) -> Result<ExitCode, CheckError> {
-    let report = check(&Mapper::of(builder), &files::read(&args.paths)?);
+    let (release, allows_lost_namespaces) = (args.kubeedge, args.allow_lost_namespaces);
+    let mapper = Mapper { release, allows_lost_namespaces, ..Mapper::of(builder) };
+    let report = check(&mapper, &files::read(&args.paths)?);
     match args.format {
         Format::Text => print::text(&report, &mut out)?,
         Format::Json => print::json(&report, &mut out)?,
@@ -86,8 +96,11 @@ impl<'a> Mapper<'a> {
             driver: &*builder.driver,
             protocol: &builder.config.common.protocol,
             kinds: builder.sink_kinds(),
-            has_own_sinks: builder.has_own_sinks(),
             calls_per_second: builder.config.report.calls_per_second,
+            twins: builder.config.report.rules(),
+            call_timeout: builder.config.driver.call_timeout,
+            release: Release::default(),
+            allows_lost_namespaces: false,
         }
     }
 }
@@ -99,13 +112,13 @@ impl Report {
 }
 
 fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
-    let mut library = Library::read(texts);
-    let mut fleet = Fleet::read(&mut library);
+    let library = Library::read(texts);
+    let mut fleet = Fleet::read(&library, mapper.release);
     let mut findings = fleet.take_findings();
     for (place, model) in &fleet.models {
         let mut verdicts = Verdicts::default();
         models::check(model, &mut verdicts);
-        numbers::check(&model.spec.configs(), &mut verdicts);
+        numbers::check(&model.spec.configs(), place, &mut verdicts);
         findings.extend(place.findings(verdicts));
     }
     let mut known = Vec::new();
@@ -115,7 +128,7 @@ fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
         let resolved = fleet::resolve(manifest, model);
         devices::check(mapper, manifest, &fleet, &mut verdicts);
         properties::check(manifest, model, resolved.as_ref(), &mut verdicts);
-        numbers::check(&manifest.spec.configs(), &mut verdicts);
+        numbers::check(&manifest.spec.configs(), place, &mut verdicts);
         // The devices of another protocol are another mapper's.
         if let Some(resolved) = &resolved
             && manifest.protocol() == mapper.protocol
@@ -126,7 +139,7 @@ fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
         findings.extend(place.findings(verdicts));
         known.extend(resolved.map(|resolved| (place, manifest, resolved.device)));
     }
-    findings.extend(budget::check(&known, mapper.calls_per_second));
+    findings.extend(budget::check(&known, mapper.calls_per_second, &mapper.twins));
     findings.sort();
     findings.dedup();
     Report { findings, devices: fleet.devices.len(), models: fleet.models.len(), files: texts.len() }

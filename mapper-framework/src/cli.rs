@@ -1,12 +1,21 @@
 //! The command line of a mapper.
 
+#[cfg(feature = "standalone")]
+mod method_call;
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{LogLevel, Package, Sources};
+use crate::{
+    config::{LogLevel, Package, Sources},
+    manifest::Release,
+};
 
-/// The version of this crate, which `--version` tells beside the mapper's.
+#[cfg(feature = "standalone")]
+pub(crate) use method_call::MethodCall;
+
+/// The version of this crate, which `--version` prints beside the mapper's.
 const FRAMEWORK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The file that is read when no flag names another one.
@@ -19,7 +28,7 @@ const ENVIRONMENT: &str = "Each key of the config file can be set by an environm
 /// What the command line says.
 // There is no positional argument, so that a word remains free to become a subcommand.
 #[derive(Debug, Default, PartialEq, Parser)]
-#[command(after_help = ENVIRONMENT, subcommand_help_heading = "Instead of running")]
+#[command(subcommand_help_heading = "Instead of running")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -28,16 +37,31 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) config_file: Option<PathBuf>,
 
-    /// Run without edgecore, on the devices and models in the YAML files of this directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) standalone: Option<PathBuf>,
+    #[cfg(feature = "standalone")]
+    /// Run without edgecore, on the devices and models in these files, or in the YAML files of these directories
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) standalone: Vec<PathBuf>,
 
     /// Stop by itself after this time, such as `10s`
     #[arg(long, value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
     pub(crate) run_for: Option<Duration>,
 
+    /// Set a key of the config, such as `spool.sync=never`; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", global = true, help_heading = "Config", value_parser = key_and_value)]
+    set: Vec<(String, String)>,
+
+    #[cfg(feature = "standalone")]
+    /// Call a method once its device is connected, and print the results; may be given several times
+    #[arg(long = "call", value_name = "NAMESPACE/DEVICE METHOD [PROPERTY=VALUE]...", requires = "standalone")]
+    pub(crate) calls: Vec<MethodCall>,
+
     #[command(flatten)]
     keys: Keys,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    let pair = text.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
+    pair.ok_or("write KEY=VALUE, such as spool.sync=never")
 }
 
 /// What a mapper's program does instead of running.
@@ -65,6 +89,14 @@ pub(crate) struct CheckArgs {
     /// Fail for warnings, too
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Release of KubeEdge in the cluster, from v1.15 to v1.23: fields that it does not know are errors
+    #[arg(long, value_name = "RELEASE", default_value_t)]
+    pub(crate) kubeedge: Release,
+
+    /// Take namespaces such as `dev`, of whose devices edgecore loses all twins and states: only sinks get their values
+    #[arg(long)]
+    pub(crate) allow_lost_namespaces: bool,
 }
 
 /// How `check` prints its findings.
@@ -115,8 +147,8 @@ struct Keys {
     #[arg(long, value_name = "PATH")]
     socket_path: Option<String>,
 
-    /// Port of the HTTP server (`common.http_port`)
-    #[arg(long, value_name = "PORT")]
+    // Taken, as Go mappers have it; there is no HTTP server that would listen there.
+    #[arg(long, value_name = "PORT", hide = true)]
     http_port: Option<String>,
 
     /// `text` or `json` (`log.format`)
@@ -128,13 +160,33 @@ struct Keys {
     verbosity: Option<u32>,
 }
 
-/// Reads the command line, the program's own name being its first word.
+/// Reads the command line, the program's own name being its first word. `own_keys` are the keys of the mapper's own with their
+/// defaults, for the help.
 ///
 /// `--help` and `--version` are an error as well, which prints what was asked for and exits with 0.
-pub(crate) fn parse(package: &Package, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+pub(crate) fn parse(
+    package: &Package,
+    own_keys: &[(String, String)],
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Cli, clap::Error> {
     let version = format!("{} (mapper-framework {FRAMEWORK_VERSION})", package.version());
     let command = Cli::command().name(package.name()).about(package.description()).version(version);
+    let command = command.after_help(format!("{}{ENVIRONMENT}", list_of(own_keys)));
     Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+}
+
+/// The keys of the mapper's own, one on each line.
+fn list_of(own_keys: &[(String, String)]) -> String {
+    if own_keys.is_empty() {
+        return String::new();
+    }
+    let width = own_keys.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
+    let line = |(key, default): &(String, String)| match default.as_str() {
+        "" => format!("  {key}\n"),
+        default => format!("  {key:width$}  [default: {default}]\n"),
+    };
+    let lines: String = own_keys.iter().map(line).collect();
+    format!("Keys of this mapper, for --set, the config file and the environment:\n{lines}\n")
 }
 
 impl Cli {
@@ -148,7 +200,8 @@ impl Cli {
             Some(value) => sources.flag(flag, key, value),
             None => sources,
         };
-        self.keys.values().into_iter().fold(sources, set)
+        let sources = self.keys.values().into_iter().fold(sources, set);
+        self.set.iter().fold(sources, |sources, (key, value)| sources.flag("--set", key, value))
     }
 }
 
@@ -187,7 +240,7 @@ mod tests {
     const PACKAGE: Package = Package::new("tower-light-mapper", "0.3.1", "Switches tower lights");
 
     fn args(line: &str) -> Result<Cli, clap::Error> {
-        parse(&PACKAGE, line.split_whitespace().map(OsString::from))
+        parse(&PACKAGE, &[], line.split_whitespace().map(OsString::from))
     }
 
     fn config(line: &str) -> Config {
@@ -214,10 +267,31 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::DisplayHelp);
         let help = error.to_string();
         assert!(help.starts_with("Switches tower lights\n\nUsage: mapper [OPTIONS] [COMMAND]"), "{help}");
-        let others = ["--config-file", "--standalone", "--run-for", "--help", "--version"];
+        let others = ["--config-file", "--standalone", "--call", "--run-for", "--set", "--help", "--version"];
         for flag in Keys::default().values().map(|(flag, _, _)| flag).into_iter().chain(others) {
-            assert!(help.contains(flag), "{flag} is missing:\n{help}");
+            assert_eq!(help.contains(flag), flag != "--http-port", "{flag}:\n{help}");
         }
+    }
+
+    #[test]
+    fn the_help_lists_the_keys_of_the_mapper_with_their_defaults() {
+        let key = |key: &str, default: &str| (key.to_owned(), default.to_owned());
+        let keys = [key("driver.settings.port", "502"), key("driver.settings.bus", "")];
+        let help = parse(&PACKAGE, &keys, ["mapper", "--help"].map(OsString::from)).unwrap_err().to_string();
+        assert!(help.contains("\n  driver.settings.port  [default: 502]\n  driver.settings.bus\n\nEach key"), "{help}");
+    }
+
+    #[test]
+    fn any_key_can_be_set_by_a_flag() {
+        let config = config("mapper --protocol p --set spool.sync=never --set common.name=a=b --name n");
+        assert_eq!((config.spool.sync, config.common.name.as_str()), (crate::config::SpoolSync::Never, "a=b"));
+        let set = |line| args(line).unwrap().add_to(Sources::new(Config::default()));
+        let error = Config::load(set("mapper --protocol p --set spool.sink=never")).unwrap_err().to_string();
+        assert_eq!(error, "flag --set: there is no key `spool.sink`; did you mean `spool.sync`?");
+        let error = Config::load(set("mapper --protocol p --set report.burst=many")).unwrap_err().to_string();
+        assert!(error.starts_with("flag --set: `report.burst`: found \"many\", expected a whole number"), "{error}");
+        let error = args("mapper --set spool.sync").unwrap_err().to_string();
+        assert!(error.contains("write KEY=VALUE"), "{error}");
     }
 
     #[test]
@@ -261,9 +335,24 @@ mod tests {
     }
 
     #[test]
-    fn a_standalone_run_names_its_directory() {
-        assert_eq!(args("mapper --standalone devices").unwrap().standalone, Some("devices".into()));
+    fn a_standalone_run_names_its_directories_and_files() {
+        assert_eq!(args("mapper --standalone devices").unwrap().standalone, [PathBuf::from("devices")]);
+        for line in ["mapper --standalone a.yaml b.yaml --v=4", "mapper --standalone a.yaml --standalone b.yaml"] {
+            assert_eq!(args(line).unwrap().standalone, ["a.yaml", "b.yaml"].map(PathBuf::from));
+        }
         assert_eq!(args("mapper").unwrap(), Cli::default());
+    }
+
+    #[test]
+    fn a_call_needs_a_standalone_run_and_may_be_repeated() {
+        let words = |words: &[&str]| parse(&PACKAGE, &[], words.iter().map(OsString::from));
+        let line = ["mapper", "--standalone", "d", "--call", "default/a set x=1", "--call", "default/a reset"];
+        let calls = words(&line).unwrap().calls;
+        assert_eq!(calls.iter().map(|call| call.method.as_str()).collect::<Vec<_>>(), ["set", "reset"]);
+        let error = words(&["mapper", "--call", "default/a set"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+        let error = words(&["mapper", "--standalone", "d", "--call", "default/a set 1"]).unwrap_err().to_string();
+        assert!(error.contains("\"1\" is no argument: write PROPERTY=VALUE"), "{error}");
     }
 
     #[test]
@@ -282,7 +371,7 @@ mod tests {
         let error = Config::load(cli.add_to(Sources::new(Config::default()))).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "flag --http-port: `common.http_port`: invalid value: integer `70000`, expected u16"
+            "flag --http-port: `common.http_port`: found 70000, expected a whole number from 0 to 65535"
         );
     }
 
@@ -295,6 +384,15 @@ mod tests {
             (check.paths, check.format, check.strict),
             (vec!["devices".into(), "more.yaml".into()], Format::Json, false)
         );
+        let lost = args("mapper check --allow-lost-namespaces devices").unwrap().command;
+        assert!(matches!(lost, Some(Command::Check(CheckArgs { allow_lost_namespaces: true, .. }))), "{lost:?}");
+        let older = args("mapper check --kubeedge v1.16.2 devices").unwrap().command;
+        assert!(
+            matches!(older, Some(Command::Check(CheckArgs { kubeedge, .. })) if kubeedge.to_string() == "v1.16"),
+            "{older:?}"
+        );
+        let error = args("mapper check --kubeedge v2 devices").unwrap_err().to_string();
+        assert!(error.contains("write a release from v1.15 to v1.23, such as v1.21"), "{error}");
         assert_eq!(args("mapper sample").unwrap().command, Some(Command::Sample));
         let scaffold =
             ScaffoldArgs { model: "m.yaml".into(), instance: true, output: Some("d.yaml".into()), force: true };

@@ -9,11 +9,15 @@
 //! # A whole mapper
 //!
 //! ```no_run
-//! use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Session, Value};
+//! use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Reading, Session};
 //!
+//! // Opens a session to each device.
+//! struct Clocks;
+//!
+//! // A session to one device.
 //! struct Clock;
 //!
-//! impl Driver for Clock {
+//! impl Driver for Clocks {
 //!     type Config = ();
 //!     type Session = Clock;
 //!
@@ -25,13 +29,13 @@
 //! impl Session for Clock {
 //!     type Visitor = ();
 //!
-//!     async fn read(&mut self, _property: &Property<()>) -> Result<Value, DriverError> {
+//!     async fn read(&mut self, _property: &Property<()>) -> Result<Reading, DriverError> {
 //!         Ok(std::time::UNIX_EPOCH.elapsed()?.as_secs_f64().into())
 //!     }
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     Mapper::builder(Clock).package(mapper_framework::package!()).protocol("clock").main()
+//!     Mapper::builder(Clocks).package(mapper_framework::package!()).protocol("clock").main()
 //! }
 //! ```
 //!
@@ -43,53 +47,84 @@
 //! | for | see |
 //! | --- | --- |
 //! | what a driver has to do, and what the framework does for it | [`Driver`], [`Session`], [`DriverError`] |
+//! | many reads in one request, subscriptions, method calls | [`Reads`], [`Subscriptions`] and [`Change`], [`Call`] |
 //! | devices, properties and values | [`model`] |
 //! | brokers and databases, what becomes of each record, and a sink of your own | [`sink`] |
 //! | the keys of the config file, the environment and the flags | [`config`] |
+//! | when and how often a device is written to | [`Session::write`], [`Order`], and the guide *Writing to machines* |
 //! | a mapper as part of another program | [`Mapper::run_until`], [`Handle`] |
 //! | a suite for drivers, one for sinks, and a mapper with its edgecore within a test | [`testing`] |
 //! | an edgecore for tests, and what a mapper does against it | [`local_edge`] |
-//! | what a mapper counts | [`Stats`] |
+//! | what a mapper counts | [`stats`] |
+//! | what happens in a mapper, as a stream of events | [`watch`], [`Handle::watch`] |
+//! | what stands between a driver and the consumers of its values | [`hook`], [`model::AnomalyRules`] |
 //!
 //! # Features
 //!
 //! | feature | on by default | what it brings |
 //! | --- | --- | --- |
+//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`. Without it [`MapperBuilder::main`] takes `--config-file PATH` only |
+//! | `standalone` | yes | `--standalone` and [`local_edge`], an edgecore within the process |
+//! | `testing` | no | [`testing`], for the tests of a mapper. Name it under `[dev-dependencies]`, so that no mapper carries it |
 //! | `sink-http` | yes | `pushMethod.http` |
 //! | `sink-influxdb2` | yes | `pushMethod.dbMethod.influxdb2` |
 //! | `sink-mqtt` | yes | `pushMethod.mqtt` |
 //! | `sink-mysql` | yes | `pushMethod.dbMethod.mysql` |
 //! | `sink-otel` | yes | `pushMethod.otel` |
 //! | `sink-redis` | yes | `pushMethod.dbMethod.redis` |
-//! | `sink-tdengine` | yes | `pushMethod.dbMethod.TDEngine` |
+//! | `sink-tdengine` | yes | `pushMethod.dbMethod.TDEngine`, over REST |
+//! | `sink-tdengine-ws` | no | the same over a WebSocket, where an address begins with `ws://` |
+//!
+//! An image for a node needs neither `cli` nor `standalone`.
 //!
 //! A device that asks for a sink which is not compiled says so in its state, with the feature's name. Without any sink no native
 //! code is built, so that a cross build needs nothing but a linker.
 
+#![warn(missing_debug_implementations)]
+// What only the command line, the local edge or the tests call stands where it belongs. With all of them, nothing may be left over.
+#![cfg_attr(
+    not(all(feature = "cli", feature = "standalone", feature = "testing")),
+    allow(dead_code, unreachable_pub, unused_imports, reason = "its caller is part of a feature that is off")
+)]
+
 mod app;
 mod backoff;
+#[cfg(feature = "cli")]
 mod check;
+#[cfg(feature = "cli")]
 mod cli;
 pub mod config;
 mod dmi;
 mod driver;
+pub mod hook;
+#[cfg(feature = "standalone")]
 pub mod local_edge;
 mod logging;
+#[cfg(any(feature = "cli", feature = "standalone"))]
+mod manifest;
 mod mapper;
 pub mod model;
+#[cfg(not(feature = "cli"))]
+mod plain_cli;
 mod runtime;
+#[cfg(feature = "cli")]
 mod sample;
+#[cfg(feature = "cli")]
 mod scaffold;
 pub mod sink;
 mod spool;
 mod telemetry;
+#[cfg(feature = "testing")]
 pub mod testing;
 mod twin;
+mod typed;
+pub mod watch;
+mod writes;
 
 pub use config::Package;
 pub use dmi::SocketError;
-pub use driver::{Driver, DriverError, Session};
+pub use driver::{Call, Change, Driver, DriverError, Reads, Session, Subscriptions};
 pub use mapper::{Mapper, MapperBuilder, MapperError};
 pub use model::{AccessMode, DataType, Device, DeviceState, Method, Property, Reading, Value};
-pub use runtime::{DeviceSnapshot, Handle, OperationError};
-pub use telemetry::Stats;
+pub use runtime::{Answer, DeviceSnapshot, Handle, OperationError, Order, Snapshot, Watch};
+pub use telemetry::stats;

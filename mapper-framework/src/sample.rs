@@ -28,7 +28,7 @@ pub(crate) fn run(builder: &MapperBuilder, mut out: impl Write) -> Result<ExitCo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Device, Driver, DriverError, Mapper, Property, Session, Value};
+    use crate::{Device, Driver, DriverError, Mapper, Property, Reading, Session};
 
     struct Silent;
 
@@ -44,7 +44,7 @@ mod tests {
     impl Session for Silent {
         type Visitor = ();
 
-        async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+        async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
             Ok(0.into())
         }
     }

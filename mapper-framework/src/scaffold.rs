@@ -18,7 +18,7 @@ use std::{
 
 use crate::{
     cli::ScaffoldArgs,
-    local_edge::LocalEdgeError,
+    manifest::ManifestError,
     model::{ModelId, Problem},
 };
 use model::Model;
@@ -26,9 +26,12 @@ use model::Model;
 /// Why nothing can be made of a model.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScaffoldError {
-    /// The file cannot be read, or is no manifest.
+    /// The operating system's refusal.
+    #[error("{}: {source}", file.display())]
+    Read { file: PathBuf, source: io::Error },
+    /// The file is no manifest.
     #[error(transparent)]
-    Manifest(#[from] LocalEdgeError),
+    Manifest(#[from] ManifestError),
     /// The file's manifests are of other kinds.
     #[error("{}: holds no DeviceModel: name a file that does", file.display())]
     NoModel { file: PathBuf },

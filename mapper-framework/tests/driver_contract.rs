@@ -9,7 +9,9 @@ use std::{
 };
 
 use mapper_framework::{
-    Device, Driver, DriverError, Property, Reading, Session, Value, testing::driver_contract::check,
+    Call, Change, DataType, Device, DeviceState, Driver, DriverError, Property, Reading, Reads, Session, Subscriptions,
+    Value,
+    testing::driver_contract::{check, check_without_writes},
 };
 use serde::Deserialize;
 use tokio::task::yield_now;
@@ -25,10 +27,20 @@ enum Flaw {
     ReadHangs,
     ReadsText,
     ReadsTooMuch,
-    GivesTooFew,
-    GivesInReverse,
+    ForgetsTheLast,
+    AnswersInReverse,
+    FailsForAllOfThem,
+    StateFails,
+    StateHangs,
     WriteFails,
     WriteIsForgotten,
+    CallFails,
+    CallPanics,
+    SubscribesOnce,
+    SubscribeHangs,
+    SubscribesToAStranger,
+    NeverDeliversTheLevel,
+    ChangedFails,
     ChangedPanicsTheSecondTime,
     ChangedEndsTheSecondTime,
     ChangedTellsOfAStranger,
@@ -58,6 +70,12 @@ struct Connection {
     target: Arc<AtomicI64>,
     reads: i64,
     changes: u32,
+    subscribed: u32,
+}
+
+/// A property that no device has.
+fn property(name: &str) -> Property<Visitor> {
+    Property::builder(name, DataType::Int).visitor(Visitor { point: Point::Level })
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -72,6 +90,7 @@ enum Point {
     Reads,
     Target,
     Reset,
+    Dose,
 }
 
 impl Driver for Tank {
@@ -86,7 +105,7 @@ impl Driver for Tank {
             return Err(DriverError::failed("the tank is in use"));
         }
         let (busy, target) = (Arc::clone(&self.busy), Arc::clone(&self.target));
-        Ok(Connection { flaw: self.flaw, busy, reading: false, target, reads: 0, changes: 0 })
+        Ok(Connection { flaw: self.flaw, busy, reading: false, target, reads: 0, changes: 0, subscribed: 0 })
     }
 }
 
@@ -100,7 +119,7 @@ impl Drop for Connection {
 impl Session for Connection {
     type Visitor = Visitor;
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         self.reading = true;
         yield_now().await;
         self.reading = false;
@@ -114,21 +133,54 @@ impl Session for Connection {
             (_, Point::Level) => Ok(42.into()),
             (_, Point::Reads) => Ok(self.reads.into()),
             (_, Point::Target) => Ok(self.target.load(SeqCst).into()),
+            (_, Point::Dose) => Err(DriverError::unsupported("is an argument only")),
             (_, Point::Reset) => Err(DriverError::unsupported("can only be written")),
         }
     }
 
-    async fn read_many(&mut self, properties: &[&Property<Visitor>]) -> Vec<Result<Value, DriverError>> {
-        let mut values = Vec::new();
-        for property in properties {
-            values.push(self.read(property).await);
+    async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
+        let properties = reads.properties();
+        let last = properties.len() - 1;
+        for (index, property) in properties.iter().enumerate() {
+            let reading = self.read(property).await;
+            match self.flaw {
+                Flaw::ForgetsTheLast if index == last && index > 0 => {}
+                Flaw::AnswersInReverse => reads.set_at(last - index, reading),
+                Flaw::FailsForAllOfThem => reads.set(property, Ok(reading?)),
+                _ => reads.set(property, reading),
+            }
         }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
+        self.subscribed += 1;
         match self.flaw {
-            Flaw::GivesTooFew => values.truncate(1),
-            Flaw::GivesInReverse => values.reverse(),
-            _ => {}
+            Flaw::SubscribesOnce if self.subscribed == 2 => Err(DriverError::failed("subscribed already")),
+            Flaw::SubscribeHangs => pending().await,
+            Flaw::SubscribesToAStranger => Ok([Arc::new(property("pressure"))].iter().collect()),
+            Flaw::NeverDeliversTheLevel | Flaw::None => {
+                Ok(properties.iter().filter(|property| property.name() == "level").collect())
+            }
+            _ => Ok(Subscriptions::none()),
         }
-        values
+    }
+
+    async fn state(&mut self) -> Result<DeviceState, DriverError> {
+        match self.flaw {
+            Flaw::StateFails => Err(DriverError::failed("no state")),
+            Flaw::StateHangs => pending().await,
+            _ => Ok(DeviceState::Ok),
+        }
+    }
+
+    async fn call(&mut self, call: &Call<'_, Visitor>) -> Result<Vec<Value>, DriverError> {
+        match (self.flaw, call.argument("dose")) {
+            (Flaw::CallFails, _) => Err(DriverError::unsupported("not implemented")),
+            (Flaw::CallPanics, _) => panic!("no arm for it"),
+            (_, Some(Value::Int(dose))) => Ok(vec![Value::Int(dose * 2)]),
+            _ => Err(DriverError::refused("the dose is missing")),
+        }
     }
 
     async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
@@ -141,15 +193,16 @@ impl Session for Connection {
         Ok(())
     }
 
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
         self.changes += 1;
         match self.flaw {
             Flaw::ChangedPanicsTheSecondTime if self.changes == 2 => panic!("polled after it was done"),
             Flaw::ChangedEndsTheSecondTime if self.changes == 2 => {
                 Err(DriverError::disconnected("the channel is closed"))
             }
-            Flaw::ChangedTellsOfAStranger => Ok(vec![Reading::new("pressure", 1)]),
-            Flaw::None if self.changes == 2 => Ok(vec![Reading::new("level", 43)]),
+            Flaw::ChangedTellsOfAStranger => Ok(vec![Change::new("pressure", 1)]),
+            Flaw::ChangedFails => Ok(vec![Change::failed("level", DriverError::failed("the sensor is broken"))]),
+            Flaw::None if self.changes == 2 || self.subscribed > 0 => Ok(vec![Change::new("level", 43)]),
             _ => pending().await,
         }
     }
@@ -172,6 +225,7 @@ spec:
     - {name: reads, type: INT, accessMode: ReadOnly, visitors: {configData: {point: reads}}}
     - {name: target, type: INT, accessMode: ReadWrite, maximum: '100', visitors: {configData: {point: target}}}
     - {name: reset, type: BOOLEAN, accessMode: ReadWrite, visitors: {configData: {point: reset}}}
+    - {name: dose, type: INT, accessMode: ReadOnly, visitors: {configData: {point: dose}}}
 ";
 
 const DEVICE: &str = "
@@ -181,7 +235,8 @@ metadata: {name: tank-1}
 spec:
   deviceModelRef: {name: tank}
   protocol: {protocolName: tank}
-  properties: [{name: level}, {name: reads}, {name: target, desired: {value: '7'}}, {name: reset}]
+  properties: [{name: level}, {name: reads}, {name: target, desired: {value: '7'}}, {name: reset}, {name: dose, desired: {value: '5'}}]
+  methods: [{name: fill, propertyNames: [dose, target]}]
 ";
 
 /// Runs the suite on a driver with this flaw, and on these manifests.
@@ -201,6 +256,18 @@ async fn a_sound_driver_passes() {
     std::fs::write(devices.path().join("all.yaml"), format!("{MODEL}---{DEVICE}")).expect("written");
     check(tank, devices.path()).await;
     assert_eq!(target.load(SeqCst), 7, "the desired value was written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_writes_nothing_is_written_and_no_method_is_called() {
+    for flaw in [Flaw::None, Flaw::WriteFails, Flaw::CallFails] {
+        let tank = Tank::new(flaw);
+        let target = Arc::clone(&tank.target);
+        let devices = tempfile::tempdir().expect("a folder");
+        std::fs::write(devices.path().join("all.yaml"), format!("{MODEL}---{DEVICE}")).expect("written");
+        check_without_writes(tank, devices.path()).await;
+        assert_eq!(target.load(SeqCst), 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,10 +302,26 @@ found! {
         "device default/tank-1, property \"level\", read: \"much\" is not a value of type INT: correct",
     a_value_outside_the_bounds_is_found: ReadsTooMuch =>
         "device default/tank-1, property \"level\", read: 101 lies outside 0 to 100",
-    a_round_that_lacks_values_is_found: GivesTooFew =>
-        "device default/tank-1, read_many: it gave 1 results for 4 properties: give one for each",
-    a_round_out_of_order_is_found: GivesInReverse =>
-        "device default/tank-1, property \"level\", read_many: read by itself it is 42, in a round with others: can only be",
+    a_round_that_lacks_values_is_found: ForgetsTheLast =>
+        "device default/tank-1, property \"dose\", read_many: it returned no result for it: put one into `reads`",
+    a_round_that_mixes_its_properties_up_is_found: AnswersInReverse =>
+        "device default/tank-1, property \"level\", read_many: read by itself it is 42, in a round with others: is an argument",
+    a_round_that_fails_for_all_because_of_one_is_found: FailsForAllOfThem =>
+        "device default/tank-1, read_many: it failed as a whole (can only be written), and by itself each property can be read",
+    a_state_that_fails_is_found: StateFails => "device default/tank-1, state: no state: return the state that",
+    a_state_that_hangs_is_found: StateHangs => "device default/tank-1, state: it was not done within 10s",
+    a_call_that_fails_is_found: CallFails =>
+        "device default/tank-1, call: method \"fill\": not implemented: implement it, or take the method out",
+    a_call_that_panics_is_found: CallPanics => "device default/tank-1, call: it panicked: no arm for it",
+    a_session_that_subscribes_once_only_is_found: SubscribesOnce =>
+        "device default/tank-1, subscribe: subscribed already: it is called at each change of the properties",
+    a_subscribe_that_hangs_is_found: SubscribeHangs => "device default/tank-1, subscribe: it was not done within 10s",
+    a_subscription_of_a_property_that_is_none_is_found: SubscribesToAStranger =>
+        "device default/tank-1, subscribe: it subscribed to \"pressure\", which the device does not have",
+    a_subscribed_property_that_is_never_delivered_is_found: NeverDeliversTheLevel =>
+        "device default/tank-1, property \"level\", subscribe: it is subscribed, and nothing of it was delivered within 10s",
+    a_change_that_fails_is_found: ChangedFails =>
+        "device default/tank-1, property \"level\", changed: it delivered that the property has failed: the sensor is broken",
     a_write_that_fails_is_found: WriteFails =>
         "device default/tank-1, property \"target\", write: not now: implement it, or make the property ReadOnly",
     a_write_that_is_forgotten_is_found: WriteIsForgotten =>
@@ -255,7 +338,7 @@ found! {
 }
 
 #[tokio::test]
-#[should_panic(expected = "property \"level\", visitors.configData.point: unknown variant `depth`")]
+#[should_panic(expected = "property \"level\", visitors.configData.point: found `depth`, expected one of `level`")]
 async fn a_visitor_that_does_not_fit_is_found() {
     check_on(Flaw::None, &[&MODEL.replace("{point: level}", "{point: depth}"), DEVICE]).await;
 }

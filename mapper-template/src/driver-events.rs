@@ -1,9 +1,11 @@
 //! The driver: all of this mapper that is not the framework's. It serves a simulated heater that
 //! sends its temperature. What a real device needs instead goes where a comment says REAL.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, Value};
+use mapper_framework::{
+    Change, Device, Driver, DriverError, Property, Reading, Session, Subscriptions, Value,
+};
 use serde::Deserialize;
 use tokio::time::{Interval, interval};
 
@@ -26,8 +28,7 @@ pub(crate) struct Visitor {
     point: Point,
 }
 
-/// What there is in a simulated heater.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
 enum Point {
     Temperature,
@@ -45,7 +46,7 @@ pub(crate) struct Connection {
     on: bool,
     events: u32,
     /// The properties that the device sends by itself.
-    sent: Vec<String>,
+    sent: Vec<Arc<Property<Visitor>>>,
     ticks: Interval,
 }
 
@@ -53,17 +54,15 @@ impl Driver for Simulator {
     type Config = Config;
     type Session = Connection;
 
-    async fn connect(&self, device: &Device, config: Config) -> Result<Connection, DriverError> {
-        // REAL: connect and subscribe. An error is tried again later.
-        let is_sent = |property: &&Property| property.visitor()["point"] == "temperature";
-        let sent = device.properties().filter(is_sent);
+    async fn connect(&self, _device: &Device, config: Config) -> Result<Connection, DriverError> {
+        // REAL: connect. An error is tried again later.
         Ok(Connection {
             ambient: config.ambient,
             temperature: config.ambient,
             setpoint: config.ambient,
             on: false,
             events: 0,
-            sent: sent.map(|property| property.name().to_owned()).collect(),
+            sent: Vec::new(),
             ticks: interval(Duration::from_millis(500)),
         })
     }
@@ -72,17 +71,30 @@ impl Driver for Simulator {
 impl Session for Connection {
     type Visitor = Visitor;
 
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
+    async fn subscribe(
+        &mut self,
+        properties: &[Arc<Property<Visitor>>],
+    ) -> Result<Subscriptions, DriverError> {
+        // REAL: subscribe to what is new, and unsubscribe from what is gone: this is called at the
+        // beginning and whenever the properties change. What is returned is not polled.
+        self.sent = properties.to_vec();
+        self.sent
+            .retain(|property| property.visitor().point == Point::Temperature);
+        Ok(self.sent.iter().collect())
+    }
+
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
         // REAL: await the subscription's next message. This is cancelled at any await and must lose
         // nothing then: `tick` does not, and neither does `recv` of a channel of tokio's.
         self.ticks.tick().await;
         self.events = self.events.wrapping_add(1);
         let temperature = self.warm();
-        let reading = |name: &String| Reading::new(name, temperature);
-        Ok(self.sent.iter().map(reading).collect())
+        // REAL: a `Reading` has the device's time and quality; see `Change::failed`, too.
+        let change = |property: &Arc<Property<_>>| Change::new(property.name(), temperature);
+        Ok(self.sent.iter().map(change).collect())
     }
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         // REAL: ask the device, or give what it has sent last.
         Ok(match property.visitor().point {
             Point::Temperature => self.temperature.into(),
@@ -97,7 +109,7 @@ impl Session for Connection {
         property: &Property<Visitor>,
         value: &Value,
     ) -> Result<(), DriverError> {
-        // REAL: tell the device. Access mode, type and bounds have been checked.
+        // REAL: write to the device. Access mode, bounds and type (the variant) have been checked.
         match (property.visitor().point, value) {
             (Point::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
             (Point::Enabled, Value::Boolean(on)) => self.on = *on,

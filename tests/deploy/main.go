@@ -5,6 +5,7 @@
 //
 //	deploy-check chart FOLDER [VALUES]  lints the chart, and checks and prints what it renders
 //	deploy-check manifests FILE...      checks and prints their documents
+//	deploy-check apply FOLDER           prints for each file why "kubectl apply" would be refused, or nothing
 //	deploy-check dockerfile FILE        checks it, and prints its stages
 //	deploy-check context FOLDER         prints the files that an image is built from
 //
@@ -18,7 +19,7 @@ import (
 	"os"
 )
 
-var errUsage = errors.New("usage: deploy-check chart FOLDER [VALUES] | manifests FILE... | dockerfile FILE | context FOLDER")
+var errUsage = errors.New("usage: deploy-check chart FOLDER [VALUES] | manifests FILE... | apply FOLDER | dockerfile FILE | context FOLDER")
 
 func main() {
 	answer, err := run(os.Args[1:])
@@ -42,6 +43,8 @@ func run(args []string) (any, error) {
 		return renderAndCheck(args[0], args[1])
 	case command == "manifests":
 		return checkFiles(args)
+	case command == "apply" && len(args) == 1:
+		return applyFolder(args[0])
 	case command == "dockerfile" && len(args) == 1:
 		return checkDockerfile(args[0])
 	case command == "context" && len(args) == 1:

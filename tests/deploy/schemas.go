@@ -26,6 +26,21 @@ type definition struct {
 }
 
 func readSchemas() (schemas, error) {
+	paths, err := definitions()
+	if err != nil {
+		return nil, err
+	}
+	found := schemas{}
+	for _, path := range paths {
+		if err := found.read(path); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return found, nil
+}
+
+// The files of KubeEdge's resource definitions.
+func definitions() ([]string, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -35,13 +50,7 @@ func readSchemas() (schemas, error) {
 	if err != nil || len(paths) == 0 {
 		return nil, fmt.Errorf("there are no resource definitions in %s", folder)
 	}
-	found := schemas{}
-	for _, path := range paths {
-		if err := found.read(path); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return found, nil
+	return paths, nil
 }
 
 func (s schemas) read(path string) error {

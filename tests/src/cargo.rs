@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-/// What the cargo that runs the tests tells them, and what a user's cargo would not know.
+/// What the cargo that runs the tests sets for them, and what a user's cargo would not know.
 const OF_THE_OUTER_ONE: [&str; 12] = [
     "CARGO_BIN_",
     "CARGO_BUILD_",

@@ -90,7 +90,7 @@ impl ChildGuard {
         }
     }
 
-    /// Asks the process to end, by SIGTERM; [`exit`](Self::exit) tells how it did.
+    /// Asks the process to end, by SIGTERM; [`exit`](Self::exit) returns how it did.
     ///
     /// # Panics
     ///
@@ -118,7 +118,12 @@ impl ChildGuard {
         self.signal("CONT").await;
     }
 
-    async fn signal(&self, name: &str) {
+    /// Sends a signal by its name, such as `HUP`.
+    ///
+    /// # Panics
+    ///
+    /// If the process has ended already.
+    pub async fn signal(&self, name: &str) {
         let id = self.child.id().unwrap_or_else(|| panic!("there is no process to signal; {}", self.story()));
         // Every shell has `kill` built in; not every machine has the program.
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, Value};
+use mapper_framework::{Change, Device, Driver, DriverError, Property, Reading, Session};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// The protocol of the device.
@@ -62,11 +62,11 @@ impl Driver for Flood {
 }
 
 impl Stream {
-    fn take(&mut self) -> Reading {
+    fn take(&mut self) -> Change {
         let number = self.next;
         self.next += 1;
         self.left -= 1;
-        Reading::new("number", number).at(time_of(number))
+        Change::new("number", Reading::new(number).at(time_of(number)))
     }
 }
 
@@ -77,11 +77,11 @@ fn time_of(number: i64) -> SystemTime {
 impl Session for Stream {
     type Visitor = ();
 
-    async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+    async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
         Err(DriverError::failed("the device delivers by itself"))
     }
 
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
         if self.left == 0 {
             std::future::pending::<()>().await;
         }

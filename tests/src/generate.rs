@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use cargo_generate::{GenerateArgs, TemplatePath, Vcs};
 use tempfile::TempDir;
 
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
     folder,
 };
 
-/// The answer that tells the name of the project.
+/// The answer with the name of the project.
 const NAME: &str = "project-name";
 
 /// A generated project.
@@ -60,27 +59,23 @@ pub fn generate_to_build(answers: &[(&str, &str)]) -> Result<Project> {
     Ok(Project { path, _folder: None })
 }
 
-/// Generates a project in a folder of this one, and tells which.
+/// Generates a project in a folder of this one, and gives its path. Unless the source of the framework is answered, it is this
+/// workspace's.
 ///
 /// # Errors
 ///
 /// As for [`generate`].
 pub fn generate_into(destination: &Path, answers: &[(&str, &str)]) -> Result<PathBuf> {
+    let framework = root().join("mapper-framework");
+    let framework = framework.to_str().context("the workspace's path is text")?;
+    let source = [("framework", "path"), ("framework_path", framework)];
+    let is_answered = answers.iter().any(|(question, _)| *question == source[0].0);
+    let source: &[_] = if is_answered { &[] } else { &source };
+    let answers = [answers, source].concat();
     let (names, others): (Vec<_>, Vec<_>) = answers.iter().partition(|(question, _)| *question == NAME);
-    let arguments = GenerateArgs {
-        template_path: TemplatePath { path: Some(text(&root().join("mapper-template"))?), ..TemplatePath::default() },
-        name: Some(names.first().map_or("my-mapper", |(_, name)| name).to_owned()),
-        define: others.iter().map(|(question, answer)| format!("{question}={answer}")).collect(),
-        destination: Some(destination.to_owned()),
-        // Nobody is asked, no repository is made, and what is generated is what the template says.
-        silent: true,
-        quiet: true,
-        vcs: Some(Vcs::None),
-        no_workspace: true,
-        no_fmt: true,
-        ..GenerateArgs::default()
-    };
-    cargo_generate::generate(arguments)
+    let others: Vec<_> = others.iter().map(|&&(question, answer)| (question.to_owned(), answer.to_owned())).collect();
+    let name = names.first().map_or("my-mapper", |(_, name)| name);
+    new_mapper::generate(Some(name), &others, destination, false)
 }
 
 impl Project {
@@ -112,8 +107,4 @@ impl Project {
     pub fn read(&self, file: &str) -> Result<String> {
         fs::read_to_string(self.path.join(file)).with_context(|| format!("{file} cannot be read"))
     }
-}
-
-fn text(path: &Path) -> Result<String> {
-    path.to_str().map(str::to_owned).with_context(|| format!("{} is not text", path.display()))
 }

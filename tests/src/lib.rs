@@ -50,5 +50,7 @@ mod documents {
         CheckingManifests: "docs/checking-manifests.md",
         FailureModes: "docs/failure-modes.md",
         MovingFromGo: "docs/moving-from-go.md",
+        Watching: "docs/watching.md",
+        WatchingByTask: "docs/watching-by-task.md",
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-/// Passes bytes on to a server, as it is told. Dropped, it is gone, and so are its connections.
+/// Passes bytes on to a server, in the way that it is set to. Dropped, it is gone, and so are its connections.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,

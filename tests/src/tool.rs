@@ -66,7 +66,7 @@ pub fn server(name: &str) -> Tool {
 struct Request<'a> {
     /// The name for `--without`.
     tool: &'a str,
-    /// The environment variable that tells where it is.
+    /// The environment variable that says where it is.
     variable: &'a str,
     /// The file in the folder which the variable names; without it, the variable names the file.
     file: Option<&'a str>,

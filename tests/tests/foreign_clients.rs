@@ -6,7 +6,9 @@ use std::{
 };
 
 use integration_tests::{ChildGuard, Tool};
-use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Session, Value, config::Config as MapperConfig};
+use mapper_framework::{
+    Device, Driver, DriverError, Mapper, Property, Reading, Session, Value, config::Config as MapperConfig,
+};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::process::Command;
@@ -47,7 +49,7 @@ async fn a_python_client_is_served_however_it_dials() -> Outcome {
     check(&play(&python, &[client.as_os_str()]).await?, &["unix", "raw", "escaped"])
 }
 
-/// A call as a client tells of it.
+/// A call as a client reports it.
 #[derive(Debug, Deserialize)]
 struct Call {
     dial: String,
@@ -65,6 +67,7 @@ async fn play(program: &Path, arguments: &[&OsStr]) -> Result<Vec<Call>, Box<dyn
     config.common.protocol = "client".to_owned();
     config.common.edgecore_sock = folder.path().join("no-edgecore.sock");
     config.grpc_server.socket_path = folder.path().join("mapper.sock");
+    config.spool.dir = folder.path().join("spool");
     let mut command = Command::new(program);
     command.args(arguments).arg(&config.grpc_server.socket_path);
     command.arg(below_tests("../proto")).arg(below_tests("clients/scenario.json"));
@@ -174,8 +177,8 @@ impl Driver for Memory {
 impl Session for Cell {
     type Visitor = Visitor;
 
-    async fn read(&mut self, _: &Property<Visitor>) -> Result<Value, DriverError> {
-        Ok(self.0.clone())
+    async fn read(&mut self, _: &Property<Visitor>) -> Result<Reading, DriverError> {
+        Ok(self.0.clone().into())
     }
 
     async fn write(&mut self, _: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {

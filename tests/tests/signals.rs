@@ -1,13 +1,23 @@
-//! What the process of a mapper does when it is told to end.
+//! What the process of a mapper does when a signal asks it to end.
 
 use std::time::{Duration, Instant};
 
-use integration_tests::ChildGuard;
+use integration_tests::{ChildGuard, free_port};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 /// A stubborn mapper in the middle of a read, with a device of this habit, and the folder it takes the device from.
 async fn reading(habit: &str, flags: &[&str]) -> (ChildGuard, TempDir) {
+    let devices = folder(habit, "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn-mapper"));
+    command.arg("--standalone").arg(devices.path()).args(flags);
+    let mut mapper = ChildGuard::spawn(&mut command);
+    mapper.wait_for_line(|line| line == "reading").await;
+    (mapper, devices)
+}
+
+/// A folder with a device of this habit, whose property has these fields as well.
+fn folder(habit: &str, fields: &str) -> TempDir {
     let devices = tempfile::tempdir().expect("a folder");
     let manifests = format!(
         "apiVersion: devices.kubeedge.io/v1beta1\nkind: DeviceModel\nmetadata: {{name: stubborn}}\n\
@@ -16,14 +26,10 @@ async fn reading(habit: &str, flags: &[&str]) -> (ChildGuard, TempDir) {
          spec:\n  deviceModelRef: {{name: stubborn}}\n  \
          protocol: {{protocolName: stubborn, configData: {{habit: {habit}}}}}\n  \
          stateReport: {{reportToCloud: true, reportCycle: 1000}}\n  \
-         properties: [{{name: value, reportToCloud: true}}]\n"
+         properties: [{{name: value, reportToCloud: true{fields}}}]\n"
     );
     std::fs::write(devices.path().join("device.yaml"), manifests).expect("the folder is ours");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn-mapper"));
-    command.arg("--standalone").arg(devices.path()).args(flags);
-    let mut mapper = ChildGuard::spawn(&mut command);
-    mapper.wait_for_line(|line| line == "reading").await;
-    (mapper, devices)
+    devices
 }
 
 #[tokio::test]
@@ -72,4 +78,33 @@ async fn a_mapper_that_runs_for_a_time_ends_with_success() {
     let (mut mapper, _devices) = reading("waits", &["--run-for", "2s"]).await;
     mapper.wait_for_line(|line| line == "closing").await;
     assert_eq!(mapper.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn sighup_and_sigquit_report_the_devices_and_leave_the_samples_in_a_closed_spool() {
+    let fields = format!(
+        ", collectCycle: 100, reportCycle: 100, \
+         pushMethod: {{http: {{hostName: 127.0.0.1, port: {}, requestPath: /, timeout: 1000}}}}",
+        free_port()
+    );
+    let (devices, spool) = (folder("answers", &fields), tempfile::tempdir().expect("a folder"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn-mapper"));
+    command.arg("--standalone").arg(devices.path()).env("MAPPER_SPOOL__DIR", spool.path());
+    for signal in ["HUP", "QUIT", "TERM"] {
+        let mut mapper = ChildGuard::spawn(&mut command);
+        if signal != "HUP" {
+            mapper.wait_for_line(|line| line.contains("records of an earlier run wait in the spool")).await;
+        }
+        mapper.wait_for_line(|line| line.contains("connected device=default/d")).await;
+        mapper.wait_for_line(|line| line.contains("cannot write to the sink")).await;
+        mapper.signal(signal).await;
+        mapper.wait_for_line(|line| line == "closing").await;
+        assert_eq!(mapper.exit().await.code(), Some(0), "SIG{signal}");
+        let lines = mapper.lines();
+        let has = |text: &str| lines.iter().any(|line| line.contains(text));
+        assert!(
+            has("offline") && !has("the spool was not closed at the end of the last run"),
+            "SIG{signal}: {lines:?}"
+        );
+    }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     without: Without,
 }
 
-/// Runs the benchmarks, one after the other, with the environment that tells those which need servers where these are.
+/// Runs the benchmarks, one after the other, with the environment that says where the servers are.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let environment = tools::provide(&args.without)?;
     let mut cargo = shell::cargo();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::{
-    codegen, shell, test,
+    audit, codegen, shell, test,
     tools::{self, Without},
 };
 
@@ -46,9 +46,10 @@ fn steps(without: &Without) -> Vec<Step> {
     vec![
         Step::new("components", "rustup component add rustfmt clippy", tools::components),
         Step::cargo("fmt", "fmt --all --check"),
+        Step::new("audit", "cargo xtask audit", audit::run),
         Step::new("codegen", "cargo xtask codegen --check", || codegen::run(true)),
         Step::cargo("clippy", "clippy --locked --workspace --all-targets -- -D warnings"),
-        Step::new("no sinks", "cargo clippy -p mapper-framework --no-default-features --all-targets", no_sinks),
+        Step::new("features", "cargo clippy -p mapper-framework --no-default-features --all-targets", features),
         Step::new("docs", "RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps", docs),
         Step::new("test", &format!("cargo xtask test{}", without.flags()), move || {
             test::run(&test::Args::all(without.clone()))
@@ -76,12 +77,18 @@ fn perform(step: &Step, outcomes: &mut Vec<Outcome>) -> Result<()> {
     result.with_context(|| format!("step {} failed; `{}` repeats it alone", step.name, step.again))
 }
 
-/// The framework without any sink, and what it says then of those that it lacks. With each alone it is built by the tests of the
-/// template, from which a mapper may ask for any of them.
-fn no_sinks() -> Result<()> {
+/// The framework as the smallest of images has it, with the command line, the edgecore and the REST of TDengine alone, and what it says of the sinks
+/// and commands that it lacks. With each sink alone it is built by the tests of the template, from which a mapper may ask for any of them.
+///
+/// The tests bring `standalone` and `testing` with them, as dependencies for development.
+fn features() -> Result<()> {
     for command in [
+        "clippy --locked -p mapper-framework --no-default-features -- -D warnings",
+        "clippy --locked -p mapper-framework --no-default-features --features cli -- -D warnings",
+        "clippy --locked -p mapper-framework --no-default-features --features standalone -- -D warnings",
         "clippy --locked -p mapper-framework --no-default-features --all-targets -- -D warnings",
-        "test --locked -p mapper-framework --no-default-features --lib not_compiled",
+        "test --locked -p mapper-framework --no-default-features --lib -- not_compiled plain_cli",
+        "test --locked -p mapper-framework --no-default-features --features sink-tdengine --lib tdengine",
     ] {
         shell::run(shell::cargo().args(command.split_whitespace()))?;
     }

@@ -1,9 +1,11 @@
 //! The project's automation, in Rust: `cargo xtask <command>`.
 
+mod audit;
 mod bench;
 mod ci;
 mod codegen;
 mod freeze;
+mod new;
 mod semver;
 mod shell;
 mod test;
@@ -22,6 +24,8 @@ enum Command {
     Test(test::Args),
     /// Runs what a change has to pass: format, lints, docs, generated code, all tests.
     Ci(ci::Args),
+    /// Holds the dependencies against `deny.toml`: licences, bans and sources.
+    Audit,
     /// Runs the benchmarks.
     Bench(bench::Args),
     /// Regenerates the protobuf code from `proto/`, without `protoc`.
@@ -30,6 +34,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Makes a mapper from the template, with this checkout as its framework: `cargo xtask new my-mapper`.
+    // What it takes is said by the program that it runs, `--help` included.
+    #[command(disable_help_flag = true)]
+    New(new::Args),
     /// Keeps what a release promises in `tests/upgrade`, against which later changes are measured.
     Freeze(freeze::Args),
     /// Compares the framework's public API with that of the newest release in `tests/upgrade`.
@@ -51,8 +59,10 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Test(args) => test::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::Audit => audit::run(),
         Command::Bench(args) => bench::run(&args),
         Command::Codegen { check } => codegen::run(check),
+        Command::New(args) => match new::run(&args)? {},
         Command::Freeze(args) => freeze::run(&args),
         Command::Semver => semver::run(&tools::Without::default()),
     }

@@ -32,7 +32,7 @@ impl Args {
     }
 }
 
-/// Provides the tools and runs `cargo test` with the environment that tells the tests where these are.
+/// Provides the tools and runs `cargo test` with the environment that says where these are.
 pub(crate) fn run(args: &Args) -> Result<()> {
     args.without.announce();
     let environment = tools::provide(&args.without)?;

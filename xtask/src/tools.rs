@@ -6,6 +6,7 @@
 mod components;
 mod debian;
 mod go;
+mod interpreter;
 mod python;
 mod semver;
 mod servers;
@@ -91,7 +92,7 @@ impl Without {
     }
 }
 
-/// What the tests get told by environment variables.
+/// What the tests get by environment variables.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
     variables: Vec<(&'static str, Option<OsString>)>,

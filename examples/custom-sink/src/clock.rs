@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
+use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session};
 use serde::Deserialize;
 
 /// The driver.
@@ -29,7 +29,7 @@ impl Driver for Clock {
 impl Session for Running {
     type Visitor = Visitor;
 
-    async fn read(&mut self, _: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, _: &Property<Visitor>) -> Result<Reading, DriverError> {
         Ok(self.0.elapsed().as_secs_f64().into())
     }
 }

@@ -10,6 +10,6 @@ fn main() -> ExitCode {
         .package(mapper_framework::package!())
         .protocol("clock")
         .sample(include_str!("../devices/clock.yaml"))
-        .sink(Csv)
+        .configured_sink("csv", Csv::new)
         .main()
 }

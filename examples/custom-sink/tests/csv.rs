@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says so when something is missing")]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path};
 
 use custom_sink::{clock::Clock, csv::Csv};
 use mapper_framework::{
     model::{DataType, DeviceId},
-    sink::{SinkKind, async_trait},
     testing::{
         TestBed,
         sink_contract::{self, Arrival, SinkFixture},
@@ -17,10 +16,11 @@ use tempfile::TempDir;
 
 struct Folder(TempDir);
 
-#[async_trait]
 impl SinkFixture for Folder {
-    fn kind(&self) -> Arc<dyn SinkKind> {
-        Arc::new(Csv)
+    type Kind = Csv;
+
+    fn kind(&self) -> Csv {
+        Csv::default()
     }
 
     fn visitor(&self) -> serde_json::Map<String, serde_json::Value> {
@@ -76,9 +76,9 @@ async fn the_mapper_writes_what_its_device_shows() {
     let folder = tempfile::tempdir().unwrap();
     let manifests = include_str!("../devices/clock.yaml");
     let manifests = manifests.replace("csvFolder: .", &format!("csvFolder: {}", folder.path().display()));
-    let bed = TestBed::builder(Clock, "clock").sink(Csv).start().await;
+    let bed = TestBed::builder(Clock, "clock").sink(Csv::default()).start().await;
     bed.edge().apply(&manifests).await.unwrap();
-    bed.until_sinks("three rows are written", |sinks| sinks.first().is_some_and(|sink| sink.ledger.delivered >= 3))
+    bed.until_sinks("three rows are written", |sinks| sinks.first().is_some_and(|sink| sink.ledger().delivered() >= 3))
         .await;
     bed.stop().await.unwrap();
     let rows = rows(folder.path(), &DeviceId::new("default", "clock-1"));

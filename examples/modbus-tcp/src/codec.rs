@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mapper_framework::{Value, model::ValueError};
+use mapper_framework::{DataType, Value, model::ValueError};
 use serde::Deserialize;
 
 /// What stands in the registers.
@@ -68,8 +68,8 @@ impl Number {
 }
 
 impl Format {
-    /// The value of these registers, of which there must be [`Number::registers`].
-    pub(crate) fn decode(&self, registers: &[u16]) -> Result<Value, ValueError> {
+    /// The value of these registers, of which there must be [`Number::registers`], for a property of this type.
+    pub(crate) fn decode(&self, registers: &[u16], data_type: DataType) -> Result<Value, ValueError> {
         let bits = self.join(registers);
         let number = match self.number {
             Number::Int16 => Value::from(bits as i16),
@@ -77,7 +77,8 @@ impl Format {
             Number::Int32 => Value::from(bits as i32),
             Number::Uint32 => Value::from(bits as u32),
             Number::Int64 => Value::from(bits as i64),
-            Number::Uint64 => Value::try_from(bits)?,
+            Number::Uint64 if self.is_plain() => return Value::from_u64(bits, data_type),
+            Number::Uint64 => Value::from(bits as f64),
             Number::Float32 => Value::from(f32::from_bits(bits as u32)),
             Number::Float64 => Value::from(f64::from_bits(bits)),
         };
@@ -223,7 +224,7 @@ mod tests {
                     let format = Format { byte_order, word_order, ..plain(number) };
                     let registers = format.encode(&Value::Int(1234)).expect("1234 fits everywhere");
                     assert_eq!(registers.len(), usize::from(number.registers()));
-                    let back = format.decode(&registers).expect("it was a value before");
+                    let back = format.decode(&registers, DataType::Int).expect("it was a value before");
                     assert_eq!(back.as_f64(), Some(1234.0), "{format:?}");
                 }
             }
@@ -241,17 +242,17 @@ mod tests {
             (at(Order::Little, Order::Little), [0x0403, 0x0201]),
         ] {
             assert_eq!(format.encode(&value).ok().as_deref(), Some(&registers[..]), "{format:?}");
-            assert_eq!(format.decode(&registers), Ok(value.clone()), "{format:?}");
+            assert_eq!(format.decode(&registers, DataType::Int), Ok(value.clone()), "{format:?}");
         }
     }
 
     #[test]
     fn scale_and_bias_leave_no_dirt_in_the_last_digits() {
-        assert_eq!(scaled(Number::Int16, 0.1, 0.0).decode(&[7]), Ok(Value::Double(0.7)));
-        assert_eq!(scaled(Number::Uint16, 0.5, -40.0).decode(&[100]), Ok(Value::Double(10.0)));
+        assert_eq!(scaled(Number::Int16, 0.1, 0.0).decode(&[7], DataType::Int), Ok(Value::Double(0.7)));
+        assert_eq!(scaled(Number::Uint16, 0.5, -40.0).decode(&[100], DataType::Int), Ok(Value::Double(10.0)));
         let kilo = scaled(Number::Float32, 1000.0, 0.0);
         let registers = kilo.encode(&Value::Double(100.0)).expect("it fits");
-        assert_eq!(kilo.decode(&registers), Ok(Value::Double(100.0)));
+        assert_eq!(kilo.decode(&registers, DataType::Int), Ok(Value::Double(100.0)));
     }
 
     #[test]
@@ -268,7 +269,7 @@ mod tests {
             for inside in [least, greatest] {
                 let Ok(inside) = i64::try_from(inside) else { continue };
                 let registers = plain(number).encode(&Value::Int(inside)).expect("it is in the range");
-                assert_eq!(plain(number).decode(&registers), Ok(Value::Int(inside)), "{number:?}");
+                assert_eq!(plain(number).decode(&registers, DataType::Int), Ok(Value::Int(inside)), "{number:?}");
             }
             for outside in [least - 1, greatest + 1] {
                 let Ok(outside) = i64::try_from(outside) else { continue };
@@ -296,7 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_number_beyond_what_a_value_holds_is_an_error() {
-        assert!(plain(Number::Uint64).decode(&[0xffff; 4]).is_err());
+    fn an_unsigned_number_beyond_what_an_int_holds_is_text_or_a_double_and_no_int() {
+        assert!(plain(Number::Uint64).decode(&[0xffff; 4], DataType::Int).is_err());
+        let greatest = |data_type| plain(Number::Uint64).decode(&[0xffff; 4], data_type);
+        assert_eq!(greatest(DataType::String), Ok(Value::from("18446744073709551615")));
+        assert_eq!(greatest(DataType::Double), Ok(Value::Double(u64::MAX as f64)));
+        assert_eq!(
+            scaled(Number::Uint64, 0.5, 0.0).decode(&[0xffff; 4], DataType::Double),
+            Ok(Value::Double(9.223_372_036_854_78e18))
+        );
     }
 }

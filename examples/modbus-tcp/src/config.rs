@@ -83,9 +83,9 @@ impl Visitor {
     }
 
     /// The value of the span's registers.
-    pub(crate) fn decode(&self, words: &[u16]) -> Result<Value, DriverError> {
+    pub(crate) fn decode(&self, words: &[u16], data_type: DataType) -> Result<Value, DriverError> {
         match &self.format {
-            Some(format) => Ok(format.decode(words)?),
+            Some(format) => Ok(format.decode(words, data_type)?),
             None => Ok(Value::from(words[0] != 0)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
+use mapper_framework::{Device, Driver, DriverError, Property, Reading, Reads, Session, Value};
 use tokio_modbus::{Request, Response};
 
 use crate::{
@@ -43,27 +43,32 @@ impl Session for Unit {
         property.visitor().check(property.data_type(), property.access_mode()).map_err(DriverError::refused)
     }
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         let visitor = property.visitor();
         let words = self.fetch(visitor.span()).await.map_err(|fault| fault.at(visitor.span()))?;
-        visitor.decode(&words)
+        Ok(visitor.decode(&words, property.data_type())?.into())
     }
 
-    /// Reads neighbours in one request. A request that is refused is halved until the register at fault stands alone, so
-    /// that it costs only its own property. Nothing is remembered: with a bad register each round takes a few requests more.
-    async fn read_many(&mut self, properties: &[&Property<Visitor>]) -> Vec<Result<Value, DriverError>> {
-        let visitor = |at: usize| properties[at].visitor();
+    /// Reads neighbours in one request, and hands over what each request gave before it makes the next. A request that is refused
+    /// is halved until the register at fault stands alone, so that it costs only its own property. Nothing is remembered: with a
+    /// bad register each round takes a few requests more. A missing answer and a lost connection fail for all that have not been read.
+    async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
+        let properties = reads.properties();
         let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), self.config.max_gap);
-        let mut values = Vec::with_capacity(properties.len());
         while let Some(block) = blocks.pop() {
             match self.fetch(block.span()).await {
-                Ok(words) => values.extend(block.parts(&words).map(|(at, part)| (at, visitor(at).decode(part)))),
+                Ok(words) => {
+                    for (at, part) in block.parts(&words) {
+                        let property = &properties[at];
+                        reads.set_at(at, property.visitor().decode(part, property.data_type()).map(Reading::from));
+                    }
+                }
                 Err(fault) if block.is_merged() && fault.may_spare_a_part() => blocks.extend(block.halves()),
-                Err(fault) => values.extend(block.members().map(|(at, span)| (at, Err(fault.at(span))))),
+                Err(fault) if fault.ends_session() => return Err(fault.at(block.span())),
+                Err(fault) => block.members().for_each(|(at, span)| reads.set_at(at, Err(fault.at(span)))),
             }
         }
-        values.sort_by_key(|(at, _)| *at);
-        values.into_iter().map(|(_, value)| value).collect()
+        Ok(())
     }
 
     async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {

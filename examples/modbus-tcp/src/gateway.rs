@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt, io,
-    sync::{Arc, PoisonError, Weak},
+    sync::{
+        Arc, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,10 @@ use tokio_modbus::{
     slave::SlaveContext,
 };
 
-use crate::plan::Span;
+use crate::{answers::LatestAnswers, plan::Span};
+
+/// After so many requests in a row without any answer, to whichever units, the connection is made anew.
+const SILENCE: u32 = 3;
 
 /// The gateways in use, by host and port.
 #[derive(Default)]
@@ -29,7 +35,9 @@ impl Gateways {
     pub(crate) fn get(&self, host: &str, port: u16) -> Arc<Gateway> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, gateway| gateway.strong_count() > 0);
-        let address = (host.to_owned(), port);
+        // An IPv6 address may be written as in a URL.
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let address = (bare.to_owned(), port);
         if let Some(gateway) = open.get(&address).and_then(Weak::upgrade) {
             return gateway;
         }
@@ -43,8 +51,8 @@ impl Gateways {
 pub(crate) struct Gateway {
     address: (String, u16),
     /// Locked from a request to its answer, so that there is one request at a time. Empty before [`open`](Self::open), and again
-    /// as soon as something went wrong.
-    wire: Mutex<Option<Context>>,
+    /// once the connection has broken.
+    wire: Mutex<Option<Connection>>,
 }
 
 impl Gateway {
@@ -52,34 +60,74 @@ impl Gateway {
     pub(crate) async fn open(&self, within: Duration) -> io::Result<()> {
         let mut wire = self.wire.lock().await;
         if wire.is_none() {
-            let (host, port) = &self.address;
-            let stream = timeout(within, TcpStream::connect((host.as_str(), *port))).await??;
-            stream.set_nodelay(true)?;
-            *wire = Some(tcp::attach(stream));
+            *wire = Some(self.connect(within).await?);
         }
         Ok(())
     }
 
     /// Sends a request to a unit and waits for its answer.
     ///
-    /// The connection is off the wire meanwhile and goes back only after an answer. If none comes in time, or if this future is
-    /// dropped, the connection is dropped with it: a late answer finds nobody who could take it for another's. Everybody else
-    /// gets [`Fault::Closed`] until somebody connects again.
+    /// If none comes in time, or if this future is dropped, the connection stays, and the answer is skipped should it come later. If
+    /// the connection breaks, everybody else gets [`Fault::Closed`] until somebody connects again. If it is silent, the next request
+    /// goes over another one: then it cannot be known whether the gateway is away or just all the units that were asked, and those
+    /// that were not asked keep their sessions.
     pub(crate) async fn call(&self, unit: u8, request: Request<'_>, within: Duration) -> Result<Response, Fault> {
         let mut wire = self.wire.lock().await;
-        let mut connection = wire.take().ok_or_else(|| Fault::Closed(self.to_string()))?;
-        connection.set_slave(Slave(unit));
-        let answer = timeout(within, connection.call(request)).await.map_err(|_| Fault::Late(within))?;
-        let answer = answer.map_err(Fault::Broken)?;
-        *wire = Some(connection);
-        answer.map_err(Fault::Exception)
+        if wire.as_ref().is_some_and(Connection::is_silent) {
+            // Closed first, as there are gateways that take one connection only. Why there is no other, whoever opens it next learns.
+            *wire = None;
+            *wire = self.connect(within).await.ok();
+        }
+        let connection = wire.as_mut().ok_or_else(|| Fault::Closed(self.to_string()))?;
+        let answer = connection.call(unit, request, within).await;
+        if matches!(answer, Err(Fault::Broken(_))) {
+            *wire = None;
+        }
+        answer
+    }
+
+    async fn connect(&self, within: Duration) -> io::Result<Connection> {
+        let (host, port) = &self.address;
+        let stream = timeout(within, TcpStream::connect((host.as_str(), *port))).await??;
+        stream.set_nodelay(true)?;
+        Ok(Connection::new(stream))
+    }
+}
+
+/// An open connection.
+struct Connection {
+    client: Context,
+    /// How many requests there were since the last answer to any of them.
+    unanswered: u32,
+    /// Set when a late answer is skipped.
+    skipped: Arc<AtomicBool>,
+}
+
+impl Connection {
+    fn new(stream: TcpStream) -> Self {
+        let skipped = Arc::default();
+        Self { client: tcp::attach(LatestAnswers::new(stream, Arc::clone(&skipped))), unanswered: 0, skipped }
+    }
+
+    async fn call(&mut self, unit: u8, request: Request<'_>, within: Duration) -> Result<Response, Fault> {
+        self.client.set_slave(Slave(unit));
+        self.unanswered += 1;
+        let answer = timeout(within, self.client.call(request)).await;
+        if answer.is_ok() || self.skipped.swap(false, Relaxed) {
+            self.unanswered = 0;
+        }
+        answer.map_err(|_| Fault::Late(within))?.map_err(Fault::Broken)?.map_err(Fault::Exception)
+    }
+
+    fn is_silent(&self) -> bool {
+        self.unanswered >= SILENCE
     }
 }
 
 impl fmt::Display for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (host, port) = &self.address;
-        write!(f, "{host}:{port}")
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 
@@ -107,7 +155,12 @@ impl Fault {
         matches!(self, Self::Exception(E::IllegalDataAddress | E::IllegalDataValue | E::ServerDeviceFailure))
     }
 
-    /// What the framework is told about the property at `span`.
+    /// Whether the session ends with it, as no other request has a chance.
+    pub(crate) fn ends_session(&self) -> bool {
+        matches!(self, Self::Late(_) | Self::Broken(_) | Self::Closed(_))
+    }
+
+    /// The driver's error for the property at `span`.
     pub(crate) fn at(&self, span: Span) -> DriverError {
         use ExceptionCode as E;
         let message = format_args!("{span}: {self}");
@@ -134,5 +187,30 @@ impl fmt::Display for Fault {
             Self::Broken(error) => write!(f, "the connection carries something that is not Modbus: {error}"),
             Self::Closed(gateway) => write!(f, "the connection to {gateway} is lost"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_is_the_same_host_with_and_without_brackets() {
+        let gateways = Gateways::default();
+        let gateway = gateways.get("::1", 502);
+        assert!(Arc::ptr_eq(&gateway, &gateways.get("[::1]", 502)));
+        assert_eq!(gateway.to_string(), "[::1]:502");
+        assert_eq!(gateways.get("plc", 502).to_string(), "plc:502");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_is_reached_by_its_ipv6_address() {
+        // A machine may have no IPv6 at all.
+        let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+        let gateway = Gateways::default().get("::1", listener.local_addr().unwrap().port());
+        let (opened, accepted) = tokio::join!(gateway.open(Duration::from_secs(10)), listener.accept());
+        assert!(opened.is_ok() && accepted.is_ok(), "{opened:?}");
     }
 }

@@ -5,7 +5,9 @@
 //! - `codec`: numbers in registers
 //! - `plan`: one request for neighbouring registers
 //! - `gateway`: the connection that devices share
+//! - `answers`: which answers of a connection are too late
 
+mod answers;
 mod codec;
 mod config;
 mod driver;

@@ -1,7 +1,8 @@
 """A Modbus TCP server: `server.py [port]`, where port 0, the default, is any that is free.
 
 Units 1 and 2 are the boilers of devices/instance.yaml. The others are for the tests: unit 3 holds a number of each type,
-unit 4 never answers, unit 5 cannot be reached by the gateway, unit 6 has a hole in its registers.
+unit 4 never answers, unit 5 cannot be reached by the gateway, unit 6 has a hole in its registers, unit 7 answers too late: when the
+next request of the same connection is there.
 
 What happens is printed, a line each:
 
@@ -15,6 +16,7 @@ import sys
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
+from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 
@@ -82,6 +84,34 @@ def with_a_hole():
     )
 
 
+LATE = 7
+
+
+class Connection(ServerRequestHandler):
+    """Sends the answers of the late unit before that to the next request."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.held = []
+
+    async def handle_request(self):
+        for answer in self.held:
+            super().server_send(*answer)
+        self.held.clear()
+        await super().handle_request()
+
+    def server_send(self, pdu, addr):
+        if pdu.dev_id == LATE:
+            self.held.append((pdu, addr))
+        else:
+            super().server_send(pdu, addr)
+
+
+class Server(ModbusTcpServer):
+    def callback_new_connection(self):
+        return Connection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
+
+
 def trace_connect(connected):
     if connected:
         say("connected")
@@ -102,8 +132,9 @@ async def main(port):
         unit(4, one_register, action=never_answer),
         unit(5, one_register, action=no_response),
         with_a_hole(),
+        unit(LATE, [SimData(0, values=[700, 701], datatype=DataType.REGISTERS)]),
     ]
-    server = ModbusTcpServer(
+    server = Server(
         units, address=("127.0.0.1", port), trace_pdu=trace_pdu, trace_connect=trace_connect
     )
     await server.serve_forever(background=True)

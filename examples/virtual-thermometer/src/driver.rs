@@ -1,6 +1,6 @@
 //! The driver: all that is not the framework's.
 
-use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
+use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, Value};
 use serde::Deserialize;
 
 /// Opens rooms. There is nothing that several rooms would share.
@@ -42,7 +42,7 @@ impl Driver for VirtualThermometer {
 impl Session for Room {
     type Visitor = Visitor;
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         Ok(match property.visitor() {
             Visitor::Temperature { drift } => self.drift(*drift).into(),
             Visitor::Heater => self.heater.into(),

@@ -1,13 +1,13 @@
 //! The program as a user runs it, by the README's first command.
 //!
-//! These tests lie in the program's own package, since cargo builds the program for them and tells them where it is. A test of
+//! These tests lie in the program's own package, since cargo builds the program for them and gives them its path. A test of
 //! another package would have to guess, and might run what an earlier build has left.
 
-use std::{fs, io, path::Path, time::Instant};
+use std::{fs, io, path::Path, process::Stdio, time::Instant};
 
 use integration_tests::ChildGuard;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, process::Command};
 
 const DEVICES: &str = "examples/virtual-thermometer/devices";
 
@@ -75,6 +75,34 @@ async fn the_config_file_beside_it_is_taken_without_a_warning() {
 }
 
 #[tokio::test]
+async fn a_method_is_called_from_the_command_line_once_its_device_is_connected() {
+    let call = |call: &'static str| ["--standalone", DEVICES, "--run-for", "2s", "--call", call];
+    let (code, printed) = outcome(&call("default/thermometer-1 switch heater=false")).await;
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("called default/thermometer-1 switch"), "{printed}");
+    for (wrong, expected) in [
+        ("default/thermometer-1 swich heater=false", "has no method \"swich\""),
+        ("default/thermometer-1 switch temperature=1", "cannot be called on property \"temperature\""),
+        ("default/thermometer-9 switch heater=false", "1 of the calls failed or could not be made"),
+    ] {
+        let (code, printed) = outcome(&call(wrong)).await;
+        assert_eq!(code, Some(1), "{printed}");
+        assert!(printed.contains(expected), "{printed}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_may_name_files_and_follows_them() {
+    let folder = copy_of_devices().unwrap();
+    let [model, instance] = ["model.yaml", "instance.yaml"].map(|name| folder.path().join(name));
+    let mut program = start(&["--standalone", model.to_str().unwrap(), instance.to_str().unwrap()]);
+    program.wait_for_line(|line| line == "twin default/thermometer-1 heater = true (desired true)").await;
+    let text = fs::read_to_string(&instance).unwrap();
+    fs::write(&instance, text.replace(r#"value: "true""#, r#"value: "false""#)).unwrap();
+    program.wait_for_line(|line| line == "twin default/thermometer-1 heater = false (desired false)").await;
+}
+
+#[tokio::test]
 async fn a_desired_value_that_is_edited_reaches_the_device() {
     let folder = copy_of_devices().unwrap();
     let mut program = start(&["--standalone", folder.path().to_str().unwrap()]);
@@ -124,7 +152,7 @@ async fn version_and_help_tell_what_the_program_is() {
     assert!(code == Some(0) && version.starts_with(expected), "{version}");
     let (code, help) = outcome(&["--help"]).await;
     assert!(code == Some(0) && help.starts_with(env!("CARGO_PKG_DESCRIPTION")), "{help}");
-    assert!(help.contains("--standalone <DIR>"), "{help}");
+    assert!(help.contains("--standalone <PATH>..."), "{help}");
 }
 
 #[tokio::test]
@@ -137,7 +165,7 @@ async fn what_the_program_cannot_use_ends_it_with_an_exit_code_and_the_reason() 
         (
             ["--config-file", config.to_str().unwrap()],
             2,
-            r#"config.yaml:2:14: `common.http_port`: invalid type: string "many""#,
+            r#"config.yaml:2:14: `common.http_port`: found "many", expected a whole number from 0 to 65535"#,
         ),
         (["--http-port", "many"], 2, "flag --http-port: `common.http_port`: "),
         (["--standalone", "no/such/folder"], 1, "error: --standalone: no/such/folder: No such file or directory"),
@@ -173,14 +201,38 @@ async fn what_is_wrong_with_a_device_is_told_with_its_line_for_people_and_for_pr
         let begin = format!("{}:{line}: {rest}", file.display());
         assert!(printed.lines().any(|line| line.starts_with(&begin)), "{begin} is not in:\n{printed}");
     };
-    begins(ambient, "error: Device default/thermometer-1: spec.protocol.configData.ambient: invalid type: ");
-    begins(cycle, "warning: Device default/thermometer-1: spec.stateReport.reportcycle: unknown and ignored: ");
-    assert!(printed.contains("1 error, "), "{printed}");
+    begins(ambient, "error: Device default/thermometer-1: spec.protocol.configData.ambient: found \"warm\", expected ");
+    begins(cycle, "error: Device default/thermometer-1: spec.stateReport.reportcycle: there is no such key here");
+    assert!(printed.contains("2 errors"), "{printed}");
     let (code, json) = outcome(&["check", "--format", "json", folder.path().to_str().unwrap()]).await;
     assert_eq!(code, Some(1), "{json}");
     let findings: serde_json::Value = serde_json::from_str(&json).unwrap();
     let findings = findings.as_array().unwrap();
     assert!(findings.iter().any(|finding| finding["line"] == ambient && finding["severity"] == "error"), "{json}");
+}
+
+/// As in `helm template … | my-mapper check -`.
+#[tokio::test]
+async fn manifests_are_checked_as_they_come_in_on_standard_input() {
+    let devices = Path::new(env!("CARGO_MANIFEST_DIR")).join("devices");
+    let read = |file: &str| fs::read_to_string(devices.join(file)).unwrap();
+    let sound = format!("{}---\n{}", read("model.yaml"), read("instance.yaml"));
+    let check = async |text: &str| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_virtual-thermometer"));
+        program.args(["check", "--strict", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut program = program.spawn().unwrap();
+        // Dropped at the end of the statement, which ends the input.
+        program.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+        let output = program.wait_with_output().await.unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, printed) = check(&sound).await;
+    assert_eq!((code, printed.trim_end()), (Some(0), "1 device and 1 model in 1 file: nothing to complain about"));
+    let wrong = sound.replace("ambient: 20.5", "ambient: warm");
+    let line = wrong.lines().position(|line| line.contains("ambient: warm")).unwrap() + 1;
+    let (code, printed) = check(&wrong).await;
+    assert_eq!(code, Some(1), "{printed}");
+    assert!(printed.starts_with(&format!("standard input:{line}: error: Device default/thermometer-1: ")), "{printed}");
 }
 
 #[tokio::test]

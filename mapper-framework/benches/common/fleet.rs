@@ -1,7 +1,9 @@
 //! Devices that cost nothing to read, so that what is measured is the framework.
 
+use std::collections::HashMap;
+
 use mapper_framework::{
-    Device, Driver, DriverError, Mapper, MapperBuilder, Property, Session, Value,
+    Device, Driver, DriverError, Mapper, MapperBuilder, Property, Reading, Session, Value,
     local_edge::{LocalEdge, LocalEdgeError},
     model::DeviceId,
 };
@@ -26,18 +28,30 @@ pub(crate) fn device(number: usize) -> DeviceId {
 /// Devices in one YAML text. `LocalEdge` takes no more than 1,024 documents at once.
 const BATCH: usize = 500;
 
+/// What the devices have besides their properties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing: all properties are read-only.
+    Plain,
+    /// [`DESIRED`] has a desired value, and the device's state is reported every ten seconds.
+    Controlled,
+}
+
+/// The property that has a desired value, of a [`Kind::Controlled`] device.
+pub(crate) const DESIRED: &str = "p0";
+
 /// Gives the edge a model and devices with it: ten properties each, all read every second and reported.
-pub(crate) async fn apply(edge: &LocalEdge, devices: usize) -> Result<(), LocalEdgeError> {
+pub(crate) async fn apply(edge: &LocalEdge, devices: usize, kind: Kind) -> Result<(), LocalEdgeError> {
     edge.apply(&model()).await?;
     for first in (0..devices).step_by(BATCH) {
         let batch = first..devices.min(first + BATCH);
-        edge.apply(&batch.map(manifest).collect::<String>()).await?;
+        edge.apply(&batch.map(|number| manifest(number, kind)).collect::<String>()).await?;
     }
     Ok(())
 }
 
 fn model() -> String {
-    let property = |number| format!("  - {{name: p{number}, type: DOUBLE, accessMode: ReadOnly, unit: V}}\n");
+    let property = |number| format!("  - {{name: p{number}, type: DOUBLE, accessMode: ReadWrite, unit: V}}\n");
     format!(
         "apiVersion: devices.kubeedge.io/v1beta1\nkind: DeviceModel\nmetadata: {{name: counter, namespace: default}}\n\
          spec:\n  protocol: {PROTOCOL}\n  properties:\n{}",
@@ -45,19 +59,23 @@ fn model() -> String {
     )
 }
 
-fn manifest(number: usize) -> String {
+fn manifest(number: usize, kind: Kind) -> String {
+    let is_controlled = kind == Kind::Controlled;
     let property = |number| {
+        let name = format!("p{number}");
+        let desired = if is_controlled && name == DESIRED { "desired: {value: \"5\"}, " } else { "" };
         format!(
-            "  - {{name: p{number}, collectCycle: 1000, reportCycle: 1000, reportToCloud: true, \
+            "  - {{name: {name}, {desired}collectCycle: 1000, reportCycle: 1000, reportToCloud: true, \
              visitors: {{protocolName: {PROTOCOL}, configData: {{register: {number}}}}}}}\n"
         )
     };
     format!(
         "---\napiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {{name: {}, namespace: default}}\n\
          spec:\n  deviceModelRef: {{name: counter}}\n  \
-         protocol: {{protocolName: {PROTOCOL}, configData: {{start: {number}}}}}\n  properties:\n{}",
+         protocol: {{protocolName: {PROTOCOL}, configData: {{start: {number}}}}}\n  properties:\n{}{}",
         device(number).name(),
-        (0..PROPERTIES).map(property).collect::<String>()
+        (0..PROPERTIES).map(property).collect::<String>(),
+        if is_controlled { "  stateReport: {reportToCloud: true, reportCycle: 10000}\n" } else { "" },
     )
 }
 
@@ -75,9 +93,10 @@ struct Visitor {
     register: u16,
 }
 
-/// Counts its reads, so that no two values are the same.
+/// Counts its reads, so that no two values are the same, but for what was written.
 struct Counter {
     reads: f64,
+    written: HashMap<u16, f64>,
 }
 
 impl Driver for Counters {
@@ -85,15 +104,22 @@ impl Driver for Counters {
     type Session = Counter;
 
     async fn connect(&self, _: &Device, config: Config) -> Result<Counter, DriverError> {
-        Ok(Counter { reads: config.start.into() })
+        Ok(Counter { reads: config.start.into(), written: HashMap::new() })
     }
 }
 
 impl Session for Counter {
     type Visitor = Visitor;
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         self.reads += 1.0;
-        Ok((self.reads + f64::from(property.visitor().register) / 16.0).into())
+        let register = property.visitor().register;
+        let count = self.reads + f64::from(register) / 16.0;
+        Ok(self.written.get(&register).copied().unwrap_or(count).into())
+    }
+
+    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        self.written.insert(property.visitor().register, value.as_f64().unwrap_or_default());
+        Ok(())
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn serve(folder: &Path) -> Result<()> {
     config.common.protocol = fleet::PROTOCOL.to_owned();
     config.common.edgecore_sock = folder.join("dmi.sock");
     config.grpc_server.socket_path = folder.join("mapper.sock");
+    config.spool.dir = folder.join("spool");
     let mapper = fleet::mapper().config(config).build();
     let handle = mapper.handle();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -98,7 +99,7 @@ impl MapperProcess {
 
     /// Waits until the mapper has opened sessions to this many devices.
     pub(crate) async fn wait_for_connects(&mut self, devices: usize) -> Result<()> {
-        while self.counted().await?.get("connects") < devices as u64 {
+        while self.counted().await?.get("sessions.opened") < devices as u64 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())

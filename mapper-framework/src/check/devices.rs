@@ -1,12 +1,20 @@
 //! What is wrong with a device as a whole.
 
 use super::{Fleet, Mapper, Verdicts, properties::check_cycle};
-use crate::local_edge::manifest::{DeviceManifest, Fault, ModelManifest, nearest, schema::Method};
+use crate::manifest::{DeviceManifest, Fault, ModelManifest, Release, nearest, schema::Method};
+use crate::model::Doubt;
 
 pub(super) fn check(mapper: &Mapper<'_>, device: &DeviceManifest, fleet: &Fleet<'_>, verdicts: &mut Verdicts) {
     if device.spec.node_name.as_deref().unwrap_or_default().is_empty() {
         let message = "missing, and no edgecore gets the device";
         verdicts.warning(Fault::new("spec.nodeName", message, "write the name of the node that the mapper runs on"));
+    }
+    if let Some(Doubt { field, message, cure, .. }) = Doubt::of_namespace(device.id.namespace())
+        && mapper.release >= Release::LOSES_NAMESPACES
+        && !mapper.allows_lost_namespaces
+    {
+        let cure = format!("{cure}; if only sinks need the values, check with --allow-lost-namespaces");
+        verdicts.error(Fault::new(field, message, cure));
     }
     check_protocol(mapper, device, verdicts);
     let model = fleet.model(&device.model());

@@ -2,10 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Mapper, Verdicts, cure};
+use super::{DEFAULT_CURE, Mapper, Verdicts};
 use crate::{
-    local_edge::manifest::{DeviceManifest, Fault},
-    model::{Problem, Property, Resolved},
+    manifest::{DeviceManifest, Fault},
+    model::{Doubt, Problem, Property, Resolved},
 };
 
 /// What a mapper finds in the joined manifests that other rules have told already.
@@ -16,11 +16,15 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
         verdicts.error(fault(manifest, problem));
     }
     let device = &resolved.device;
-    if let Err(problem) = caught("protocol.configData", None, || mapper.driver.check_config(device)) {
+    let config = caught("protocol.configData", None, || mapper.driver.check_config(device));
+    for problem in config.err().into_iter().flatten() {
         verdicts.error(fault(manifest, &problem));
     }
     for key in caught("protocol.configData", None, || Ok(mapper.driver.unread_config(device))).unwrap_or_default() {
         verdicts.warning(unread(manifest, None, &format!("protocol.configData.{key}")));
+    }
+    if let Some(Doubt { field, message, cure, .. }) = Doubt::of_timeout(device.config(), mapper.call_timeout) {
+        verdicts.warning(Fault::new(place(manifest, None, &field), message, cure));
     }
     for property in device.properties() {
         check_property(mapper, manifest, property, verdicts);
@@ -29,27 +33,41 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
 
 fn check_property(mapper: &Mapper<'_>, manifest: &DeviceManifest, property: &Property, verdicts: &mut Verdicts) {
     let name = Some(property.name());
-    if let Err(problem) = caught("visitors.configData", name, || mapper.driver.bind(property).map(drop)) {
+    let bound = caught("visitors.configData", name, || mapper.driver.bind(property));
+    for problem in bound.err().into_iter().flatten() {
         verdicts.error(fault(manifest, &problem));
     }
-    // A sink of the mapper's own may be what reads the others.
-    if mapper.has_own_sinks {
-        return;
+    let is_of_a_sink = |key: &String| mapper.kinds.iter().any(|kind| kind.visitor_keys().contains(&key.as_str()));
+    let unread_keys = caught("visitors.configData", name, || Ok(mapper.driver.unread_visitor(property)));
+    for key in unread_keys.unwrap_or_default().into_iter().filter(|key| !is_of_a_sink(key)) {
+        let field = format!("visitors.configData.{key}");
+        let near = Doubt::of_unread(property, &key).map(|doubt| doubted(manifest, property, doubt));
+        verdicts.warning(near.unwrap_or_else(|| unread(manifest, name, &field)));
     }
-    for key in caught("visitors.configData", name, || Ok(mapper.driver.unread_visitor(property))).unwrap_or_default() {
-        verdicts.warning(unread(manifest, name, &format!("visitors.configData.{key}")));
+    for doubt in Doubt::of_writes(property) {
+        verdicts.warning(doubted(manifest, property, doubt));
     }
 }
 
+fn doubted(manifest: &DeviceManifest, property: &Property, doubt: Doubt) -> Fault {
+    let Doubt { field, message, cure, .. } = doubt;
+    Fault::new(place(manifest, Some(property.name()), &field), message, cure).of_property(property.name())
+}
+
 /// Calls into the driver, which may panic as it would on a node.
-fn caught<T>(field: &str, property: Option<&str>, call: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+fn caught<T>(
+    field: &str,
+    property: Option<&str>,
+    call: impl FnOnce() -> Result<T, Vec<Problem>>,
+) -> Result<T, Vec<Problem>> {
     // Nothing is shared with the call but the driver, of which nothing else is asked afterwards.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        let message = "the driver panicked while reading it: correct the driver";
-        Err(match property {
+        let message = "the driver panicked while reading it";
+        let problem = match property {
             Some(name) => Problem::of_property(name, field, message),
             None => Problem::of_device(field, message),
-        })
+        };
+        Err(vec![problem.with_cure("correct the driver")])
     })
 }
 
@@ -60,9 +78,10 @@ fn unread(manifest: &DeviceManifest, property: Option<&str>, field: &str) -> Fau
 }
 
 fn fault(manifest: &DeviceManifest, problem: &Problem) -> Fault {
-    let (message, cure) = cure::split(&problem.message);
-    let property = problem.property.as_deref();
-    Fault { property: problem.property.clone(), field: place(manifest, property, &problem.field), message, cure }
+    let Problem { property, field, message, cure } = problem.clone();
+    let field = place(manifest, property.as_deref(), &field);
+    let cure = cure.unwrap_or_else(|| DEFAULT_CURE.to_owned());
+    Fault { property, field, message, cure }
 }
 
 /// The field in the manifest of a field of a property, or of the device.

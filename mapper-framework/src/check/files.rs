@@ -2,24 +2,39 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use super::CheckError;
-use crate::local_edge::folder::EXTENSIONS;
+use crate::manifest::EXTENSIONS;
 
-/// A file's text.
+/// A file's text, if it can be read. One that cannot hides no other.
 #[derive(Debug)]
 pub(super) struct Text {
     pub(super) path: PathBuf,
-    pub(super) text: String,
+    pub(super) text: Result<String, Unreadable>,
 }
+
+/// Why a file has no text, and the cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) message: String,
+    pub(super) cure: String,
+}
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
 
 /// Reads files, and those of directories that hold manifests, but of no directory below. Each is read once.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Text>, CheckError> {
     let mut files = BTreeSet::new();
     for path in paths {
+        if path.as_os_str() == STDIN {
+            files.insert(path.clone());
+            continue;
+        }
         let failed = |source| CheckError::Read { path: path.clone(), source };
         if !fs::metadata(path).map_err(failed)?.is_dir() {
             files.insert(path.clone());
@@ -31,14 +46,53 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Text>, CheckError> {
         }
         files.extend(manifests);
     }
-    files.into_iter().map(read_file).collect()
+    Ok(files.into_iter().map(read_file).collect())
 }
 
-fn read_file(path: PathBuf) -> Result<Text, CheckError> {
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Text { path, text }),
-        Err(source) => Err(CheckError::Read { path, source }),
+fn read_file(path: PathBuf) -> Text {
+    let is_stdin = path.as_os_str() == STDIN;
+    let bytes = if is_stdin { read_all(io::stdin().lock()) } else { fs::read(&path) };
+    let text = match bytes {
+        Ok(bytes) => text_of(bytes),
+        Err(error) => {
+            let (message, cure) = (format!("cannot be read: {error}"), "make the file readable".to_owned());
+            Err(Unreadable { message, cure })
+        }
+    };
+    Text { path: if is_stdin { "standard input".into() } else { path }, text }
+}
+
+fn read_all(mut input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The text of bytes in UTF-8, or in what they are instead.
+fn text_of(bytes: Vec<u8>) -> Result<String, Unreadable> {
+    let encoding = match bytes.as_slice() {
+        [0xff, 0xfe, ..] => Some("UTF-16LE"),
+        [0xfe, 0xff, ..] => Some("UTF-16BE"),
+        // Before anything else a manifest has letters of ASCII.
+        [0, _, ..] => Some("UTF-16BE"),
+        [_, 0, ..] => Some("UTF-16LE"),
+        _ => None,
+    };
+    let fault = |message: String, from: &str| {
+        let cure = format!("save it as UTF-8, such as by: iconv -f {from} -t UTF-8");
+        Unreadable { message, cure }
+    };
+    if let Some(encoding) = encoding {
+        return Err(fault(format!("the file is in {encoding}, and a manifest is in UTF-8"), encoding));
     }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        // Which of the old encodings it is cannot be seen.
+        let message = format!("the file is not in UTF-8: line {line} holds other bytes");
+        let cure = "save it as UTF-8; from GBK, such as by: iconv -f GBK -t UTF-8".to_owned();
+        Unreadable { message, cure }
+    })
 }
 
 fn manifests_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -82,5 +136,19 @@ mod tests {
         assert_eq!(error, format!("{}: No such file or directory (os error 2)", missing.display()));
         let error = read(&[folder.path().to_owned()]).unwrap_err();
         assert!(matches!(error, CheckError::Empty(_)), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf_8_costs_itself_and_names_its_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.yaml"), b"a: 1\nb: \xce\xc2\xb6\xc8\n").unwrap();
+        fs::write(folder.path().join("b.yaml"), "a: 1\n").unwrap();
+        fs::write(folder.path().join("c.yaml"), b"\xff\xfea\0:\0").unwrap();
+        let texts = read(&[folder.path().to_owned()]).unwrap();
+        let told: Vec<_> =
+            texts.iter().map(|text| text.text.clone().map_err(|it| format!("{}: {}", it.message, it.cure))).collect();
+        assert!(told[0].as_ref().is_err_and(|it| it.contains("line 2") && it.contains("iconv -f GBK")), "{told:?}");
+        assert_eq!(told[1].as_deref(), Ok("a: 1\n"));
+        assert!(told[2].as_ref().is_err_and(|it| it.contains("iconv -f UTF-16LE")), "{told:?}");
     }
 }

@@ -1,11 +1,10 @@
-//! What is told of a manifest.
+//! What is reported of a manifest.
 
 use std::{fmt, path::Path};
 
 use serde::Serialize;
 
-use super::lines::Document;
-use crate::local_edge::manifest::{Fault, is_within};
+use crate::manifest::{Fault, is_within, lines::Document};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -72,8 +71,10 @@ impl Verdicts {
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     pub(super) file: &'a Path,
-    pub(super) document: &'a Document,
-    /// Such as `Device default/boiler`, where that could be told.
+    pub(super) document: &'a Document<'a>,
+    /// Which item of the document it is, if that is a list.
+    pub(super) item: String,
+    /// Such as `Device default/boiler`, where that is known.
     pub(super) resource: Option<String>,
     /// Fields that are known to be wrong, so that whatever follows from them is not told as well.
     pub(super) wrong: Vec<String>,
@@ -89,15 +90,27 @@ impl Place<'_> {
             .map(|(severity, fault)| self.finding(severity, fault))
     }
 
-    /// A driver tells a whole `configData` to lack the key that could not be sent.
+    /// A driver reports that a whole `configData` lacks the key that could not be sent, and a reference that is no mapping has no name.
     fn follows(&self, fault: &Fault) -> bool {
-        self.wrong.iter().any(|wrong| is_within(wrong, &fault.field))
+        self.wrong.iter().any(|wrong| is_within(wrong, &fault.field) || is_within(&fault.field, wrong))
+    }
+
+    /// The line of a field of the resource.
+    pub(super) fn line(&self, field: &str) -> u64 {
+        let dot = if self.item.is_empty() { "" } else { "." };
+        self.document.line(&format!("{}{dot}{field}", self.item))
+    }
+
+    /// How the scalar at a field of the resource is written.
+    pub(super) fn written(&self, field: &str) -> Option<&str> {
+        let dot = if self.item.is_empty() { "" } else { "." };
+        self.document.written(&format!("{}{dot}{field}", self.item))
     }
 
     pub(super) fn finding(&self, severity: Severity, fault: Fault) -> Finding {
         Finding {
             file: self.file.display().to_string(),
-            line: self.document.line(&fault.field),
+            line: self.line(&fault.field),
             severity,
             resource: self.resource.clone(),
             property: fault.property.filter(|name| !name.is_empty()),

@@ -3,19 +3,24 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    files::Text,
+    files::{Text, Unreadable},
     finding::{Finding, Place, Severity},
-    lines::{self, Document},
 };
 use crate::{
-    local_edge::manifest::{
-        DeviceManifest, Examined, Fault, ModelManifest, NotYaml, Resource, ResourceId, examine, schema::ModelSpec,
+    manifest::{
+        DeviceManifest, Examined, Item, ModelManifest, NotYaml, Release, Resource, ResourceId, duplicate, examine,
+        items,
+        lines::{self, Document},
+        schema::ModelSpec,
+        unknown_to,
     },
     model::{Device, ModelId, Resolved},
 };
 
 /// Models and devices with their places, and what was found while they were read.
 pub(super) struct Fleet<'a> {
+    /// The one that the resources are applied to.
+    release: Release,
     pub(super) models: Vec<(Place<'a>, Arc<ModelManifest>)>,
     pub(super) devices: Vec<(Place<'a>, Arc<DeviceManifest>)>,
     findings: Vec<Finding>,
@@ -23,7 +28,7 @@ pub(super) struct Fleet<'a> {
 
 /// The documents of the files, each with its file.
 pub(super) struct Library<'a> {
-    documents: Vec<(&'a Path, Document)>,
+    documents: Vec<(&'a Path, Document<'a>)>,
     findings: Vec<Finding>,
 }
 
@@ -31,12 +36,25 @@ impl<'a> Library<'a> {
     pub(super) fn read(texts: &'a [Text]) -> Self {
         let mut library = Self { documents: Vec::new(), findings: Vec::new() };
         for Text { path, text } in texts {
+            let text = match text {
+                Ok(text) => text,
+                Err(unreadable) => {
+                    library.findings.push(not_read(path, unreadable));
+                    continue;
+                }
+            };
             let (documents, faults) = lines::read(text);
             library.documents.extend(documents.into_iter().map(|document| (path.as_path(), document)));
             library.findings.extend(faults.into_iter().map(|fault| not_yaml(path, &fault)));
         }
         library
     }
+}
+
+fn not_read(file: &Path, unreadable: &Unreadable) -> Finding {
+    let Unreadable { message, cure } = unreadable.clone();
+    let place = NotYaml { line: 1, message: String::new(), cure };
+    Finding { message, ..not_yaml(file, &place) }
 }
 
 fn not_yaml(file: &Path, fault: &NotYaml) -> Finding {
@@ -48,33 +66,41 @@ fn not_yaml(file: &Path, fault: &NotYaml) -> Finding {
         property: None,
         field: None,
         message: format!("not valid YAML: {}", fault.message),
-        cure: "correct the line".to_owned(),
+        cure: fault.cure.clone(),
     }
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn read(library: &'a mut Library<'_>) -> Self {
-        let findings = std::mem::take(&mut library.findings);
-        let mut fleet = Self { models: Vec::new(), devices: Vec::new(), findings };
+    pub(super) fn read(library: &'a Library<'a>, release: Release) -> Self {
+        let (models, devices, findings) = (Vec::new(), Vec::new(), library.findings.clone());
+        let mut fleet = Self { release, models, devices, findings };
         let mut first = BTreeMap::new();
         for (file, document) in &library.documents {
-            fleet.add(file, document, &mut first);
+            for item in items(document.value()) {
+                fleet.add(file, document, item, &mut first);
+            }
         }
         fleet
     }
 
-    fn add(&mut self, file: &'a Path, document: &'a Document, first: &mut BTreeMap<ResourceId, String>) {
-        let Examined { resource, name, faults, oddities } = examine(&document.value());
+    fn add(
+        &mut self,
+        file: &'a Path,
+        document: &'a Document<'a>,
+        item: Item,
+        first: &mut BTreeMap<ResourceId, String>,
+    ) {
+        let Examined { resource, name, faults, oddities } = examine(&item, document);
+        let too_new = unknown_to(self.release, &item.value);
         let wrong = faults.iter().map(|fault| fault.field.clone()).collect();
-        let place = Place { file, document, resource: name, wrong };
+        let place = Place { file, document, item: item.place, resource: name, wrong };
         self.findings.extend(faults.into_iter().map(|fault| place.finding(Severity::Error, fault)));
+        self.findings.extend(too_new.into_iter().map(|fault| place.finding(Severity::Error, fault)));
         self.findings.extend(oddities.into_iter().map(|oddity| place.finding(Severity::Warning, oddity)));
         let Some(resource) = resource else { return };
-        let here = format!("{}:{}", file.display(), document.line("metadata.name"));
+        let here = format!("{}:{}", file.display(), place.line("metadata.name"));
         if let Some(other) = first.insert(resource.id(), here) {
-            let message = format!("stands in {other} as well, and the last one that is applied counts");
-            let fault = Fault::new("metadata.name", message, "take one out, or name it otherwise");
-            self.findings.push(place.finding(Severity::Error, fault));
+            self.findings.push(place.finding(Severity::Error, duplicate(&other)));
         }
         match resource {
             Resource::Model(model) => self.models.push((place, model)),

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::Verdicts;
 use crate::{
-    local_edge::manifest::{Fault, ModelManifest, schema::ModelProperty},
-    model::{DataType, Value},
+    manifest::{Fault, ModelManifest, schema::ModelProperty},
+    model::{BadBound, Bounds, DataType},
 };
 
 pub(super) fn check(model: &ModelManifest, verdicts: &mut Verdicts) {
@@ -35,29 +35,18 @@ pub(super) fn check(model: &ModelManifest, verdicts: &mut Verdicts) {
 /// Both bounds, as far as the type is known.
 fn check_bounds(property: &ModelProperty, fault: &impl Fn(&str, &str, &str) -> Fault, verdicts: &mut Verdicts) {
     let Ok(data_type) = property.data_type.parse::<DataType>() else { return };
-    let mut bound = |field: &str, text: &str| {
-        if text.is_empty() {
-            return None;
-        }
-        if !data_type.is_numeric() {
+    let bounds = [("minimum", &property.minimum), ("maximum", &property.maximum)];
+    if !data_type.is_numeric() {
+        for (field, _) in bounds.iter().filter(|(_, text)| !text.is_empty()) {
             verdicts.warning(fault(field, &format!("means nothing for the type {data_type}"), "take it out"));
-            return None;
         }
-        let number = Value::parse(text, DataType::Double).ok().and_then(|value| value.as_f64());
-        if number.is_none() {
-            verdicts.error(fault(
-                field,
-                &format!("{text:?} is no number"),
-                "write digits, such as \"-40\" or \"12.5\"",
-            ));
-        }
-        number
-    };
-    let (minimum, maximum) = (bound("minimum", &property.minimum), bound("maximum", &property.maximum));
-    if let (Some(minimum), Some(maximum)) = (minimum, maximum)
-        && minimum > maximum
-    {
-        let message = format!("{minimum} is greater than the maximum, {maximum}");
-        verdicts.error(fault("minimum", &message, "exchange them, or correct one"));
+    }
+    // Each by itself, so that one that is wrong does not hide the other; then both.
+    let each = [(property.minimum.as_str(), ""), ("", property.maximum.as_str())];
+    let wrong: Vec<BadBound> =
+        each.iter().filter_map(|(low, high)| Bounds::parse(low, high, data_type).err()).collect();
+    let both = Bounds::parse(&property.minimum, &property.maximum, data_type).err().filter(|_| wrong.is_empty());
+    for BadBound { field, message, cure } in wrong.into_iter().chain(both) {
+        verdicts.error(fault(field, &message, cure));
     }
 }

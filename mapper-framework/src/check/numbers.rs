@@ -2,17 +2,19 @@
 
 use serde_json::Number;
 
-use super::Verdicts;
-use crate::local_edge::manifest::Config;
+use super::{Verdicts, finding::Place};
+use crate::manifest::Config;
 
-pub(super) fn check(configs: &[Config<'_>], verdicts: &mut Verdicts) {
+pub(super) fn check(configs: &[Config<'_>], place: &Place<'_>, verdicts: &mut Verdicts) {
     for config in configs {
         for (key, value) in config.data {
             if let Some(number) = value.as_number()
                 && let Some(arrives) = damaged(number)
             {
                 let message = format!("{number} arrives as {arrives}, for edgecore sends numbers as 32-bit floats");
-                let cure = format!("write it as text, \"{number}\", which the driver has to read, or as two keys");
+                let field = format!("{}.{key}", config.field);
+                let written = place.written(&field).map_or_else(|| number.to_string(), str::to_owned);
+                let cure = format!("write it as text, \"{written}\", which the driver has to read, or as two keys");
                 verdicts.error(config.fault(key, message, cure));
             }
         }

@@ -1,19 +1,16 @@
 //! What is wrong with the properties of a device.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
-use super::{Verdicts, cure};
+use super::Verdicts;
 use crate::{
-    local_edge::manifest::{DeviceManifest, Fault, ModelManifest, nearest, schema::Property},
-    model::Resolved,
+    manifest::{DeviceManifest, Fault, ModelManifest, nearest, schema::Property},
+    model::{Doubt, Resolved},
     twin::{self, legality},
 };
 
 /// Shorter cycles, in milliseconds, were probably meant as seconds.
 const SHORTEST: i64 = 20;
-
-/// Longer cycles, in milliseconds, are more than a day.
-const LONGEST: i64 = 24 * 60 * 60 * 1000;
 
 pub(super) fn check(
     device: &DeviceManifest,
@@ -70,15 +67,17 @@ fn check_twin(
     if (property.report_to_cloud || !desired.is_empty())
         && let Err(illegal) = legality::check(&property.name, "")
     {
-        let (message, cure) = cure::split(&illegal.to_string());
-        verdicts.error(fault("name", &message, &cure));
+        verdicts.error(fault("name", &illegal.message(), illegal.cure()));
     }
     if desired.is_empty() {
         return;
     }
     if let Err(illegal) = legality::check_value(desired) {
-        let (message, _) = cure::split(&illegal.to_string());
-        verdicts.error(fault("desired.value", &message, "write a value of these, or give the property another type"));
+        verdicts.error(fault(
+            "desired.value",
+            &illegal.message(),
+            "write a value of these, or give the property another type",
+        ));
     }
     let declared = resolved.and_then(|resolved| resolved.device.property(&property.name));
     if let Some(Err(message)) = declared.map(|declared| twin::check(declared, desired)) {
@@ -95,7 +94,7 @@ pub(super) fn check_cycle(millis: i64, at: Fault, verdicts: &mut Verdicts) {
     } else if (1..SHORTEST).contains(&millis) {
         let cure = "write milliseconds, such as 5000 for 5 s";
         verdicts.warning(fault(format!("{millis} ms is very short"), cure));
-    } else if millis > LONGEST {
-        verdicts.warning(fault(format!("{millis} ms is more than a day"), "write milliseconds, such as 5000 for 5 s"));
+    } else if let Some(doubt) = Doubt::of_cycle("", Duration::from_millis(millis.unsigned_abs())) {
+        verdicts.warning(fault(doubt.message, &doubt.cure));
     }
 }

@@ -1,8 +1,8 @@
 //! Where the samples of a device go, and what goes nowhere.
 
-use super::{Mapper, Verdicts, cure, driver::place};
+use super::{DEFAULT_CURE, Mapper, Verdicts, driver::place};
 use crate::{
-    local_edge::manifest::{DeviceManifest, Fault},
+    manifest::{DeviceManifest, Fault},
     model::{AccessMode, Device, Property, Resolved},
     sink::{self, RouteError},
 };
@@ -19,6 +19,9 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
                     verdicts.error(fault(manifest, property, &refusal));
                 }
             }
+        }
+        for refusal in sink::strangers(&mapper.kinds, property) {
+            verdicts.error(fault(manifest, property, &refusal));
         }
         if !is_pushed && !property.report_to_cloud() && !is_to_be_written(device, property) {
             let field = place(manifest, Some(property.name()), "reportToCloud");
@@ -43,21 +46,7 @@ fn is_to_be_written(device: &Device, property: &Property) -> bool {
 }
 
 fn fault(manifest: &DeviceManifest, property: &Property, refusal: &RouteError) -> Fault {
-    let (message, cure) = cure::split(&refusal.message);
-    Fault::new(place(manifest, Some(property.name()), field(&refusal.field)), message, cure)
-        .of_property(property.name())
-}
-
-/// The key of a kind that is not compiled, which knows its name only.
-fn field(field: &str) -> &str {
-    match field.strip_prefix("pushMethod (").and_then(|rest| rest.strip_suffix(')')) {
-        Some("http") => "pushMethod.http",
-        Some("mqtt") => "pushMethod.mqtt",
-        Some("otel") => "pushMethod.otel",
-        Some("influxdb2") => "pushMethod.dbMethod.influxdb2",
-        Some("mysql") => "pushMethod.dbMethod.mysql",
-        Some("redis") => "pushMethod.dbMethod.redis",
-        Some("tdengine") => "pushMethod.dbMethod.TDEngine",
-        _ => field,
-    }
+    let RouteError { field, message, cure } = refusal;
+    let cure = cure.as_deref().unwrap_or(DEFAULT_CURE);
+    Fault::new(place(manifest, Some(property.name()), field), message, cure).of_property(property.name())
 }

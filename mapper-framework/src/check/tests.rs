@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::*;
 use crate::{
-    Device, Driver, DriverError, Mapper as Framework, Property, Session, Value,
-    sink::{Credentials, Route, RouteError, Sink, SinkError, SinkKind, Target, async_trait},
+    Device, Driver, DriverError, Mapper as Framework, Property, Reading, Session,
+    sink::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target},
 };
 
 /// A driver of which only the types matter.
@@ -37,7 +37,7 @@ impl Driver for Meter {
 impl Session for Meter {
     type Visitor = Visitor;
 
-    async fn read(&mut self, _: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, _: &Property<Visitor>) -> Result<Reading, DriverError> {
         Ok(0.into())
     }
 
@@ -85,7 +85,8 @@ fn builder() -> MapperBuilder {
 }
 
 fn report_of(builder: &MapperBuilder, texts: &[(&str, &str)]) -> Report {
-    let texts: Vec<_> = texts.iter().map(|(path, text)| Text { path: path.into(), text: (*text).to_owned() }).collect();
+    let texts: Vec<_> =
+        texts.iter().map(|(path, text)| Text { path: path.into(), text: Ok((*text).to_owned()) }).collect();
     check(&Mapper::of(builder), &texts)
 }
 
@@ -153,7 +154,7 @@ fn another_version_or_kind_is_told() {
     );
     assert_told(
         &told("apiVersion: v1\nkind: Secret\n"),
-        &["2: warning: kind: Secret of v1 is no concern of an edgecore"],
+        &["2: warning: kind: skipped: edgecore does not handle Secret of v1"],
     );
     let told = told("apiVersion: devices.kubeedge.io/v1beta1\nkind: Devcie\n");
     assert!(told[0].ends_with("did you mean Device?"), "{told:?}");
@@ -177,7 +178,7 @@ fn an_unknown_key_is_answered_with_the_nearest() {
     assert_told(
         &of_level(&format!("{REST}, reportcycle: 5")),
         &[
-            "19: warning: Device default/d: property \"level\": spec.properties[0].reportcycle: unknown and ignored: did you mean reportCycle?",
+            "19: error: Device default/d: property \"level\": spec.properties[0].reportcycle: there is no such key here, and the API server refuses it: did you mean reportCycle?",
         ],
     );
 }
@@ -191,18 +192,22 @@ fn missing_keys_and_wrong_types_are_told_side_by_side() {
         &of_spec(spec),
         &[
             "14: error: Device default/d: spec.deviceModelRef.name: missing: add it",
-            "16: error: Device default/d: spec.protocol.configData.host: invalid type: integer `5`, expected a string: correct it",
-            "18: error: Device default/d: property \"level\": spec.properties[0].collectCycle: invalid type: string \"5\"",
-            "18: error: Device default/d: property \"level\": spec.properties[0].reportToCloud: invalid type: integer `1`",
-            "19: error: Device default/d: spec.properties[1]: invalid type: string \"level\", expected a map: indent",
-            "20: error: Device default/d: spec.properties[2].desired.value: invalid type: integer `22`, expected a string: quote it: \"22\"",
+            "16: error: Device default/d: spec.protocol.configData.host: found 5, expected text: correct it",
+            "18: error: Device default/d: property \"level\": spec.properties[0].collectCycle: found \"5\", expected a whole number: write it without quotes: 5",
+            "18: error: Device default/d: property \"level\": spec.properties[0].reportToCloud: found 1, expected true or false",
+            "19: error: Device default/d: spec.properties[1]: found \"level\", expected a mapping of keys to values: indent",
+            "20: error: Device default/d: spec.properties[2].desired.value: found 22, expected text: quote it: \"22\"",
             "20: error: Device default/d: spec.properties[2].name: missing: add it",
-            "21: error: Device default/d: spec.methods: invalid type: integer `5`, expected a sequence: indent",
+            "21: error: Device default/d: spec.methods: found 5, expected a list: indent",
         ],
     );
     assert_told(
         &told("apiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {name: 5}\nspec: {}\n"),
-        &["3: error: metadata.name: invalid type: integer `5`, expected a string: quote it: \"5\""],
+        &[
+            "3: error: metadata.name: found 5, expected text: quote it: \"5\"",
+            "4: error: spec.deviceModelRef.name: missing: add it",
+            "4: error: spec.protocol.protocolName: missing: add it",
+        ],
     );
 }
 
@@ -230,7 +235,7 @@ fn types_access_modes_and_bounds_of_a_model_are_checked() {
             "type: INT, accessMode: ReadOnly, minimum: \"5\", maximum: \"1\"",
             "minimum: 5 is greater than the maximum, 1",
         ),
-        ("type: INT, accessMode: ReadOnly, minimum: 5", "minimum: invalid type: integer `5`, expected a string"),
+        ("type: INT, accessMode: ReadOnly, minimum: 5", "minimum: found 5, expected text"),
     ] {
         assert_told(&of_model(&format!("name: a, {property}")), &[&format!("{at}{field}")]);
     }
@@ -271,7 +276,7 @@ fn a_model_that_is_elsewhere_is_a_warning_and_the_config_is_checked_all_the_same
         &of_spec(&spec),
         &[
             "15: warning: Device default/d: spec.deviceModelRef.name: there is no model default/other in the files: ",
-            "17: error: Device default/d: spec.protocol.configData.host: invalid type: integer `5`, expected a string: correct it in",
+            "17: error: Device default/d: spec.protocol.configData.host: found 5, expected text: correct it in",
         ],
     );
 }
@@ -319,7 +324,7 @@ fn an_integer_that_a_float_damages_is_told_with_what_arrives() {
         &of_spec(&spec),
         &[
             "17: error: Device default/d: spec.protocol.configData.port: 16777217 arrives as 16777216, for",
-            "17: error: Device default/d: spec.protocol.configData.port: invalid value: integer `16777216`, expected u16",
+            "17: error: Device default/d: spec.protocol.configData.port: found 16777216, expected a whole number from 0 to 65535",
         ],
     );
 }
@@ -373,8 +378,8 @@ fn a_device_of_another_protocol_or_node_is_told_and_its_config_left_to_others() 
 fn the_driver_s_types_read_the_config() {
     let at = "19: error: Device default/d: property \"level\": spec.properties[0].visitors.configData";
     for (visitor, message) in [
-        ("{register: seven}", ".register: invalid type: string \"seven\", expected u16: correct it in"),
-        ("{}", ": missing field `register`: add it to the device's manifest"),
+        ("{register: seven}", ".register: found \"seven\", expected a whole number from 0 to 65535: correct it in"),
+        ("{}", ": the key `register` is missing: add it to the device's manifest"),
         ("{register: 15}", ": there are 14 registers: correct it in the manifest"),
         ("{register: 13}", ": the driver panicked while reading it: correct the driver"),
     ] {
@@ -383,8 +388,40 @@ fn the_driver_s_types_read_the_config() {
     }
     assert_told(
         &of_spec(&SPEC.replace("host: h", "prot: 5")),
-        &["17: error: Device default/d: spec.protocol.configData: missing field `host`: add it to"],
+        &[
+            "17: error: Device default/d: spec.protocol.configData: the key `host` is missing: add it to",
+            "17: warning: Device default/d: spec.protocol.configData.prot: the driver does not know this key",
+        ],
     );
+}
+
+#[test]
+fn all_that_is_wrong_with_a_config_is_told_at_once_and_nothing_that_follows_from_it() {
+    let at = "Device default/d: spec.protocol.configData";
+    assert_told(
+        &of_spec(&SPEC.replace("host: h", "host: 5, port: abc, prot: 1")),
+        &[
+            &format!("17: error: {at}.host: found 5, expected text: correct it in"),
+            &format!("17: error: {at}.port: found \"abc\", expected a whole number from 0 to 65535: correct it in"),
+            &format!("17: warning: {at}.prot: the driver does not know this key"),
+        ],
+    );
+    assert_told(
+        &of_spec(&SPEC.replace("host: h", "host: h, port: \"502\", prot: 1")),
+        &[&format!("17: warning: {at}.prot: the driver does not know this key")],
+    );
+    let at = "Device default/d: property \"level\": spec.properties[0].visitors.configData";
+    assert_told(
+        &of_level("reportToCloud: true, visitors: {configData: {register: seven, scale: 2}}"),
+        &[
+            &format!("19: error: {at}.register: found \"seven\", expected a whole number"),
+            &format!("19: warning: {at}.scale: the driver does not know this key"),
+        ],
+    );
+    let told = of_level("reportToCloud: true, visitors: {configData: {register: 1, writeTolerence: 2}}");
+    let misspelt =
+        "writeTolerence: neither the driver nor the framework knows this key, and it is ignored: did you mean";
+    assert_told(&told, &[&format!("19: warning: {at}.{misspelt} writeTolerance?")]);
 }
 
 #[test]
@@ -399,29 +436,86 @@ fn a_key_that_the_driver_passes_over_is_a_warning() {
     assert_told(&of_level(stray), &[at]);
 }
 
+#[test]
+fn a_desired_value_one_beyond_a_great_maximum_is_told() {
+    let model = MODEL.replace("maximum: \"100\"", "maximum: \"9007199254740992\"");
+    let of = |value: &str| {
+        let property = format!("    - {{name: level, {REST}, desired: {{value: \"{value}\"}}}}\n");
+        told(&format!("{model}{HEAD}{SPEC}  properties:\n{property}"))
+    };
+    assert_told(&of("9007199254740992"), &[]);
+    let at = "19: error: Device default/d: property \"level\": spec.properties[0].desired.value: 9007199254740993 ";
+    assert_told(&of("9007199254740993"), &[at]);
+}
+
+#[test]
+fn a_model_s_name_in_the_place_of_its_reference_is_told_with_its_cure_and_null_is_no_property() {
+    assert_told(
+        &of_spec(&SPEC.replace("{name: m}", "m")),
+        &[
+            "15: error: Device default/d: spec.deviceModelRef: found \"m\", expected a mapping of keys to values: indent it below, as name: \"m\"",
+        ],
+    );
+    assert_told(&of_spec(&format!("{SPEC}  properties: null\n")), &[]);
+}
+
+#[test]
+fn what_is_to_be_quoted_is_told_as_it_is_written() {
+    let spec = SPEC.replace("host: h", "host: h, port: 0x1000001");
+    let told = of_spec(&spec);
+    assert!(
+        told.iter().any(|line| line.contains("16777217 arrives as 16777216") && line.contains("\"0x1000001\"")),
+        "{told:?}"
+    );
+    let head = HEAD.replace("{name: d}", "{name: y}");
+    let told = told_by(&builder(), &format!("{MODEL}{head}{SPEC}"));
+    assert_told(
+        &told,
+        &["13: error: metadata.name: found y, which YAML takes for true, expected text: quote it: \"y\""],
+    );
+}
+
 /// A sink that takes whatever has a scale.
 struct Scaled;
 
-#[async_trait]
 impl SinkKind for Scaled {
+    type Sink = Never;
+
     fn name(&self) -> &str {
         "scaled"
+    }
+
+    fn visitor_keys(&self) -> &[&str] {
+        &["scale"]
     }
 
     fn routes(&self, _: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
         Ok(property.visitor().get("scale").map(|_| Route::to(Target::new("scaled", &()))).into_iter().collect())
     }
 
-    async fn open(&self, _: &Target, _: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self, _: &Target, _: &Credentials) -> Result<Never, SinkError> {
         Err(SinkError::failed("never opened"))
     }
 }
 
+enum Never {}
+
+impl Sink for Never {
+    async fn write(&mut self, _: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        match *self {}
+    }
+}
+
 #[test]
-fn a_key_that_a_sink_of_the_mapper_may_read_is_not_told() {
+fn a_key_that_a_sink_of_the_mapper_reads_is_known_and_no_other() {
     let property = "    - {name: level, visitors: {configData: {register: 1, scale: 2}}}\n";
     let text = format!("{MODEL}{HEAD}{SPEC}  properties:\n{property}");
     assert_told(&told_by(&builder().sink(Scaled), &text), &[]);
+    let stray = told_by(&builder().sink(Scaled), &text.replace("scale: 2", "scale: 2, scael: 2"));
+    assert_told(
+        &stray,
+        &["19: warning: Device default/d: property \"level\": spec.properties[0].visitors.configData.scael: the"],
+    );
     assert_told(
         &told(&text.replace(", scale: 2", "")),
         &["19: warning: Device default/d: property \"level\": spec.properties[0].reportToCloud: not set"],
@@ -469,7 +563,7 @@ fn cycles_below_zero_and_absurd_ones_are_told() {
         &told,
         &[
             &format!("19: error: {at}.collectCycle: -1 ms is negative"),
-            &format!("19: error: {at}.visitors.configData.register: invalid type"),
+            &format!("19: error: {at}.visitors.configData.register: found \"x\""),
             &format!("19: warning: {at}.reportCycle: 5 ms is very short: write milliseconds"),
         ],
     );
@@ -483,16 +577,70 @@ fn cycles_below_zero_and_absurd_ones_are_told() {
 fn the_devices_of_a_node_together_have_to_fit_the_budget() {
     let device = |name: &str, node: &str| {
         let spec = SPEC.replace("nodeName: edge", &format!("nodeName: {node}"));
-        let property = "{name: level, reportToCloud: true, collectCycle: 1250, visitors: {configData: {register: 1}}}";
+        let property =
+            "{name: level, reportToCloud: true, collectCycle: 1250, visitors: {configData: {register: 1, KEYS}}}";
         format!("{HEAD}{spec}  properties: [{property}]\n---\n").replace("name: d", &format!("name: {name}"))
     };
+    // What does not change needs next to nothing.
+    let quiet = device("one", "edge") + &device("two", "edge");
+    assert_told(&told(&format!("{MODEL}{}", quiet.replace(", KEYS", ""))), &[]);
+    let device = |name: &str, node: &str| device(name, node).replace("KEYS", "reportStrategy: always");
     let (one, two) = (device("one", "edge"), device("two", "edge"));
     assert_told(
         &told(&format!("{MODEL}{one}{two}")),
         &[
             "16: warning: Device default/one: spec.nodeName: the reports of 2 devices on the node \"edge\" need 1.6 calls a second, and \
-           the budget is 1: twins are up to 2.0 s old when they are stored: raise collectCycle",
+           the budget is 1: twins are up to 2.0 s old when they are stored: write reportStrategy: onChange",
         ],
     );
     assert_told(&told(&format!("{MODEL}{one}{}", device("two", "other"))), &[]);
+}
+
+#[test]
+fn what_a_run_doubts_is_said_as_well() {
+    let cycle = r#"name: level, reportToCloud: true, collectCycle: 10000000000, visitors: {configData: {register: 1}}"#;
+    let told = of_properties(&[cycle.to_owned()]);
+    assert!(
+        told[0].contains(
+            "collectCycle: 10000000000 ms is more than a day (115 days), and was probably meant in nanoseconds"
+        ),
+        "{told:?}"
+    );
+    assert!(told[0].ends_with("such as 10000 for what it is in nanoseconds"), "{told:?}");
+
+    let spec = SPEC.replace("host: h", "host: h, timeout: 20000");
+    let told = of_spec(&spec);
+    let expected =
+        "17: warning: Device default/d: spec.protocol.configData.timeout: 20000 ms is longer than driver.call_timeout";
+    assert!(told.iter().any(|line| line.starts_with(expected)), "{told:?}");
+}
+
+//= KubeEdge v1.16.2 to v1.23, devicetwin: the namespace is looked for by its first place in the topic
+#[test]
+fn a_namespace_that_edgecore_loses_is_refused_unless_it_is_allowed() {
+    let text = format!("{MODEL}{HEAD}{SPEC}").replace("{name: d}", "{name: d, namespace: dev}");
+    let text = text.replace("{name: m}\nspec", "{name: m, namespace: dev}\nspec");
+    assert_told(
+        &told(&text),
+        &[
+            "13: error: Device dev/d: metadata.namespace: edgecore loses every twin and every state of devices in the namespace \"dev\", \
+             since it is a part of \"$hw/events/device/\": use another namespace, such as default; if only sinks need the values, \
+             check with --allow-lost-namespaces",
+        ],
+    );
+    let builder = builder();
+    let mapper = Mapper { allows_lost_namespaces: true, ..Mapper::of(&builder) };
+    let report = check(&mapper, &[Text { path: "d.yaml".into(), text: Ok(text) }]);
+    assert_eq!(report.findings, []);
+}
+
+#[test]
+fn a_field_that_the_release_in_the_cluster_does_not_know_is_an_error_at_its_line() {
+    let text = format!("{MODEL}{HEAD}{SPEC}  stateReport: {{reportToCloud: true, reportCycle: 5000}}\n");
+    assert_told(&told(&text), &[]);
+    let builder = builder();
+    let mapper = Mapper { release: "v1.22".parse().unwrap(), ..Mapper::of(&builder) };
+    let findings = check(&mapper, &[Text { path: "d.yaml".into(), text: Ok(text) }]).findings;
+    let told: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    assert_told(&told, &["d.yaml:18: error: Device default/d: spec.stateReport: KubeEdge v1.22 does not know it"]);
 }

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use super::{
     Origin,
-    validate::{MAX_SOCKET_PATH, SLOWEST_RATE, SMALLEST_SPOOL},
+    validate::{MAX_SOCKET_PATH, SLOWEST_RATE, SMALLEST_AUDIT, SMALLEST_SPOOL},
 };
 
 /// Why a config cannot be used. Trying again does not help: the config must change.
@@ -75,6 +75,18 @@ pub enum ConfigError {
         instead: String,
     },
 
+    /// A flag names a key that does not exist.
+    #[error("{origin}: there is no key `{key}`{}", suggestion(nearest.as_deref()))]
+    #[non_exhaustive]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Where it stands.
+        origin: Origin,
+        /// The known key that is most like it, if one is.
+        nearest: Option<String>,
+    },
+
     /// The defaults that the mapper's author set cannot be used.
     #[error("the mapper's own defaults cannot be used: {message}")]
     #[non_exhaustive]
@@ -82,6 +94,10 @@ pub enum ConfigError {
         /// What is wrong with them.
         message: String,
     },
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map_or_else(|| ": see --help".to_owned(), |nearest| format!("; did you mean `{nearest}`?"))
 }
 
 fn quoted(key: &str) -> String {
@@ -121,6 +137,13 @@ pub enum InvalidValue {
         /// The value.
         found: String,
     },
+    /// The number must be zero or above.
+    #[error("must be zero or above, found {found}")]
+    #[non_exhaustive]
+    Negative {
+        /// The value.
+        found: String,
+    },
     /// The rate is so low that next to nothing would ever be reported.
     #[error("must be at least {SLOWEST_RATE}, which is one call in 100 s; found {found}")]
     #[non_exhaustive]
@@ -132,6 +155,13 @@ pub enum InvalidValue {
     #[error("must be at least {SMALLEST_SPOOL} bytes; found {found}")]
     #[non_exhaustive]
     SpoolTooSmall {
+        /// The value.
+        found: String,
+    },
+    /// A file of the audit could not hold its longest line.
+    #[error("must be at least {SMALLEST_AUDIT} bytes; found {found}")]
+    #[non_exhaustive]
+    AuditTooSmall {
         /// The value.
         found: String,
     },

@@ -13,7 +13,16 @@
 //!   A `config.yaml` written for the Go framework works unchanged.
 //! - **The environment**: `MAPPER_`, then the key in upper case with `__` for each dot. Letter case does not matter.
 //!   `MAPPER_TEST_…` is left to tests, and what Kubernetes sets for a Service named `mapper` is not mistaken for a key.
-//! - **Flags** exist for what differs from one start to the next.
+//! - **Flags** exist for what differs from one start to the next, and `--set KEY=VALUE` for every key.
+//!
+//! # Sections of your own
+//!
+//! `driver.settings` is of the driver's own type where the driver comes from [`Mapper::configured`](crate::Mapper::configured), and
+//! `sinks.<kind>` of a sink's own where it comes from [`MapperBuilder::configured_sink`](crate::MapperBuilder::configured_sink). Their
+//! keys are the fields of that type, and their defaults its [`Default`]. They come from the file, the environment
+//! (`MAPPER_DRIVER__SETTINGS__…`) and `--set`, are listed by `--help`, and are held against the type like all others. A field that
+//! serializes to nothing, an empty list or an empty map takes a list or a mapping, too; in a variable or a flag that is written
+//! `[a, b]` or `{a: b}`.
 //!
 //! # Keys
 //!
@@ -28,15 +37,27 @@
 //! | `common.edgecore_sock` | `/etc/kubeedge/dmi.sock` | `MAPPER_COMMON__EDGECORE_SOCK` | `--edgecore-sock` |
 //! | `common.http_port` | `7777` | `MAPPER_COMMON__HTTP_PORT` | `--http-port` |
 //! | `driver.call_timeout` | `10s` | `MAPPER_DRIVER__CALL_TIMEOUT` | |
-//! | `driver.backoff_max` | `1m` | `MAPPER_DRIVER__BACKOFF_MAX` | |
+//! | `driver.backoff_max` | `10s` | `MAPPER_DRIVER__BACKOFF_MAX` | |
+//! | `driver.credentials` |  | `MAPPER_DRIVER__CREDENTIALS` | |
 //! | `report.calls_per_second` | `1.0` | `MAPPER_REPORT__CALLS_PER_SECOND` | |
 //! | `report.burst` | `90` | `MAPPER_REPORT__BURST` | |
+//! | `report.strategy` | `onChange` | `MAPPER_REPORT__STRATEGY` | |
+//! | `report.deadband` | `0.0` | `MAPPER_REPORT__DEADBAND` | |
+//! | `report.deadband_percent` | `0.0` | `MAPPER_REPORT__DEADBAND_PERCENT` | |
+//! | `report.min_interval` | `0s` | `MAPPER_REPORT__MIN_INTERVAL` | |
+//! | `report.max_silence` | `5m` | `MAPPER_REPORT__MAX_SILENCE` | |
 //! | `shutdown.grace` | `10s` | `MAPPER_SHUTDOWN__GRACE` | |
 //! | `sinks.batch_records` | `500` | `MAPPER_SINKS__BATCH_RECORDS` | |
 //! | `sinks.batch_linger` | `100ms` | `MAPPER_SINKS__BATCH_LINGER` | |
 //! | `sinks.queue_records` | `10000` | `MAPPER_SINKS__QUEUE_RECORDS` | |
 //! | `sinks.write_timeout` | `10s` | `MAPPER_SINKS__WRITE_TIMEOUT` | |
 //! | `sinks.backoff_max` | `30s` | `MAPPER_SINKS__BACKOFF_MAX` | |
+//! | `sinks.push_strategy` | `always` | `MAPPER_SINKS__PUSH_STRATEGY` | |
+//! | `sinks.push_deadband` | `0.0` | `MAPPER_SINKS__PUSH_DEADBAND` | |
+//! | `sinks.push_deadband_percent` | `0.0` | `MAPPER_SINKS__PUSH_DEADBAND_PERCENT` | |
+//! | `sinks.push_min_interval` | `0s` | `MAPPER_SINKS__PUSH_MIN_INTERVAL` | |
+//! | `sinks.push_max_silence` | `5m` | `MAPPER_SINKS__PUSH_MAX_SILENCE` | |
+//! | `sinks.push_error_bound` | `0.0` | `MAPPER_SINKS__PUSH_ERROR_BOUND` | |
 //! | `sinks.tls.ca_file` |  | `MAPPER_SINKS__TLS__CA_FILE` | |
 //! | `sinks.tls.cert_file` |  | `MAPPER_SINKS__TLS__CERT_FILE` | |
 //! | `sinks.tls.key_file` |  | `MAPPER_SINKS__TLS__KEY_FILE` | |
@@ -65,8 +86,16 @@
 //! | `spool.dir` | `/var/lib/kubeedge/<name>/spool` | `MAPPER_SPOOL__DIR` | |
 //! | `spool.max_bytes` | `67108864` | `MAPPER_SPOOL__MAX_BYTES` | |
 //! | `spool.sync` | `batch` | `MAPPER_SPOOL__SYNC` | |
+//! | `writes.mode` | `enabled` | `MAPPER_WRITES__MODE` | |
+//! | `writes.dry_run` | `false` | `MAPPER_WRITES__DRY_RUN` | |
+//! | `writes.first_start` | `write` | `MAPPER_WRITES__FIRST_START` | |
+//! | `writes.memory` | `<spool.dir>/writes.memory` | `MAPPER_WRITES__MEMORY` | |
+//! | `writes.audit.path` |  | `MAPPER_WRITES__AUDIT__PATH` | |
+//! | `writes.audit.max_bytes` | `10485760` | `MAPPER_WRITES__AUDIT__MAX_BYTES` | |
+//! | `writes.audit.files` | `5` | `MAPPER_WRITES__AUDIT__FILES` | |
 //! | `log.level` | `info` | `MAPPER_LOG__LEVEL` | `--v` |
 //! | `log.format` | `text` | `MAPPER_LOG__FORMAT` | `--log-format` |
+//! | `log.statistics` | `10m` | `MAPPER_LOG__STATISTICS` | |
 //!
 //! The fields of [`Config`] say what each key does. A duration is a number with a unit: `500ms`, `10s`, `1m 30s`. Paths of unix
 //! sockets hold at most 107 bytes.
@@ -75,7 +104,7 @@
 //!
 //! An unknown key is ignored with a [`ConfigWarning`] that names the nearest known one: a file may be newer or older than the
 //! mapper that reads it. A value that does not fit is a [`ConfigError`], which says where it stands and what would fit. A key that has
-//! got another name is never ignored: it is taken with a warning for a while, and then an error that tells the new name.
+//! got another name is never ignored: it is taken with a warning for a while, and then an error that names the new one.
 //!
 //! # Example
 //!
@@ -102,16 +131,21 @@
 
 mod env;
 mod error;
+mod flags;
+mod own;
 mod package;
 mod renamed;
 mod sections;
 mod settings;
 mod sinks;
 mod sources;
+mod strategies;
 mod validate;
 mod warning;
+mod writes;
 mod yaml;
 
+pub(crate) use own::{DRIVER_SETTINGS, OwnSection, section_of_sink};
 pub(crate) use validate::MAX_SOCKET_PATH;
 
 #[cfg(test)]
@@ -127,7 +161,9 @@ pub use sinks::{
     OtelSinkConfig, RedisSinkConfig, SinkTlsConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig,
 };
 pub use sources::{Origin, Sources};
+pub use strategies::{PushStrategy, ReportStrategy};
 pub use warning::ConfigWarning;
+pub use writes::{AuditConfig, FirstStart, WritesConfig, WritesMode};
 
 use settings::{Origins, Settings};
 
@@ -146,9 +182,7 @@ impl Config {
             warnings.extend(yaml::overlay(&mut settings, sources.renamed, &name, &text)?);
         }
         warnings.extend(env::overlay(&mut settings, sources.renamed, sources.env)?);
-        for (flag, key, value) in sources.flags {
-            settings.set(key, &value, Origin::Flag(flag));
-        }
+        warnings.extend(flags::overlay(&mut settings, sources.renamed, sources.flags)?);
         let (config, origins) = settings.into_config()?;
         Ok((config.checked_with(&origins)?, warnings))
     }

@@ -2,7 +2,7 @@
 //!
 //! A key that gets another name goes through two stages, each of which lasts for a minor version at least: first the old name is
 //! taken and warned of, then it is refused. It is never ignored, and stays in the table for ever: whoever upgrades over several
-//! versions is told the new name as well.
+//! versions gets the new name as well.
 
 use super::{ConfigError, ConfigWarning, Origin};
 

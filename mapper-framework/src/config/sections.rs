@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use super::{Package, SinksConfig, SpoolConfig};
+use super::{
+    Package, ReportStrategy, SinksConfig, SpoolConfig, WritesConfig, own::OwnSections, strategies::MAX_SILENCE,
+};
 
 /// The mapper's configuration. [`Config::load`] makes it; [`Config::default`] is where it starts from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,16 +18,21 @@ pub struct Config {
     pub common: CommonConfig,
     /// How long the framework waits for the driver.
     pub driver: DriverConfig,
-    /// How often the mapper calls edgecore.
+    /// How often the mapper calls edgecore, and what it reports.
     pub report: ReportConfig,
     /// How records are delivered to brokers and databases.
     pub sinks: SinksConfig,
     /// What waits on disk for a sink that is away.
     pub spool: SpoolConfig,
+    /// Whether devices are written to, and what is kept of it.
+    pub writes: WritesConfig,
     /// How the mapper stops.
     pub shutdown: ShutdownConfig,
     /// What the mapper logs, and how.
     pub log: LogConfig,
+    /// `driver.settings`, and the sections of sinks that are not built in.
+    #[serde(skip)]
+    pub(crate) own: OwnSections,
 }
 
 /// `grpc_server`: where edgecore calls the mapper.
@@ -52,12 +59,13 @@ pub struct CommonConfig {
     /// The devices' `spec.protocol.protocolName`: edgecore gives the mapper every device of this protocol. One edgecore knows
     /// one mapper for each protocol.
     pub protocol: String,
-    /// The address on which the HTTP server listens. By default `127.0.0.1`: the REST API has no authentication. The Go
-    /// framework has this key too, ignores it, and listens on all addresses.
+    /// The address of an HTTP server. By default `127.0.0.1`. It has no effect: this version has no HTTP server, and takes the key
+    /// since it stands in config files of the Go framework.
     pub address: String,
     /// The unix socket on which edgecore listens. By default `/etc/kubeedge/dmi.sock`.
     pub edgecore_sock: PathBuf,
-    /// The port on which the HTTP server listens. By default 7777; 0 takes a free one.
+    /// The port of an HTTP server. By default 7777. It has no effect: this version has no HTTP server, and takes the key since it
+    /// stands in config files of the Go framework.
     pub http_port: u16,
 }
 
@@ -75,25 +83,35 @@ impl Default for CommonConfig {
     }
 }
 
-/// `driver`: how long the framework waits for the driver.
+/// `driver`: how long the framework waits for the driver, and where its devices' credentials are.
+///
+/// `driver.settings` holds what the driver itself wants to be set, see [`Mapper::configured`](crate::Mapper::configured).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DriverConfig {
     /// The deadline of each call of the driver, at which its future is dropped. By default ten seconds.
     #[serde(with = "humantime_serde")]
     pub call_timeout: Duration,
-    /// The longest pause between two attempts to connect to a device. By default a minute.
+    /// The longest pause between two attempts to connect to a device. By default ten seconds.
     #[serde(with = "humantime_serde")]
     pub backoff_max: Duration,
+    /// A folder of the devices' credentials, which holds a folder of files for each, as mounted Secrets are: named as a device's
+    /// `configData` says by `credentials: NAME`, or else `<namespace>.<device>`. See
+    /// [`Device::credentials`](crate::Device::credentials). None by default.
+    pub credentials: PathBuf,
 }
 
 impl Default for DriverConfig {
     fn default() -> Self {
-        Self { call_timeout: Duration::from_secs(10), backoff_max: Duration::from_secs(60) }
+        Self {
+            call_timeout: Duration::from_secs(10),
+            backoff_max: Duration::from_secs(10),
+            credentials: PathBuf::new(),
+        }
     }
 }
 
-/// `report`: how often the mapper calls edgecore.
+/// `report`: how often the mapper calls edgecore, and what it reports of twins unless a manifest says otherwise.
 ///
 /// edgecore takes a burst of 100 calls and then one call per second, of *all mappers of its node together*, and refuses the
 /// rest. The defaults leave a little to others; where several mappers share a node, give each its part. A higher rate does not
@@ -105,11 +123,31 @@ pub struct ReportConfig {
     pub calls_per_second: f64,
     /// How many calls may go out at once after a pause, at least 1. By default 90.
     pub burst: u32,
+    /// Which samples go to the twin. By default `onChange`; `always` reports each one.
+    pub strategy: ReportStrategy,
+    /// By how much a number may differ from the last that was reported and be no change. By default 0.
+    pub deadband: f64,
+    /// The same as a part of the last that was reported, in percent; the greater one counts. By default 0.
+    pub deadband_percent: f64,
+    /// The least time from one report of a twin to the next. By default zero.
+    #[serde(with = "humantime_serde")]
+    pub min_interval: Duration,
+    /// After which time a twin is reported though nothing has changed. By default five minutes; `0s` is never.
+    #[serde(with = "humantime_serde")]
+    pub max_silence: Duration,
 }
 
 impl Default for ReportConfig {
     fn default() -> Self {
-        Self { calls_per_second: 1.0, burst: 90 }
+        Self {
+            calls_per_second: 1.0,
+            burst: 90,
+            strategy: ReportStrategy::default(),
+            deadband: 0.0,
+            deadband_percent: 0.0,
+            min_interval: Duration::ZERO,
+            max_silence: MAX_SILENCE,
+        }
     }
 }
 
@@ -130,13 +168,22 @@ impl Default for ShutdownConfig {
 }
 
 /// `log`: what the mapper logs, and how. Logs go to standard error. `RUST_LOG`, if set, wins over [`level`](Self::level).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LogConfig {
     /// The least important level that is logged. By default `info`.
     pub level: LogLevel,
     /// One line of text for each event, or one JSON object. By default `text`.
     pub format: LogFormat,
+    /// How often the counters are logged, in a line `statistics` at the level `info`. By default ten minutes; `0s` is never.
+    #[serde(with = "humantime_serde")]
+    pub statistics: Duration,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: LogLevel::default(), format: LogFormat::default(), statistics: Duration::from_secs(600) }
+    }
 }
 
 /// How important a log event is. The config takes its name in any case, and `warning` for `warn`.
@@ -223,6 +270,10 @@ impl Config {
         }
         if self.spool.dir.as_os_str().is_empty() {
             self.spool.dir = format!("/var/lib/kubeedge/{}/spool", self.common.name.replace('/', "-")).into();
+        }
+        if self.writes.memory.as_os_str().is_empty() {
+            // The one folder that outlives a pod. The spool takes no notice of files.
+            self.writes.memory = self.spool.dir.join("writes.memory");
         }
     }
 }

@@ -1,14 +1,16 @@
 //! The config while its sources are laid over each other: a tree of known keys, and where each value comes from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::{Config, ConfigError, Origin};
+use super::{Config, ConfigError, Origin, own::OwnSections};
+use crate::typed::{self, Misfit};
 
 /// The values so far. Which keys are known, and which of them hold text, follows from the defaults.
 pub(super) struct Settings {
     tree: Map<String, Value>,
+    own: OwnSections,
     origins: Origins,
 }
 
@@ -17,8 +19,13 @@ pub(super) struct Settings {
 pub(super) struct Origins(HashMap<String, Origin>);
 
 impl Origins {
+    /// Where the value of a key comes from, which may be a part of the value of a longer one, as in `nodes[1]`.
     pub(super) fn of(&self, key: &str) -> Origin {
-        self.0.get(key).cloned().unwrap_or(Origin::Default)
+        match (self.0.get(key), key.rfind(['.', '['])) {
+            (Some(origin), _) => origin.clone(),
+            (None, Some(end)) => self.of(&key[..end]),
+            (None, None) => Origin::Default,
+        }
     }
 }
 
@@ -26,7 +33,9 @@ impl Settings {
     pub(super) fn over(defaults: &Config) -> Result<Self, ConfigError> {
         let tree = serde_json::to_value(defaults).and_then(serde_json::from_value);
         let unusable = |error: serde_json::Error| ConfigError::Defaults { message: error.to_string() };
-        Ok(Self { tree: tree.map_err(unusable)?, origins: Origins::default() })
+        let mut tree = tree.map_err(unusable)?;
+        defaults.own.join_into(&mut tree)?;
+        Ok(Self { tree, own: defaults.own.clone(), origins: Origins::default() })
     }
 
     /// The tree of known keys.
@@ -41,21 +50,28 @@ impl Settings {
         keys
     }
 
-    /// The names of the sections, such as `common`.
-    pub(super) fn sections(&self) -> impl Iterator<Item = &String> {
-        self.tree.keys()
+    /// All sections, such as `common` and `sinks.tls`.
+    pub(super) fn sections(&self) -> BTreeSet<String> {
+        let ends = |key: &str| key.match_indices('.').map(|(end, _)| key[..end].to_owned()).collect::<Vec<_>>();
+        self.keys().iter().flat_map(|key| ends(key)).collect()
     }
 
     /// Sets a known key. An empty value counts as absent. What does not fit is found later, by [`Self::into_config`].
     pub(super) fn set(&mut self, key: &str, text: &str, origin: Origin) {
         let text = text.trim();
-        if text.is_empty() {
-            return;
+        if !text.is_empty()
+            && let Some(value) = self.slot(key).map(|default| read_scalar(text, default))
+        {
+            self.put(key, value, origin);
         }
+    }
+
+    /// Sets a known key to a value of whatever form.
+    pub(super) fn put(&mut self, key: &str, value: Value, origin: Origin) {
         let slot = self.slot(key);
         debug_assert!(slot.is_some(), "{key} is not a key of the config");
         if let Some(slot) = slot {
-            *slot = read_scalar(text, slot);
+            *slot = value;
             self.origins.0.insert(key.to_owned(), origin);
         }
     }
@@ -67,15 +83,23 @@ impl Settings {
     }
 
     /// Gives the values their types.
-    pub(super) fn into_config(self) -> Result<(Config, Origins), ConfigError> {
-        match serde_path_to_error::deserialize(Value::Object(self.tree)) {
-            Ok(config) => Ok((config, self.origins)),
-            Err(error) => {
-                let key = error.path().to_string();
-                let origin = self.origins.of(&key);
-                Err(ConfigError::WrongType { key, origin, message: with_hint(&error.into_inner().to_string()) })
+    pub(super) fn into_config(mut self) -> Result<(Config, Origins), ConfigError> {
+        self.own.take_from(&mut self.tree, &self.origins)?;
+        match typed::read::<Config>(Value::Object(self.tree)) {
+            Ok(config) => Ok((Config { own: self.own, ..config }, self.origins)),
+            Err(Misfit { path: key, message, .. }) => {
+                Err(ConfigError::WrongType { origin: self.origins.of(&key), key, message })
             }
         }
+    }
+}
+
+/// Whether a default says nothing of the form of its values: they may be lists and mappings, too.
+pub(super) fn is_free(default: &Value) -> bool {
+    match default {
+        Value::Null | Value::Array(_) => true,
+        Value::Object(keys) => keys.is_empty(),
+        _ => false,
     }
 }
 
@@ -87,22 +111,17 @@ fn collect_keys(tree: &Map<String, Value>, section: &str, keys: &mut Vec<String>
     for (key, value) in tree {
         let path = join(section, key);
         match value {
-            Value::Object(tree) => collect_keys(tree, &path, keys),
+            Value::Object(tree) if !is_free(value) => collect_keys(tree, &path, keys),
             _ => keys.push(path),
         }
     }
 }
 
-/// Where the default is text, so is the value: a version `1.10` must not become the number 1.1.
+/// Where the default is a number or a switch, the text stands for one: a version `1.10` must not become the number 1.1.
 fn read_scalar(text: &str, default: &Value) -> Value {
     let as_text = || Value::String(text.to_owned());
     match default {
-        Value::String(_) => as_text(),
-        _ => serde_saphyr::from_str(text).unwrap_or_else(|_| as_text()),
+        Value::Number(_) | Value::Bool(_) => serde_saphyr::from_str(text).unwrap_or_else(|_| as_text()),
+        _ => as_text(),
     }
-}
-
-fn with_hint(message: &str) -> String {
-    let hint = if message.ends_with("expected a duration") { ", such as `10s` or `500ms`" } else { "" };
-    format!("{message}{hint}")
 }

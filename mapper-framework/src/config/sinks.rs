@@ -6,12 +6,14 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::{PushStrategy, strategies::MAX_SILENCE};
+
 /// `spool`: what waits on disk for a sink that is away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SpoolConfig {
     /// The folder, of this mapper alone; it is made when it is first needed. Empty, as by default, it becomes
-    /// `/var/lib/kubeedge/<name>/spool`. Where it cannot be written, records wait in memory only, and that is told once.
+    /// `/var/lib/kubeedge/<name>/spool`. Where it cannot be written, records wait in memory only, and that is logged once.
     ///
     /// In a container, mount a `hostPath` there, or what waits is lost with the pod.
     pub dir: PathBuf,
@@ -57,6 +59,21 @@ pub struct SinksConfig {
     /// The longest pause between two attempts. By default 30 seconds.
     #[serde(with = "humantime_serde")]
     pub backoff_max: Duration,
+    /// Which samples go to the sinks, unless a manifest says otherwise. By default `always`.
+    pub push_strategy: PushStrategy,
+    /// By how much a number may differ from the last that was pushed and be no change. By default 0.
+    pub push_deadband: f64,
+    /// The same as a part of the last that was pushed, in percent; the greater one counts. By default 0.
+    pub push_deadband_percent: f64,
+    /// The least time from one push of a property to the next. By default zero. A swinging door has none.
+    #[serde(with = "humantime_serde")]
+    pub push_min_interval: Duration,
+    /// After which time a sample is pushed though nothing has changed. By default five minutes; `0s` is never.
+    #[serde(with = "humantime_serde")]
+    pub push_max_silence: Duration,
+    /// How far the line between the samples that a swinging door lets through may be from those that it does not, in the property's
+    /// unit. By default 0.
+    pub push_error_bound: f64,
     /// Certificates, for all sinks that use TLS.
     pub tls: SinkTlsConfig,
     /// `pushMethod.http`
@@ -83,6 +100,12 @@ impl Default for SinksConfig {
             queue_records: 10_000,
             write_timeout: Duration::from_secs(10),
             backoff_max: Duration::from_secs(30),
+            push_strategy: PushStrategy::default(),
+            push_deadband: 0.0,
+            push_deadband_percent: 0.0,
+            push_min_interval: Duration::ZERO,
+            push_max_silence: MAX_SILENCE,
+            push_error_bound: 0.0,
             tls: SinkTlsConfig::default(),
             http: HttpSinkConfig::default(),
             influxdb2: Influxdb2SinkConfig::default(),

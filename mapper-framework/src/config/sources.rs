@@ -15,7 +15,8 @@ pub struct Sources {
     pub(super) defaults: Config,
     pub(super) file: File,
     pub(super) env: Vec<(OsString, OsString)>,
-    pub(super) flags: Vec<(&'static str, &'static str, String)>,
+    /// Flag, key and value.
+    pub(super) flags: Vec<(&'static str, String, String)>,
     /// Which keys have had another name; tests bring their own.
     pub(super) renamed: Table,
 }
@@ -54,10 +55,10 @@ impl Sources {
         self
     }
 
-    /// Sets a key by a flag. Both must exist.
+    /// Sets a key by a flag. The later one wins.
     #[must_use]
-    pub(crate) fn flag(mut self, flag: &'static str, key: &'static str, value: impl Into<String>) -> Self {
-        self.flags.push((flag, key, value.into()));
+    pub(crate) fn flag(mut self, flag: &'static str, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.flags.push((flag, key.into(), value.into()));
         self
     }
 }

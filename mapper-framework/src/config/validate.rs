@@ -13,9 +13,12 @@ pub(crate) const SLOWEST_RATE: f64 = 0.01;
 /// The fewest bytes that a spool works with: some segments of some batches each.
 pub(crate) const SMALLEST_SPOOL: u64 = 1_000_000;
 
+/// The fewest bytes of a file of the audit: its longest line fits.
+pub(crate) const SMALLEST_AUDIT: u64 = 65_536;
+
 /// The first key whose value cannot work, and why.
 pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidValue)> {
-    let Config { grpc_server, common, driver, report, sinks, spool, .. } = config;
+    let Config { grpc_server, common, driver, report, sinks, spool, writes, .. } = config;
     let checks = [
         ("common.protocol", protocol(&common.protocol)),
         ("grpc_server.socket_path", absolute(&grpc_server.socket_path)),
@@ -25,11 +28,18 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("driver.backoff_max", longer_than_zero(driver.backoff_max)),
         ("report.calls_per_second", fast_enough(report.calls_per_second)),
         ("report.burst", at_least_one(report.burst)),
+        ("report.deadband", zero_or_above(report.deadband)),
+        ("report.deadband_percent", zero_or_above(report.deadband_percent)),
         ("sinks.batch_records", at_least_one(sinks.batch_records)),
         ("sinks.queue_records", at_least_one(sinks.queue_records)),
         ("sinks.write_timeout", longer_than_zero(sinks.write_timeout)),
         ("sinks.backoff_max", longer_than_zero(sinks.backoff_max)),
+        ("sinks.push_deadband", zero_or_above(sinks.push_deadband)),
+        ("sinks.push_deadband_percent", zero_or_above(sinks.push_deadband_percent)),
+        ("sinks.push_error_bound", zero_or_above(sinks.push_error_bound)),
         ("spool.max_bytes", large_enough(spool.max_bytes)),
+        ("writes.audit.max_bytes", holds_a_line(writes.audit.max_bytes)),
+        ("writes.audit.files", at_least_one(writes.audit.files)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
 }
@@ -60,8 +70,16 @@ fn fast_enough(rate: f64) -> Option<InvalidValue> {
     (rate < SLOWEST_RATE).then_some(InvalidValue::TooSlow { found })
 }
 
+fn zero_or_above(number: f64) -> Option<InvalidValue> {
+    (!(number.is_finite() && number >= 0.0)).then(|| InvalidValue::Negative { found: number.to_string() })
+}
+
 fn at_least_one(number: u32) -> Option<InvalidValue> {
     (number == 0).then(|| InvalidValue::NotPositive { found: number.to_string() })
+}
+
+fn holds_a_line(bytes: u64) -> Option<InvalidValue> {
+    (bytes < SMALLEST_AUDIT).then(|| InvalidValue::AuditTooSmall { found: bytes.to_string() })
 }
 
 fn large_enough(bytes: u64) -> Option<InvalidValue> {

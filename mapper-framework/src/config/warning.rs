@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Origin;
 
-/// Something in the config that has no effect. It belongs into the log, at WARN.
+/// Something in the config that has no effect. To be logged at WARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigWarning {

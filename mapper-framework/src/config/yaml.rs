@@ -12,7 +12,7 @@ use serde_saphyr::{DefaultMessageFormatter, Location, MessageFormatter, Spanned}
 use super::{
     ConfigError, ConfigWarning, Origin,
     renamed::{Renamed, Table},
-    settings::{Settings, join},
+    settings::{Settings, is_free, join},
     warning::nearest,
 };
 
@@ -34,7 +34,7 @@ pub(super) fn overlay(
     if let Err(error) = read {
         return Err(found.explain(&error, name));
     }
-    let names: Vec<String> = settings.sections().cloned().chain(settings.keys()).collect();
+    let names: Vec<String> = settings.sections().into_iter().chain(settings.keys()).collect();
     let mut warnings = found.warnings(name, &names);
     for (renamed, at, text) in found.renamed {
         warnings.push(renamed.judge(origin(name, at), format!("`{}`", renamed.new))?);
@@ -43,8 +43,11 @@ pub(super) fn overlay(
         }
     }
     // The new names come last: where a file has both, they win.
-    for (key, text) in found.values {
-        settings.set(&key, &text.value, origin(name, text.referenced));
+    for (key, written, at) in found.values {
+        match written {
+            Written::Text(text) => settings.set(&key, &text, origin(name, at)),
+            Written::Value(value) => settings.put(&key, value, origin(name, at)),
+        }
     }
     Ok(warnings)
 }
@@ -56,12 +59,18 @@ fn origin(name: &str, at: Location) -> Origin {
 /// What the reader found in the file.
 #[derive(Default)]
 struct Found {
-    values: Vec<(String, Spanned<String>)>,
+    values: Vec<(String, Written, Location)>,
     /// Keys under an old name, with where the name stands.
     renamed: Vec<(&'static Renamed, Location, Option<Spanned<String>>)>,
     unknown: Vec<(String, Location)>,
     /// The key whose value is being read, and what it must be.
     reading: Option<(String, &'static str)>,
+}
+
+/// A value, as text where that says it all.
+enum Written {
+    Text(String),
+    Value(Value),
 }
 
 const SCALAR: &str = "found a list or a mapping, expected a single value";
@@ -137,6 +146,7 @@ impl<'de> Visitor<'de> for Section<'_> {
         while let Some(Spanned { value: key, referenced: at, .. }) = map.next_key::<Spanned<String>>()? {
             let path = join(self.path, &key);
             match self.known.get(&key) {
+                Some(default) if is_free(default) => map.next_value_seed(Free { path, found: &mut *self.found })?,
                 Some(Value::Object(known)) => map.next_value_seed(self.below(known, &path))?,
                 Some(_) => map.next_value_seed(Scalar { path, found: &mut *self.found })?,
                 None => self.visit_unknown(path, at, &mut map)?,
@@ -185,7 +195,24 @@ impl<'de> DeserializeSeed<'de> for Scalar<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         self.found.reading = Some((self.path.clone(), SCALAR));
         if let Some(text) = Option::<Spanned<String>>::deserialize(deserializer)? {
-            self.found.values.push((self.path, text));
+            self.found.values.push((self.path, Written::Text(text.value), text.referenced));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a value of whatever form.
+struct Free<'a> {
+    path: String,
+    found: &'a mut Found,
+}
+
+impl<'de> DeserializeSeed<'de> for Free<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if let Some(value) = Option::<Spanned<Value>>::deserialize(deserializer)? {
+            self.found.values.push((self.path, Written::Value(value.value), value.referenced));
         }
         Ok(())
     }

@@ -15,9 +15,9 @@ use tonic::{Code, Status, transport::Channel};
 use crate::model::{DataType, DeviceId, DeviceInstance, DeviceModel, DeviceState};
 
 use super::{
+    channel,
     convert::{self, Invalid},
     generated::{self as pb, device_manager_service_client::DeviceManagerServiceClient},
-    transport,
 };
 
 /// How long a call may take, as edgecore gives its own calls.
@@ -59,9 +59,9 @@ pub(crate) struct TwinReport {
 /// What a report says of a twin's desired value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DesiredReport {
-    /// The desired value, verbatim; empty for none.
+    /// The last desired value that the device was found to have, verbatim; empty for none.
     pub(crate) value: String,
-    /// `pending`, `converged` or `refused`; empty for no desired value.
+    /// Where the present one stands, such as `pending`; empty for no desired value.
     pub(crate) phase: &'static str,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct EdgeClient {
 impl EdgeClient {
     pub(crate) async fn connect(socket: &Path) -> Result<Self, EdgeError> {
         let (channel, ended) =
-            transport::connect(socket).await.map_err(|error| EdgeError::Gone(root_cause(&error).to_string()))?;
+            channel::connect(socket).await.map_err(|error| EdgeError::Gone(root_cause(&error).to_string()))?;
         let service = DeviceManagerServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE);
         Ok(Self { service, ended, takes_states: Arc::new(AtomicBool::new(true)) })
     }
@@ -141,7 +141,7 @@ impl EdgeClient {
         let request = pb::ReportDeviceStatesRequest {
             device_name: device.name().to_owned(),
             device_namespace: device.namespace().to_owned(),
-            state: state.to_string(),
+            state: word(state).to_owned(),
         };
         let reported = call(&self.ended, self.service.report_device_states(request)).await.map(drop);
         if matches!(reported, Err(EdgeError::Unimplemented)) {
@@ -220,6 +220,16 @@ fn twin(twin: TwinReport) -> pb::Twin {
     }
 }
 
+/// The word for a state. edgecore has none for a device that is being looked for, and drops what it does not know without a word: the cloud
+/// would go on showing `online`.
+//= KubeEdge v1.18 to v1.23 edge/pkg/devicetwin: of states only ok, online, offline, unhealthy and unknown are stored
+fn word(state: DeviceState) -> &'static str {
+    match state {
+        DeviceState::Disconnected => DeviceState::Offline.as_str(),
+        other => other.as_str(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +275,15 @@ mod tests {
         let answer = call::<()>(&CancellationToken::new(), std::future::pending()).await;
         assert_eq!(answer.unwrap_err().to_string(), "edgecore is not there: no answer within 10s");
         assert_eq!(began.elapsed(), CALL_TIMEOUT);
+    }
+
+    #[test]
+    fn every_state_has_a_word_that_edgecore_stores() {
+        use DeviceState as S;
+        for state in [S::Ok, S::Online, S::Offline, S::Disconnected, S::Unhealthy, S::Unknown] {
+            assert!(["ok", "online", "offline", "unhealthy", "unknown"].contains(&word(state)), "{state}");
+        }
+        assert_eq!(word(S::Disconnected), "offline");
     }
 
     #[test]

@@ -25,8 +25,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct DeviceReport {
     pub(crate) instance: DeviceInstance,
-    /// Property, type and value of what was last read.
-    pub(crate) reported: Vec<crate::model::Sample>,
+    /// What was last read, each with the last desired value that the device was found to have.
+    pub(crate) reported: Vec<(crate::model::Sample, String)>,
 }
 
 /// Why a command is refused.

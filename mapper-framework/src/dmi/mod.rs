@@ -1,14 +1,15 @@
 //! The Device Management Interface: the only place that knows protobuf and gRPC.
 
 pub(crate) mod authority;
+mod channel;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod convert;
 pub(crate) mod server;
 pub(crate) mod severable;
-pub(crate) mod transport;
+pub(crate) mod socket;
 
-pub use transport::SocketError;
+pub use socket::SocketError;
 
 /// What `cargo xtask codegen` makes of `proto/dmi/v1beta1/api.proto`.
 #[rustfmt::skip]

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, transport::Server};
 
 use crate::{
     model::{DeviceId, ModelId, Sample},
-    telemetry::Telemetry,
+    telemetry::{Telemetry, devices::MessageInvalid},
 };
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
         device_mapper_service_server::{DeviceMapperService, DeviceMapperServiceServer},
     },
     severable::Severable,
-    transport::{Socket, incoming},
+    socket::{Socket, incoming},
 };
 
 /// The largest request that is read. A device with 10,000 properties takes about 2 MB.
@@ -90,10 +90,10 @@ impl Service {
         answer.await.map_err(|_| Status::from(Refusal::Stopping))?.map_err(Status::from)
     }
 
-    /// Tells here, too, what the caller is told: edgecore does not try again, and its log is seldom read.
+    /// Logs what the caller gets as an answer: edgecore does not try again, and its log is seldom read.
     fn read<T>(&self, converted: Result<T, Invalid>) -> Result<T, Status> {
         converted.map_err(|invalid| {
-            self.telemetry.invalid_message(&invalid);
+            self.telemetry.emit(MessageInvalid { reason: &invalid });
             invalid.into()
         })
     }
@@ -187,20 +187,18 @@ impl DeviceMapperService for Service {
 /// The device as it was sent, with what was last read of it.
 fn device(report: &DeviceReport) -> pb::Device {
     let mut device = convert::device(&report.instance);
-    device.status.get_or_insert_default().twins = report.reported.iter().map(twin).collect();
+    let twins = report.reported.iter().map(|(sample, acknowledged)| twin(sample, acknowledged));
+    device.status.get_or_insert_default().twins = twins.collect();
     device
 }
 
-fn twin(sample: &Sample) -> pb::Twin {
+fn twin(sample: &Sample, acknowledged: &str) -> pb::Twin {
     let millis = sample.timestamp.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let metadata = [("type", sample.property.data_type().to_string()), ("timestamp", millis.to_string())];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).into();
     pb::Twin {
         property_name: sample.property.name().to_owned(),
-        observed_desired: Some(pb::TwinProperty {
-            value: sample.property.desired().unwrap_or_default().to_owned(),
-            ..Default::default()
-        }),
+        observed_desired: Some(pb::TwinProperty { value: acknowledged.to_owned(), ..Default::default() }),
         reported: Some(pb::TwinProperty { value: sample.value.to_string(), metadata }),
     }
 }

@@ -1,24 +1,27 @@
 //! The two traits.
 
-use std::future::{Future, pending};
+use std::{
+    future::{Future, pending},
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 
-use crate::model::{Device, DeviceState, Method, Property, Reading, Value};
+use crate::model::{AccessMode, Device, DeviceState, Property, Reading, Value};
 
-use super::DriverError;
+use super::{Call, Change, DriverError, Reads, Subscriptions};
 
 /// Opens sessions to devices. One driver serves all devices of a mapper.
 ///
 /// # Contract
 ///
 /// The driver is shared: what several devices use together, such as a serial bus or the connection to a gateway, lives in it.
-/// What belongs to one device lives in its [`Session`].
+/// What belongs to one device lives in its [`Session`]. A driver in an `Arc` or a `Box` is a driver, too.
 ///
 /// # Lifecycle
 ///
-/// [`connect`](Self::connect) is called when a device arrives, when its `protocol` has changed, and, with exponential backoff
-/// up to a minute, after a session was lost. It never runs twice at the same time for one device, and it may well run for
+/// [`connect`](Self::connect) is called when a device arrives, when its `protocol` has changed, and after a session has ended: at once
+/// if it has worked, and with exponential backoff up to `driver.backoff_max`, ten seconds by default, if attempts fail. It never runs twice at the same time for one device, and it may well run for
 /// many devices at the same time.
 ///
 /// # Cancellation
@@ -36,7 +39,7 @@ use super::DriverError;
 /// # Example
 ///
 /// ```
-/// use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
+/// use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session};
 /// use serde::Deserialize;
 ///
 /// struct Dice;
@@ -62,7 +65,7 @@ use super::DriverError;
 /// impl Session for Thrown {
 ///     type Visitor = Visitor;
 ///
-///     async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+///     async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
 ///         Ok((self.sides + property.visitor().plus).into())
 ///     }
 /// }
@@ -87,7 +90,9 @@ pub trait Driver: Send + Sync + 'static {
     /// Connects to a device.
     ///
     /// An `Err` of any kind is tried again with backoff; until then the device's state is `disconnected`, with the error as its
-    /// reason. It is logged when failing begins and when the error becomes another one.
+    /// reason. It is logged when failing begins and when the error becomes another one; numbers in it do not make it another one.
+    ///
+    /// The state becomes `online` when something comes from the device: a value read, or one that it delivers.
     fn connect(
         &self,
         device: &Device,
@@ -103,10 +108,11 @@ pub trait Driver: Send + Sync + 'static {
 ///
 /// # Lifecycle
 ///
-/// [`Driver::connect`] makes the session. It is closed, by [`close`](Self::close), when the device is removed or its protocol
+/// [`Driver::connect`] makes the session, and [`subscribe`](Self::subscribe) gives it its properties, before anything is read and
+/// again whenever they change. It is closed, by [`close`](Self::close), when the device is removed or its protocol
 /// config changes, when the mapper stops, and when three rounds of reads in a row have failed altogether. After
 /// [`DriverError::disconnected`], a missed deadline or a panic the session is dropped without `close`, since its connection
-/// can no longer be trusted. A changed or added property does not touch the session.
+/// can no longer be trusted. What was read before that is published all the same.
 ///
 /// # Cancellation
 ///
@@ -135,7 +141,7 @@ pub trait Session: Send + 'static {
     /// device arrives; what does not fit costs that property only, with an error that names it.
     type Visitor: DeserializeOwned + Send + Sync + 'static;
 
-    /// Checks a property before it is ever read, where its visitor alone does not tell whether it can be: whether the visitor
+    /// Checks a property before it is ever read, where its visitor alone does not show whether it can be: whether the visitor
     /// suits the property's data type, say, or whether it can be written as its access mode promises. By default all is well.
     ///
     /// Called when the device arrives. An `Err` costs that property only.
@@ -148,38 +154,72 @@ pub trait Session: Send + 'static {
         Ok(())
     }
 
+    /// Gives the session the properties of its device, all of them, and asks which of them the device will deliver by itself. By
+    /// default it delivers none.
+    ///
+    /// Called once after `connect`, before anything is read, and again when a property was added, removed or changed in any way: its
+    /// visitor, a cycle, its desired value. What is to be subscribed or unsubscribed then shows by comparing.
+    ///
+    /// A property that is returned is not polled: its values come from [`changed`](Self::changed), the first one, too. It is still
+    /// read back after a write. One whose manifest has `poll: true` in `visitors.configData` is polled as well, and one with
+    /// `poll: false` never is; that key is the framework's, and the driver's own type does not see it. One that is left out is polled
+    /// as ever.
+    ///
+    /// # Errors
+    ///
+    /// An `Err` of any kind costs the session, and the device is connected to anew. Where only some properties cannot be subscribed,
+    /// leave them out, so that they are polled, or deliver [`Change::failed`] for them. The deadline is for the whole call.
+    fn subscribe(
+        &mut self,
+        properties: &[Arc<Property<Self::Visitor>>],
+    ) -> impl Future<Output = Result<Subscriptions, DriverError>> + Send {
+        let _ = properties;
+        async { Ok(Subscriptions::none()) }
+    }
+
     /// Reads one property. The framework brings the value into the property's data type.
+    ///
+    /// A plain value is a reading: `Ok(21.5.into())`. Where the device knows when the value was taken and how good it is,
+    /// [`Reading`] carries both.
     ///
     /// An `Err` is counted, and logged when it begins and when it ends; the other properties are read all the same. A lost
     /// connection is logged once for the device.
-    fn read(&mut self, property: &Property<Self::Visitor>) -> impl Future<Output = Result<Value, DriverError>> + Send;
+    fn read(&mut self, property: &Property<Self::Visitor>)
+    -> impl Future<Output = Result<Reading, DriverError>> + Send;
 
-    /// Reads all properties that are due now, by default one after the other with [`read`](Self::read).
+    /// Reads all properties that are due now, by default one after the other with [`read`](Self::read), each with a deadline of its
+    /// own, and no further than to a lost connection.
     ///
-    /// Write it where several properties can be had in one request. The results stand in the order of `properties`, one for
-    /// each; where one is missing, that read has failed. The deadline is for the whole call.
+    /// Write it where several properties can be had in one request, and put each result into `reads` as soon as it is there: what is
+    /// in it is published even if the call fails, panics or misses its deadline, which is then one for the whole call.
+    ///
+    /// # Errors
+    ///
+    /// All properties without a result fail with this one error, which is logged in one line for the device. After an `Ok`, a missing
+    /// result is an error that names its property.
     fn read_many(
         &mut self,
-        properties: &[&Property<Self::Visitor>],
-    ) -> impl Future<Output = Vec<Result<Value, DriverError>>> + Send {
+        reads: &mut Reads<'_, Self::Visitor>,
+    ) -> impl Future<Output = Result<(), DriverError>> + Send {
         async move {
-            let mut values = Vec::with_capacity(properties.len());
-            for property in properties {
-                let value = self.read(property).await;
-                let lost = value.as_ref().is_err_and(DriverError::is_disconnected);
-                values.push(value);
-                if lost {
-                    break;
+            for (index, property) in reads.properties().iter().enumerate() {
+                reads.next_step();
+                let result = self.read(property).await;
+                let lost = result.as_ref().err().filter(|error| error.is_disconnected()).cloned();
+                reads.set_at(index, result);
+                if let Some(error) = lost {
+                    return Err(error);
                 }
             }
-            values
+            Ok(())
         }
     }
 
     /// Writes one property. By default the driver cannot write.
     ///
-    /// The framework has checked the access mode, the type and the bounds. It reads the property back afterwards. A write may be
-    /// repeated, so it sets a value and does not add to one.
+    /// The framework has checked the access mode, the type and the bounds: the value has the variant of [`Property::data_type`]. It reads
+    /// the property back afterwards, unless the manifest says `writeConfirm: none` or `writePolicy: once`. A write may be repeated, so it
+    /// sets a value and does not add to one.
     fn write(
         &mut self,
         property: &Property<Self::Visitor>,
@@ -190,17 +230,32 @@ pub trait Session: Send + 'static {
         async move { Err(DriverError::unsupported(message)) }
     }
 
-    /// Calls a method of the device on one of the method's properties, by default by [`write`](Self::write).
+    /// Calls a method of the device, and returns its results, which may be none. By default each argument is
+    /// [written](Self::write), in order.
     ///
-    /// The framework has checked that the method names the property, and the value as for a write. A call is never repeated.
-    fn call(
-        &mut self,
-        method: &Method,
-        property: &Property<Self::Visitor>,
-        value: &Value,
-    ) -> impl Future<Output = Result<(), DriverError>> + Send {
-        let _ = method;
-        self.write(property, value)
+    /// The framework has checked that the method names the properties, and type and bounds of the values. A property that is an
+    /// argument may be `ReadOnly`: then it can be set by a call only. The default refuses such a call, and one without arguments, since it
+    /// could do nothing but write. A call is never repeated. The
+    /// arguments are read back afterwards.
+    fn call(&mut self, call: &Call<'_, Self::Visitor>) -> impl Future<Output = Result<Vec<Value>, DriverError>> + Send {
+        async move {
+            let method = &call.method().name;
+            if call.arguments().len() == 0 {
+                return Err(DriverError::unsupported(format_args!(
+                    "this driver cannot call {method:?} (without an argument): implement Session::call"
+                )));
+            }
+            if let Some((property, _)) = call.arguments().find(|(it, _)| it.access_mode() != AccessMode::ReadWrite) {
+                return Err(DriverError::unsupported(format_args!(
+                    "this driver cannot call {method:?} (its argument {:?} is ReadOnly): implement Session::call",
+                    property.name()
+                )));
+            }
+            for (property, value) in call.arguments() {
+                self.write(property, value).await?;
+            }
+            Ok(Vec::new())
+        }
     }
 
     /// The device's own view of its state, by default `online`. Asked for every `reportCycle` of the manifest's state report,
@@ -211,13 +266,15 @@ pub trait Session: Send + 'static {
 
     /// Waits for the device to deliver values by itself, as a subscription or an interrupt does. By default it never does.
     ///
+    /// A [`Change`] is a reading of one property, or says that this one property has failed.
+    ///
     /// Awaited whenever the session has nothing else to do, without a deadline. Must be safe to cancel. An `Err` of any kind means
     /// that nothing more will be delivered, so it costs the session, and the device is connected to anew.
-    fn changed(&mut self) -> impl Future<Output = Result<Vec<Reading>, DriverError>> + Send {
+    fn changed(&mut self) -> impl Future<Output = Result<Vec<Change>, DriverError>> + Send {
         pending()
     }
 
-    /// Ends the session in good order, by default by dropping it.
+    /// Ends the session, by default by dropping it.
     fn close(self) -> impl Future<Output = ()> + Send
     where
         Self: Sized,

@@ -5,9 +5,12 @@ use std::{any::Any, marker::PhantomData, sync::Arc};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
-use crate::model::{ConfigData, Device, DeviceState, Method, Problem, Property, Reading, Value};
+use crate::{
+    model::{CREDENTIALS_KEY, ConfigData, Device, DeviceState, Method, Problem, Property, Value},
+    typed::{self, Misfit},
+};
 
-use super::{Driver, DriverError, Session};
+use super::{Call, Change, Deadline, Driver, DriverError, Reads, Results, Session, Subscriptions};
 
 /// A `Property<V>` with the driver's own `V`.
 pub(crate) type ErasedProperty = Arc<dyn Any + Send + Sync>;
@@ -15,13 +18,13 @@ pub(crate) type ErasedProperty = Arc<dyn Any + Send + Sync>;
 /// A [`Driver`] of any types.
 #[async_trait]
 pub(crate) trait ErasedDriver: Send + Sync {
-    /// Reads the device's config, to know whether it fits.
-    fn check_config(&self, device: &Device) -> Result<(), Problem>;
-    /// Reads a property's visitor.
-    fn bind(&self, property: &Property) -> Result<ErasedProperty, Problem>;
-    /// The keys of the device's config that the driver's type passes over. None where it does not fit.
+    /// Reads the device's config, to know whether it fits. Gives all of its keys that do not.
+    fn check_config(&self, device: &Device) -> Result<(), Vec<Problem>>;
+    /// Reads a property's visitor. Gives all of its keys that do not fit.
+    fn bind(&self, property: &Property) -> Result<ErasedProperty, Vec<Problem>>;
+    /// The keys of the device's config that the driver's type passes over, whether or not the others fit.
     fn unread_config(&self, device: &Device) -> Vec<String>;
-    /// The keys of a property's visitor that the driver's type passes over. None where it does not fit.
+    /// The keys of a property's visitor that the driver's type passes over, whether or not the others fit.
     fn unread_visitor(&self, property: &Property) -> Vec<String>;
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError>;
 }
@@ -29,11 +32,22 @@ pub(crate) trait ErasedDriver: Send + Sync {
 /// A [`Session`] of any types. The properties must come from `bind` of the driver that made it.
 #[async_trait]
 pub(crate) trait ErasedSession: Send {
-    async fn read_many(&mut self, properties: &[ErasedProperty]) -> Vec<Result<Value, DriverError>>;
+    async fn subscribe(&mut self, properties: &[ErasedProperty]) -> Result<Subscriptions, DriverError>;
+    /// Puts into `results` what is read of each property. The deadline is moved on where each has one of its own.
+    async fn read_many(
+        &mut self,
+        properties: &[ErasedProperty],
+        results: &mut Results,
+        deadline: &Deadline,
+    ) -> Result<(), DriverError>;
     async fn write(&mut self, property: &ErasedProperty, value: &Value) -> Result<(), DriverError>;
-    async fn call(&mut self, method: &Method, property: &ErasedProperty, value: &Value) -> Result<(), DriverError>;
+    async fn call(
+        &mut self,
+        method: &Method,
+        arguments: Vec<(ErasedProperty, Value)>,
+    ) -> Result<Vec<Value>, DriverError>;
     async fn state(&mut self) -> Result<DeviceState, DriverError>;
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError>;
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError>;
     async fn close(self: Box<Self>);
 }
 
@@ -46,32 +60,39 @@ struct Typed<D>(D);
 
 #[async_trait]
 impl<D: Driver> ErasedDriver for Typed<D> {
-    fn check_config(&self, device: &Device) -> Result<(), Problem> {
-        parse::<D::Config>(device.config())
+    fn check_config(&self, device: &Device) -> Result<(), Vec<Problem>> {
+        let problem = |misfit| problem(misfit, "protocol.configData", Problem::of_device);
+        parse_config::<D::Config>(device.config())
             .map(drop)
-            .map_err(|Misfit { path, message }| Problem::of_device(join("protocol.configData", &path), message))
+            .map_err(|misfits| misfits.into_iter().map(problem).collect())
     }
 
-    fn bind(&self, property: &Property) -> Result<ErasedProperty, Problem> {
-        let problem = |path: &str, message: &dyn std::fmt::Display| {
-            Problem::of_property(property.name(), join("visitors.configData", path), message)
-        };
-        let visitor = parse(property.visitor()).map_err(|Misfit { path, message }| problem(&path, &message))?;
+    fn bind(&self, property: &Property) -> Result<ErasedProperty, Vec<Problem>> {
+        const FIELD: &str = "visitors.configData";
+        let of_property = |field: String, message: String| Problem::of_property(property.name(), field, message);
+        let visitor = parse(&property.drivers_visitor()).map_err(|misfits| {
+            misfits.into_iter().map(|misfit| problem(misfit, FIELD, of_property)).collect::<Vec<_>>()
+        })?;
         let property = property.with_visitor(visitor);
-        D::Session::check(&property).map_err(|error| problem("", &error))?;
+        D::Session::check(&property).map_err(|error| vec![of_property(FIELD.to_owned(), error.to_string())])?;
         Ok(Arc::new(property))
     }
 
     fn unread_config(&self, device: &Device) -> Vec<String> {
-        unread::<D::Config>(device.config())
+        let mut keys = typed::unread_keys::<D::Config>(device.config());
+        keys.retain(|key| key != CREDENTIALS_KEY);
+        keys
     }
 
     fn unread_visitor(&self, property: &Property) -> Vec<String> {
-        unread::<<D::Session as Session>::Visitor>(property.visitor())
+        typed::unread_keys::<<D::Session as Session>::Visitor>(&property.drivers_visitor())
     }
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {
-        let config = parse(device.config()).map_err(|misfit| DriverError::refused(misfit.message))?;
+        let config = parse_config(device.config()).map_err(|misfits| {
+            let messages: Vec<_> = misfits.into_iter().map(|misfit| misfit.message).collect();
+            DriverError::refused(messages.join("; "))
+        })?;
         let session = self.0.connect(device, config).await?;
         Ok(Box::new(TypedSession { session, visitor: PhantomData }))
     }
@@ -83,31 +104,50 @@ struct TypedSession<S: Session> {
 }
 
 impl<S: Session> TypedSession<S> {
-    fn typed(property: &ErasedProperty) -> &Property<S::Visitor> {
-        property.downcast_ref().expect("properties are bound by the driver that made the session")
+    fn typed(property: &ErasedProperty) -> Arc<Property<S::Visitor>> {
+        Arc::clone(property).downcast().expect("properties are bound by the driver that made the session")
+    }
+
+    fn all_typed(properties: &[ErasedProperty]) -> Vec<Arc<Property<S::Visitor>>> {
+        properties.iter().map(Self::typed).collect()
     }
 }
 
 #[async_trait]
 impl<S: Session> ErasedSession for TypedSession<S> {
-    async fn read_many(&mut self, properties: &[ErasedProperty]) -> Vec<Result<Value, DriverError>> {
-        let properties: Vec<_> = properties.iter().map(Self::typed).collect();
-        self.session.read_many(&properties).await
+    async fn subscribe(&mut self, properties: &[ErasedProperty]) -> Result<Subscriptions, DriverError> {
+        self.session.subscribe(&Self::all_typed(properties)).await
+    }
+
+    async fn read_many(
+        &mut self,
+        properties: &[ErasedProperty],
+        results: &mut Results,
+        deadline: &Deadline,
+    ) -> Result<(), DriverError> {
+        let properties = Self::all_typed(properties);
+        self.session.read_many(&mut Reads::new(&properties, results, deadline)).await
     }
 
     async fn write(&mut self, property: &ErasedProperty, value: &Value) -> Result<(), DriverError> {
-        self.session.write(Self::typed(property), value).await
+        self.session.write(&Self::typed(property), value).await
     }
 
-    async fn call(&mut self, method: &Method, property: &ErasedProperty, value: &Value) -> Result<(), DriverError> {
-        self.session.call(method, Self::typed(property), value).await
+    async fn call(
+        &mut self,
+        method: &Method,
+        arguments: Vec<(ErasedProperty, Value)>,
+    ) -> Result<Vec<Value>, DriverError> {
+        let typed = arguments.into_iter().map(|(property, value)| (Self::typed(&property), value));
+        let arguments: Vec<_> = typed.collect();
+        self.session.call(&Call::new(method, &arguments)).await
     }
 
     async fn state(&mut self) -> Result<DeviceState, DriverError> {
         self.session.state().await
     }
 
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
         self.session.changed().await
     }
 
@@ -116,38 +156,35 @@ impl<S: Session> ErasedSession for TypedSession<S> {
     }
 }
 
-/// Why `configData` is not of the driver's type.
-struct Misfit {
-    /// The key, or empty where it is not known.
-    path: String,
-    message: String,
+/// Reads a device's config. The key of its credentials is the framework's: a driver's type need not know it, though it may.
+fn parse_config<T: DeserializeOwned>(data: &ConfigData) -> Result<T, Vec<Misfit>> {
+    parse(data).or_else(|misfits| {
+        let mut others = data.clone();
+        if others.remove(CREDENTIALS_KEY).is_none() {
+            return Err(misfits);
+        }
+        // Whichever way it is not meant, the key is one misfit more.
+        parse(&others).map_err(|without| if without.len() < misfits.len() { without } else { misfits })
+    })
 }
 
-fn parse<T: DeserializeOwned>(data: &ConfigData) -> Result<T, Misfit> {
+fn parse<T: DeserializeOwned>(data: &ConfigData) -> Result<T, Vec<Misfit>> {
     // An absent config reads as unit or as a struct of defaults, whichever the driver has.
     if data.is_empty()
         && let Ok(unit) = serde_json::from_value(serde_json::Value::Null)
     {
         return Ok(unit);
     }
-    serde_path_to_error::deserialize(data.clone())
-        .map_err(|error| Misfit { path: error.path().to_string(), message: with_cure(&error.inner().to_string()) })
+    // Official samples quote ports: a number may be written as text.
+    typed::read_keys(data)
 }
 
-/// The keys that a type passes over. One that takes whatever comes, by `#[serde(flatten)]` or a tag, passes over none.
-fn unread<T: DeserializeOwned>(data: &ConfigData) -> Vec<String> {
-    let mut keys = Vec::new();
-    let read = serde_ignored::deserialize::<_, _, T>(data.clone(), |path| keys.push(path.to_string()));
-    read.map(|_| keys).unwrap_or_default()
-}
-
-fn with_cure(message: &str) -> String {
-    let cure = if message.starts_with("missing field") { "add it to" } else { "correct it in" };
-    format!("{message}: {cure} the device's manifest")
-}
-
-fn join(field: &str, path: &str) -> String {
-    if path.is_empty() || path == "." { field.to_owned() } else { format!("{field}.{path}") }
+/// What does not fit in a field, as a problem with its cure.
+fn problem(misfit: Misfit, field: &str, problem: impl Fn(String, String) -> Problem) -> Problem {
+    let Misfit { path, message, is_missing } = misfit;
+    let cure = if is_missing { "add it to the device's manifest" } else { "correct it in the device's manifest" };
+    let field = if path.is_empty() { field.to_owned() } else { format!("{field}.{path}") };
+    problem(field, message).with_cure(cure)
 }
 
 #[cfg(test)]
@@ -156,9 +193,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::DataType;
+    use crate::model::{DataType, Reading};
 
     struct Plain;
+
+    /// A driver that takes no key that it does not know.
+    struct Strict;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether it can be read matters")]
+    struct StrictVisitor {
+        register: u16,
+    }
+
+    impl Driver for Strict {
+        type Config = ();
+        type Session = Strict;
+        async fn connect(&self, _: &Device, (): ()) -> Result<Strict, DriverError> {
+            Ok(Strict)
+        }
+    }
+
+    impl Session for Strict {
+        type Visitor = StrictVisitor;
+        async fn read(&mut self, _: &Property<StrictVisitor>) -> Result<Reading, DriverError> {
+            Ok(1.into())
+        }
+    }
 
     #[derive(Deserialize)]
     #[expect(dead_code, reason = "only whether it can be read matters")]
@@ -176,7 +238,7 @@ mod tests {
 
     impl Session for Plain {
         type Visitor = Visitor;
-        async fn read(&mut self, _: &Property<Visitor>) -> Result<Value, DriverError> {
+        async fn read(&mut self, _: &Property<Visitor>) -> Result<Reading, DriverError> {
             Ok(1.into())
         }
     }
@@ -188,25 +250,66 @@ mod tests {
 
     #[test]
     fn a_visitor_of_the_wrong_type_names_property_and_field() {
-        let problem = erase(Plain).bind(&property(&json!({"register": "seven"}))).unwrap_err();
+        let problems = erase(Plain).bind(&property(&json!({"register": "seven"}))).unwrap_err();
         assert_eq!(
-            problem.to_string(),
-            r#"property "level", visitors.configData.register: invalid type: string "seven", expected u16: correct it in the device's manifest"#
+            problems[0].to_string(),
+            r#"property "level", visitors.configData.register: found "seven", expected a whole number from 0 to 65535: correct it in the device's manifest"#
         );
     }
 
     #[test]
-    fn a_missing_field_is_named() {
-        let problem = erase(Plain).bind(&property(&json!({}))).unwrap_err();
-        let expected =
-            r#"property "level", visitors.configData: missing field `register`: add it to the device's manifest"#;
-        assert_eq!(problem.to_string(), expected);
+    fn a_number_may_be_written_as_text_and_a_list_is_no_mapping() {
+        assert!(erase(Plain).bind(&property(&json!({"register": "7"}))).is_ok());
+        assert!(erase(Plain).bind(&property(&json!({"register": [7]}))).is_err());
     }
 
     #[test]
-    fn a_key_that_the_type_passes_over_is_told_where_the_rest_fits() {
-        assert_eq!(erase(Plain).unread_visitor(&property(&json!({"register": 7, "regster": 8}))), ["regster"]);
-        assert_eq!(erase(Plain).unread_visitor(&property(&json!({"regster": 8}))), Vec::<String>::new());
+    fn a_missing_field_is_named() {
+        let problems = erase(Plain).bind(&property(&json!({}))).unwrap_err();
+        let expected =
+            r#"property "level", visitors.configData: the key `register` is missing: add it to the device's manifest"#;
+        assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn a_key_that_the_type_passes_over_is_told_whether_or_not_the_rest_fits() {
+        for visitor in [
+            json!({"register": 7, "regster": 8}),
+            json!({"register": "7", "regster": 8}),
+            json!({"register": "x", "regster": 8}),
+            json!({"regster": 8}),
+        ] {
+            assert_eq!(erase(Plain).unread_visitor(&property(&visitor)), ["regster"], "{visitor}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_no_misfit_of_a_type_without_the_key() {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only whether it can be read matters")]
+        struct Knows {
+            credentials: String,
+            port: u16,
+        }
+        let data = |value: serde_json::Value| value.as_object().expect("an object").clone();
+        let paths = |read: Vec<Misfit>| read.into_iter().map(|misfit| misfit.path).collect::<Vec<_>>();
+        let wrong = data(json!({"credentials": "plc", "register": "x"}));
+        assert_eq!(paths(parse_config::<StrictVisitor>(&wrong).err().expect("a wrong key")), ["register"]);
+        let wrong = data(json!({"credentials": "plc", "port": "x"}));
+        assert_eq!(paths(parse_config::<Knows>(&wrong).err().expect("a wrong key")), ["port"]);
+    }
+
+    #[test]
+    fn the_frameworks_key_is_not_the_drivers() {
+        let asks = property(&json!({"register": 7, "poll": true}));
+        assert!(asks.polling() == Some(true) && erase(Strict).bind(&asks).is_ok());
+        assert_eq!(erase(Plain).unread_visitor(&asks), Vec::<String>::new());
+        assert_eq!(property(&json!({"register": 7, "poll": false})).polling(), Some(false));
+        // A key of the same name that is neither yes nor no is the driver's.
+        let other = property(&json!({"register": 7, "poll": 5}));
+        assert!(other.polling().is_none() && erase(Strict).bind(&other).is_err());
+        assert_eq!(erase(Plain).unread_visitor(&other), ["poll"]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Why a driver could not do what it was asked for.
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, fmt, io, sync::Arc};
 
 /// Why a driver could not do what it was asked for, and what the framework does about it.
 ///
-/// Any error turns into a `DriverError` by `?`. An [`io::Error`] that tells of a lost connection, wherever it stands in the
+/// Any error turns into a `DriverError` by `?`. An [`io::Error`] that means a lost connection, wherever it stands in the
 /// chain of sources, becomes [`disconnected`](Self::disconnected); any other error becomes [`failed`](Self::failed).
 ///
 /// ```
@@ -20,10 +20,15 @@ use std::{error::Error as StdError, fmt, io};
 /// Since any error turns into one, `DriverError` is no [`std::error::Error`] itself; it becomes a boxed one by `?`. An error
 /// type of a driver's own that has refusals among it should not implement [`std::error::Error`] either, but
 /// `From<MyError> for DriverError`, so that a stray `?` does not make a refusal a failure.
+///
+/// That `?` takes any error is promised: `impl<E: Error> From<E> for DriverError` stays, and with it that `DriverError` never
+/// implements [`std::error::Error`]. A driver's calls go to libraries whose errors the framework cannot know, and a `map_err` on
+/// each line of a driver would cost more than this type being none itself.
+#[derive(Clone)]
 pub struct DriverError {
     kind: Kind,
     message: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +45,8 @@ impl DriverError {
         Self::of(Kind::Failed, message)
     }
 
-    /// The connection is lost. The framework closes the session and connects again, with backoff.
+    /// The connection is lost. The framework drops the session and connects again: at once if a round of reads has succeeded on it or
+    /// the device has delivered something, for many devices close idle connections; else with backoff.
     pub fn disconnected(message: impl fmt::Display) -> Self {
         Self::of(Kind::Disconnected, message)
     }
@@ -59,7 +65,7 @@ impl DriverError {
     /// Keeps the error that caused this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

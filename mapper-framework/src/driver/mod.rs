@@ -3,10 +3,22 @@
 //! A [`Driver`] is shared by all devices of a mapper and opens a [`Session`] for each of them. A session belongs to one task,
 //! which calls it with `&mut self`: a driver's author writes no lock.
 
+mod call;
+mod change;
 mod contract;
+mod deadline;
 mod erased;
 mod error;
+mod reads;
+mod shared;
+mod subscriptions;
 
+pub use call::Call;
+pub use change::Change;
 pub use contract::{Driver, Session};
+pub(crate) use deadline::Deadline;
 pub(crate) use erased::{ErasedDriver, ErasedProperty, ErasedSession, erase};
 pub use error::DriverError;
+pub use reads::Reads;
+pub(crate) use reads::{Results, forgotten};
+pub use subscriptions::Subscriptions;

@@ -7,7 +7,7 @@ use super::{
     quirks::{Authority, Limit, Quirks},
 };
 
-/// Sets up a [`LocalEdge`]; by default one like KubeEdge v1.22.
+/// Sets up a [`LocalEdge`]; by default one like KubeEdge v1.23.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct LocalEdgeBuilder {
@@ -15,7 +15,7 @@ pub struct LocalEdgeBuilder {
 }
 
 impl LocalEdgeBuilder {
-    /// Sets whether a restart forgets the mappers, as before v1.21; not by default.
+    /// Sets whether a restart forgets the mappers, as before v1.23; not by default.
     pub fn forgets_mappers_on_restart(mut self, forgets: bool) -> Self {
         self.quirks.forgets_mappers = forgets;
         self

@@ -1,31 +1,50 @@
-//! What the cloud brings: manifests that come, change and go, and what the mappers are told of them.
+//! What the cloud brings: manifests that come, change and go, and the calls to mappers that follow.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use super::{
     LocalEdgeError, SendFailure,
     core::Core,
     dial::{self, MapperCall},
     event::{EdgeEvent, Operation},
-    manifest::{DeviceManifest, ModelManifest, Resource, ResourceId},
 };
-use crate::model::{DeviceId, ModelId};
+use crate::{
+    manifest::{DeviceManifest, ModelManifest, Resource, ResourceId},
+    model::{DeviceId, ModelId},
+};
 
 impl Core {
-    /// Stores resources, models first, and tells the mappers one call after the other.
+    /// Stores resources, models first, and calls the mappers one after the other.
     pub(super) async fn apply(&self, mut resources: Vec<Resource>) {
         resources.sort_by_key(Resource::id);
         let _turn = self.turn.lock().await;
+        // Changed, and with no change of a device that a node would get them with.
+        let mut alone = BTreeSet::new();
         for resource in &resources {
             match resource {
-                Resource::Model(model) => self.apply_model(model).await,
-                Resource::Device(device) => self.apply_device(device).await,
+                Resource::Model(model) => {
+                    if self.apply_model(model).await == Some(Operation::Update) {
+                        alone.insert(model.id.clone());
+                    }
+                }
+                Resource::Device(device) => {
+                    if self.apply_device(device).await {
+                        alone.remove(&device.model());
+                    }
+                }
             }
+        }
+        for model in alone {
+            let message = format!(
+                "device model {model} is changed by itself, and no KubeEdge node would get it: change one of its devices as well"
+            );
+            self.emit(EdgeEvent::Warning { message });
         }
     }
 
-    async fn apply_model(&self, model: &Arc<ModelManifest>) {
-        let Some(operation) = self.change(|state| state.put_model(model)) else { return };
+    /// Returns what the mapper was called with; `None` if nothing has changed.
+    async fn apply_model(&self, model: &Arc<ModelManifest>) -> Option<Operation> {
+        let operation = self.change(|state| state.put_model(model))?;
         if model.spec.protocol.is_empty() {
             let message = format!(
                 "device model {} has no spec.protocol, so edgecore cannot tell a mapper of it: add the protocol's name",
@@ -40,10 +59,12 @@ impl Core {
         };
         let result = self.send(&model.spec.protocol, call).await;
         self.emit(EdgeEvent::ModelSent { model: model.id.clone(), operation, result });
+        Some(operation)
     }
 
-    async fn apply_device(&self, device: &Arc<DeviceManifest>) {
-        let Some(operation) = self.change(|state| state.put_device(device)) else { return };
+    /// Returns whether the device was sent to its mapper.
+    async fn apply_device(&self, device: &Arc<DeviceManifest>) -> bool {
+        let Some(operation) = self.change(|state| state.put_device(device)) else { return false };
         let Some(message) = self.read(|state| state.message(device, false)) else {
             let message = format!(
                 "device {} refers to device model {}, which is not there, so edgecore does not send it: \
@@ -52,7 +73,7 @@ impl Core {
                 device.model()
             );
             self.emit(EdgeEvent::Warning { message });
-            return;
+            return false;
         };
         let call = match operation {
             Operation::Create => MapperCall::RegisterDevice(message),
@@ -60,6 +81,7 @@ impl Core {
         };
         let result = self.send(device.protocol(), call).await;
         self.emit(EdgeEvent::DeviceSent { device: device.id.clone(), operation, result });
+        true
     }
 
     /// Applies a device with another desired value.

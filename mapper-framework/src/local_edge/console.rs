@@ -82,7 +82,7 @@ impl Console {
     /// Says what is missing at the end, and lets the thread end.
     async fn close(self) {
         if self.left_out > 0 {
-            // It fails where the output has failed, which the thread tells.
+            // It fails where the output has failed, which the thread reports.
             self.lines.send(left_out(self.left_out)).await.ok();
         }
     }
@@ -185,7 +185,7 @@ fn sent(
         Err(SendFailure::NotRunning) if operation != Operation::Remove => {
             (Tone::Plain, format!("{kind} {id} applied, waits for the edge to run"))
         }
-        Err(failure) => (Tone::Bad, clean(&format!("{kind} {id} could not be told to {to_do}: {failure}"))),
+        Err(failure) => (Tone::Bad, clean(&format!("{kind} {id} could not be passed on: {to_do}: {failure}"))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{EdgeEvents, event::EVENT_CAPACITY, event::EdgeEvent, quirks::Quirks, state::EdgeState};
 use crate::model::DeviceId;
@@ -51,7 +52,22 @@ impl Core {
         drop(receiver.wait_for(fits).await);
     }
 
-    /// Tells the subscribers, if there are any.
+    /// Ends a run as the death of its process would: all connections break off, and the socket's file stays behind.
+    pub(super) fn crash(&self, run: &CancellationToken, reason: &str) {
+        let first = self.change(|state| {
+            let first = state.run.take().is_some();
+            if first {
+                state.crashed = Some(reason.to_owned());
+            }
+            first
+        });
+        run.cancel();
+        if first {
+            self.emit(EdgeEvent::Crashed { reason: reason.to_owned() });
+        }
+    }
+
+    /// Sends an event to the subscribers, if there are any.
     pub(super) fn emit(&self, event: EdgeEvent) {
         // An error means that nobody listens.
         drop(self.events.send(event));

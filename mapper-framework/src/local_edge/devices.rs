@@ -2,13 +2,10 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use super::{
-    error::LocalEdgeError,
-    folder,
-    manifest::{ModelManifest, Resource},
-};
+use super::{error::LocalEdgeError, folder};
 use crate::{
     dmi::convert,
+    manifest::{ModelManifest, Resource},
     model::{Device, ModelId, Resolved},
 };
 

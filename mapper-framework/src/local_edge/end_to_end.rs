@@ -104,7 +104,7 @@ async fn a_call_that_the_mapper_fails_is_told_and_not_repeated() {
     let mut events = edge.events();
     edge.apply(&instance("bad")).await.unwrap();
     let Some(EdgeEvent::DeviceSent { device, result: Err(failure), .. }) = events.next().await else {
-        panic!("the failure is told")
+        panic!("the failure is reported")
     };
     assert_eq!(device.as_str(), "default/bad");
     assert_eq!(failure.to_string(), "the mapper answered InvalidArgument: no such register");
@@ -184,6 +184,35 @@ async fn what_lies_outside_the_alphabet_is_dropped_while_the_call_succeeds() {
     assert_eq!(edge.twins().len(), 1);
 }
 
+/// As at a real edgecore, where the same device is stored in `default` and never in `dev`.
+#[tokio::test]
+async fn what_is_reported_from_a_namespace_that_edgecore_loses_is_dropped_while_the_call_succeeds() {
+    let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
+    let mut client = connect(edge.socket()).await;
+    for (namespace, is_lost) in [("dev", true), ("device", true), ("e", true), ("devices", false), ("prod", false)] {
+        let put = |text: &str| text.replace("namespace: default", &format!("namespace: {namespace}"));
+        edge.apply(&format!("{}---\n{}", put(MODEL), put(INSTANCE))).await.unwrap();
+        let twins = report("thermometer-1", "temperature", "21");
+        let twins = ReportDeviceStatusRequest { device_namespace: namespace.to_owned(), ..twins };
+        let state = ReportDeviceStatesRequest {
+            device_name: "thermometer-1".to_owned(),
+            device_namespace: namespace.to_owned(),
+            state: "online".to_owned(),
+        };
+        let before = edge.counts();
+        client.report_device_status(twins).await.unwrap();
+        client.report_device_states(state).await.unwrap();
+        let device = DeviceId::new(namespace, "thermometer-1");
+        let stored = (edge.twin(&device, "temperature").is_some(), edge.state(&device).is_some());
+        assert_eq!(stored, (!is_lost, !is_lost), "{namespace}");
+        let dropped = (
+            edge.counts().dropped_twins() - before.dropped_twins(),
+            edge.counts().dropped_states() - before.dropped_states(),
+        );
+        assert_eq!(dropped, (is_lost.into(), is_lost.into()), "{namespace}");
+    }
+}
+
 #[tokio::test]
 async fn a_report_without_twins_is_an_error() {
     let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
@@ -236,8 +265,9 @@ async fn states_are_stored_if_edgecore_has_a_word_for_them() {
     };
     client.report_device_states(report("Online")).await.unwrap();
     client.report_device_states(report("splendid")).await.unwrap();
+    client.report_device_states(report("disconnected")).await.unwrap();
     assert_eq!(edge.state(&thermometer()).as_deref(), Some("online"));
-    assert_eq!((edge.counts().stored_states(), edge.counts().dropped_states()), (1, 1));
+    assert_eq!((edge.counts().stored_states(), edge.counts().dropped_states()), (1, 2));
     assert_eq!(client.report_device_states(report("")).await.unwrap_err().code(), Code::Unknown);
 }
 
@@ -366,6 +396,51 @@ async fn a_broken_file_in_a_watched_folder_takes_nothing_away() {
 }
 
 #[tokio::test]
+async fn a_watched_folder_that_is_made_anew_is_found() {
+    let (_folder, edge, mut mapper) = scene(LocalEdge::builder()).await;
+    let parent = tempfile::tempdir().unwrap();
+    let manifests = parent.path().join("devices");
+    std::fs::create_dir(&manifests).unwrap();
+    write(&manifests.join("all.yaml"), &format!("{MODEL}---\n{}", instance("first")));
+    edge.watch(&manifests).await.unwrap();
+    assert!(matches!(mapper.called().await, Called::Register(device) if device.name == "first"));
+
+    let mut events = edge.events();
+    std::fs::remove_dir_all(&manifests).unwrap();
+    events
+        .wait_for(|event| matches!(event, EdgeEvent::Warning { message } if message.contains("stays")))
+        .await
+        .unwrap();
+    std::fs::create_dir(&manifests).unwrap();
+    write(&manifests.join("all.yaml"), &format!("{MODEL}---\n{}", instance("second")));
+    loop {
+        if matches!(mapper.called().await, Called::Register(device) if device.name == "second") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_all_the_time_hides_no_change() {
+    let (_folder, edge, mut mapper) = scene(LocalEdge::builder()).await;
+    let manifests = tempfile::tempdir().unwrap();
+    edge.watch(manifests.path()).await.unwrap();
+    write(&manifests.path().join("all.yaml"), &format!("{MODEL}---\n{}", instance("watched")));
+    let busy = manifests.path().join("busy.log");
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(20));
+    let called = tokio::select! {
+        called = mapper.called() => called,
+        () = async {
+            loop {
+                ticks.tick().await;
+                write(&busy, "written again");
+            }
+        } => unreachable!("it is written for ever"),
+    };
+    assert!(matches!(called, Called::Register(device) if device.name == "watched"));
+}
+
+#[tokio::test]
 async fn a_text_with_one_fault_is_not_applied_by_halves() {
     let (_folder, edge, mut mapper) = scene(LocalEdge::builder()).await;
     let wrong = instance("wrong").replace("value: \"true\"", "value: true");
@@ -410,6 +485,25 @@ async fn the_socket_of_an_earlier_run_is_replaced_but_no_other_file() {
 }
 
 #[tokio::test]
+async fn a_resource_that_stands_in_a_watched_folder_twice_is_warned_of() {
+    let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
+    let (manifests, mut events) = (tempfile::tempdir().unwrap(), edge.events());
+    let (a, b) = (manifests.path().join("a.yaml"), manifests.path().join("b.yaml"));
+    write(&a, &format!("{MODEL}---\n{INSTANCE}"));
+    write(&b, INSTANCE);
+    edge.watch(manifests.path()).await.unwrap();
+    let warned = events.wait_for(|event| matches!(event, EdgeEvent::Warning { .. })).await;
+    let Some(EdgeEvent::Warning { message }) = warned else { panic!("the device stands there twice: {warned:?}") };
+    let expected = format!(
+        "{}: device default/thermometer-1: metadata.name: stands in {} as well, and the last one that is applied counts: \
+         take one out, or name it otherwise",
+        b.display(),
+        a.display()
+    );
+    assert_eq!(message, expected);
+}
+
+#[tokio::test]
 async fn a_folder_without_a_manifest_is_warned_of() {
     let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
     let (manifests, mut events) = (tempfile::tempdir().unwrap(), edge.events());
@@ -447,4 +541,33 @@ async fn a_socket_path_that_is_too_long_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let error = LocalEdge::builder().start(folder.path().join("x".repeat(100))).await.unwrap_err();
     assert!(error.to_string().ends_with("choose a shorter folder"), "{error}");
+}
+
+//= KubeEdge v1.16.2 to v1.23, cloudcore: a new twin is appended as a copy before it is filled
+#[tokio::test]
+async fn the_cloud_shows_nothing_of_a_twin_before_its_second_report() {
+    let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
+    let mut client = connect(edge.socket()).await;
+    let shown = |edge: &LocalEdge| edge.cloud_twin(&thermometer(), "temperature").map(|twin| twin.value().to_owned());
+    assert_eq!(shown(&edge), None);
+    for expected in ["", "21.4"] {
+        client.report_device_status(report("thermometer-1", "temperature", "21.4")).await.unwrap();
+        assert_eq!(shown(&edge).as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_changed_by_itself_is_warned_of_since_no_node_would_get_it() {
+    let (_folder, edge, _mapper) = scene(LocalEdge::builder()).await;
+    let mut events = edge.events();
+    let changed = MODEL.replace("\"125\"", "\"99\"");
+    edge.apply(&format!("{changed}---\n{}", INSTANCE.replace("collectCycle: 2000", "collectCycle: 3000")))
+        .await
+        .unwrap();
+    assert!(matches!(events.next().await, Some(EdgeEvent::ModelSent { .. })));
+    assert!(matches!(events.next().await, Some(EdgeEvent::DeviceSent { .. })));
+    edge.apply(MODEL).await.unwrap();
+    assert!(matches!(events.next().await, Some(EdgeEvent::ModelSent { .. })));
+    let Some(EdgeEvent::Warning { message }) = events.next().await else { panic!("nothing is warned of") };
+    assert!(message.contains("is changed by itself"), "{message}");
 }

@@ -45,7 +45,7 @@ pub enum EdgeEvent {
     DeviceSent {
         /// The device.
         device: DeviceId,
-        /// What it was told.
+        /// What it was called with.
         operation: Operation,
         /// How it went. A call that failed is not repeated.
         result: Result<(), SendFailure>,
@@ -55,7 +55,7 @@ pub enum EdgeEvent {
     ModelSent {
         /// The device model.
         model: ModelId,
-        /// What it was told.
+        /// What it was called with.
         operation: Operation,
         /// How it went. A call that failed is not repeated.
         result: Result<(), SendFailure>,
@@ -105,7 +105,7 @@ pub enum EdgeEvent {
     CallRefused {
         /// The RPC's name.
         call: &'static str,
-        /// What the mapper has been told.
+        /// What the mapper was called with.
         reason: String,
     },
     /// Something in a manifest that is not wrong enough to refuse it.
@@ -128,7 +128,7 @@ pub enum EdgeEvent {
     },
 }
 
-/// What a mapper is told about a device or a model.
+/// What a mapper is called with for a device or a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {

@@ -6,17 +6,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    error::LocalEdgeError,
-    manifest::{self, Parsed},
-};
+use super::error::LocalEdgeError;
+use crate::manifest::{self, EXTENSIONS, Parsed};
 
-/// What `kubectl apply -f DIR` reads of a folder.
-pub(crate) const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
-
-/// Reads all manifests of a folder, but of no folder below it. A file that is wrong does not hide the others.
+/// Reads a file, or all manifests of a folder, but of no folder below it. A file that is wrong does not hide the others.
 pub(super) async fn read(folder: &Path) -> io::Result<BTreeMap<PathBuf, Result<Parsed, LocalEdgeError>>> {
     let mut files = BTreeMap::new();
+    if tokio::fs::metadata(folder).await?.is_file() {
+        files.insert(folder.to_owned(), read_file(folder).await);
+        return Ok(files);
+    }
     let mut entries = tokio::fs::read_dir(folder).await?;
     while let Some(entry) = entries.next_entry().await? {
         let path = entry.path();

@@ -5,17 +5,28 @@
 //! It is a double, and so it keeps the habits of the original, the bad ones above all:
 //!
 //! - one budget for all calls of all mappers: 100 at once, then one per second;
-//! - twin values with a sign outside its alphabet are dropped while the call succeeds;
+//! - twin values with a sign outside its alphabet are dropped while the call succeeds, and so are states that it has no word for, and all that
+//!   comes from a namespace that is a part of `$hw/events/device/`, such as `dev`;
 //! - every number in `configData` arrives as a 32-bit float, and nested maps and lists not at all;
 //! - a register call without mapper, or a twin without both of its sides, crashes it;
 //! - it dials the mapper afresh for each call, gives it 10 s, never repeats a call, and sends an `:authority` that is none;
 //! - a mapper that registers gets a model once for each of its devices;
 //! - a device whose model is not there is not sent, and the model's coming does not change that: apply the device again;
-//! - a device that is deleted while no mapper takes the message comes back with the next registration, until a restart.
+//! - a device that is deleted while no mapper takes the message, or while it answers with an error, comes back with the next registration,
+//!   until a restart;
+//! - the cloud gets `value` of `reported` and of `observedDesired`, no metadata, and loses the first report of each twin: see
+//!   [`LocalEdge::cloud_twin`].
 //!
 //! What differs between KubeEdge's versions is set on the [`LocalEdgeBuilder`].
 //!
 //! # Limits
+//!
+//! In these it is kinder than a node:
+//!
+//! - its cloud is always connected. What changes in the cloud while a node is cut off never reaches the mapper: desired values and new devices
+//!   after a restart of edgecore, deletions not at all;
+//! - a model that is changed by itself is sent to the mapper, with an [`EdgeEvent::Warning`]. A node gets it with the next change of a device;
+//! - a device is deleted by one call. KubeEdge removes its model from the mapper first, and then the device.
 //!
 //! There is no MQTT broker, no metrics and no database: a restart keeps devices, twins and states in memory. What is applied
 //! while the edge is stopped reaches a mapper when it registers. Messages past 4 MiB are refused as by grpc-go, but with
@@ -46,10 +57,8 @@ mod devices;
 mod dial;
 mod error;
 mod event;
-pub(crate) mod folder;
+mod folder;
 mod limiter;
-pub(crate) mod manifest;
-mod models;
 mod quirks;
 mod reports;
 mod run;
@@ -70,20 +79,22 @@ use tokio::{
 
 pub use builder::LocalEdgeBuilder;
 pub(crate) use devices::devices;
-pub use error::{LocalEdgeError, ManifestError, SendFailure};
+pub use error::{LocalEdgeError, SendFailure};
 pub use event::{EdgeEvent, EdgeEvents, Operation};
-pub(crate) use models::models;
 pub use state::{Counts, EdgeState, RegisteredMapper};
-pub use twin::{DropReason, StoredTwin};
+pub use twin::{CloudTwin, DropReason, StoredTwin};
 
 use self::{
     core::{Core, REPEAT_CAPACITY},
-    manifest::Resource,
     quirks::Quirks,
     run::Run,
     watch::Follower,
 };
-use crate::model::{DeviceId, ModelId};
+pub use crate::manifest::ManifestError;
+use crate::{
+    manifest::{self, Resource},
+    model::{DeviceId, ModelId},
+};
 
 /// An edgecore within the process. Dropping it ends everything it has started and removes its socket.
 #[derive(Debug)]
@@ -96,7 +107,7 @@ pub struct LocalEdge {
 }
 
 impl LocalEdge {
-    /// Sets up an edge; by default one like KubeEdge v1.22.
+    /// Sets up an edge; by default one like KubeEdge v1.23.
     pub fn builder() -> LocalEdgeBuilder {
         LocalEdgeBuilder::default()
     }
@@ -151,14 +162,14 @@ impl LocalEdge {
         Ok(())
     }
 
-    /// Applies a folder as it is, and then whatever changes in it, until the edge is dropped.
+    /// Applies a folder or a file as it is, and then whatever changes in it, until the edge is dropped.
     ///
     /// A file that is wrong becomes an [`EdgeEvent::ManifestRefused`]; what was applied of it before stays. What is removed
     /// from the folder is deleted from the edge.
     ///
     /// # Errors
     ///
-    /// The folder cannot be read or watched.
+    /// The path cannot be read or watched.
     pub async fn watch(&self, folder: impl AsRef<Path>) -> Result<(), LocalEdgeError> {
         let follower = Follower::start(Arc::clone(&self.core), folder.as_ref()).await?;
         self.tasks.lock().await.spawn(follower.run());
@@ -167,7 +178,7 @@ impl LocalEdge {
 
     /// Deletes a device, with its twins and its state, and calls its mapper.
     ///
-    /// If the mapper cannot be told, the edge gives the device to the next mapper that registers, until it restarts.
+    /// If the mapper cannot be called, the edge gives the device to the next mapper that registers, until it restarts.
     ///
     /// # Errors
     ///
@@ -221,6 +232,11 @@ impl LocalEdge {
     /// What is stored for a property; `None` before its first report.
     pub fn twin(&self, device: &DeviceId, property: &str) -> Option<StoredTwin> {
         self.core.read(|state| state.twin(device, property).cloned())
+    }
+
+    /// What the cloud shows for a property; `None` before its first report, and empty until the second one.
+    pub fn cloud_twin(&self, device: &DeviceId, property: &str) -> Option<CloudTwin> {
+        self.core.read(|state| state.cloud_twin(device, property))
     }
 
     /// Everything that is stored, by device and property.

@@ -1,9 +1,9 @@
 //! In what edgecores differ from each other.
 
-/// The behaviour of one edgecore. The default is a current one, v1.22 or later.
+/// The behaviour of one edgecore. The default is a current one, v1.23.
 #[derive(Clone, Debug)]
 pub(super) struct Quirks {
-    /// A restart forgets which mappers were registered: before about v1.21.
+    /// A restart forgets which mappers were registered: before v1.23.
     pub(super) forgets_mappers: bool,
     /// `ReportDeviceStates` exists: since v1.18.
     pub(super) device_states: bool,

@@ -3,11 +3,11 @@
 use super::{DropReason, StoredTwin, core::Core, event::EdgeEvent, state::EdgeState, twin::judge};
 use crate::{
     dmi::generated::{Twin, TwinProperty},
-    model::DeviceId,
+    model::{DeviceId, Doubt},
 };
 
 /// The states that edgecore stores, in any case.
-const STATES: [&str; 6] = ["ok", "online", "offline", "disconnected", "unhealthy", "unknown"];
+const STATES: [&str; 5] = ["ok", "online", "offline", "unhealthy", "unknown"];
 
 /// A twin without a field that edgecore dereferences.
 #[derive(Debug)]
@@ -28,9 +28,11 @@ pub(super) fn store_twins(core: &Core, namespace: &str, name: &str, twins: &[Twi
     let reports: Vec<Report<'_>> = twins.iter().map(complete).collect::<Result<_, _>>()?;
     let device = known(core, namespace, name);
     for report in &reports {
-        store_twin(core, device.as_ref(), &format!("{namespace}/{name}"), report);
+        store_twin(core, &device, &format!("{namespace}/{name}"), report);
     }
-    if let Some(device) = device.filter(|_| core.quirks.updates_after_reports) {
+    if let Ok(device) = device
+        && core.quirks.updates_after_reports
+    {
         // Full: the update of an earlier report is still to come, and holds this report too.
         drop(core.repeats.try_send(device));
     }
@@ -46,15 +48,22 @@ fn complete(twin: &Twin) -> Result<Report<'_>, Unset> {
     })
 }
 
-/// The device, if edgecore knows it. It does not take an empty namespace for `default`.
-fn known(core: &Core, namespace: &str, name: &str) -> Option<DeviceId> {
-    let device = (!namespace.is_empty()).then(|| DeviceId::new(namespace, name))?;
-    core.read(|state| state.knows(&device)).then_some(device)
+/// The device, if edgecore knows it and finds its namespace again. It does not take an empty namespace for `default`.
+fn known(core: &Core, namespace: &str, name: &str) -> Result<DeviceId, DropReason> {
+    let device = (!namespace.is_empty()).then(|| DeviceId::new(namespace, name)).ok_or(DropReason::UnknownDevice)?;
+    if !core.read(|state| state.knows(&device)) {
+        return Err(DropReason::UnknownDevice);
+    }
+    if Doubt::of_namespace(namespace).is_some() {
+        return Err(DropReason::LostNamespace);
+    }
+    Ok(device)
 }
 
-fn store_twin(core: &Core, device: Option<&DeviceId>, as_named: &str, report: &Report<'_>) {
+fn store_twin(core: &Core, device: &Result<DeviceId, DropReason>, as_named: &str, report: &Report<'_>) {
     let verdict = device
-        .ok_or(DropReason::UnknownDevice)
+        .as_ref()
+        .map_err(Clone::clone)
         .and_then(|device| judge(report.property, report.observed_desired, report.reported).map(|()| device));
     match verdict {
         Ok(device) => {
@@ -86,9 +95,8 @@ fn keep_twin(state: &mut EdgeState, device: &DeviceId, report: &Report<'_>) -> S
 pub(super) fn store_state(core: &Core, namespace: &str, name: &str, state: &str) {
     let state = state.to_lowercase();
     let verdict = match known(core, namespace, name) {
-        None => Err(DropReason::UnknownDevice),
-        Some(_) if !STATES.contains(&state.as_str()) => Err(DropReason::UnknownState),
-        Some(device) => Ok(device),
+        Ok(_) if !STATES.contains(&state.as_str()) => Err(DropReason::UnknownState),
+        verdict => verdict,
     };
     match verdict {
         Ok(device) => {

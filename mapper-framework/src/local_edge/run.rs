@@ -9,11 +9,10 @@ use tonic::transport::Server;
 
 use super::{LocalEdgeError, core::Core, event::EdgeEvent, service::Service};
 use crate::dmi::{
-    generated::device_manager_service_server::DeviceManagerServiceServer, severable::Severable,
-    transport::MAX_SOCKET_PATH,
+    generated::device_manager_service_server::DeviceManagerServiceServer, severable::Severable, socket::MAX_SOCKET_PATH,
 };
 
-/// The largest message that a grpc-go server takes, unless it is told otherwise, and edgecore does not tell it.
+/// The largest message that a grpc-go server takes, unless it is configured otherwise, and edgecore does not configure it.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// A run. Dropping it cuts its connections.
@@ -58,21 +57,6 @@ impl Drop for Run {
     }
 }
 
-/// Ends a run as the death of its process would: all connections break off, and the socket's file stays behind.
-pub(super) fn crash(core: &Core, run: &CancellationToken, reason: &str) {
-    let first = core.change(|state| {
-        let first = state.run.take().is_some();
-        if first {
-            state.crashed = Some(reason.to_owned());
-        }
-        first
-    });
-    run.cancel();
-    if first {
-        core.emit(EdgeEvent::Crashed { reason: reason.to_owned() });
-    }
-}
-
 fn bind(socket: &Path) -> Result<UnixListener, LocalEdgeError> {
     if socket.as_os_str().as_bytes().len() > MAX_SOCKET_PATH {
         return Err(LocalEdgeError::SocketPathTooLong { path: socket.to_owned() });
@@ -108,6 +92,6 @@ async fn serve(core: Arc<Core>, listener: UnixListener, token: CancellationToken
         .serve_with_incoming_shutdown(connections, token.clone().cancelled_owned())
         .await;
     if let Err(error) = served {
-        crash(&core, &token, &format!("the server has failed: {error}"));
+        core.crash(&token, &format!("the server has failed: {error}"));
     }
 }

@@ -57,7 +57,7 @@ impl Service {
 
     /// Dies as edgecore does of a nil pointer. The answer goes nowhere, for the connection ends.
     fn crash(&self, reason: &str) -> Status {
-        super::run::crash(&self.core, &self.run, reason);
+        self.core.crash(&self.run, reason);
         Status::unavailable(reason)
     }
 

@@ -8,13 +8,10 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    StoredTwin,
-    event::Operation,
-    manifest::{DeviceManifest, ModelManifest},
-};
+use super::{CloudTwin, StoredTwin, event::Operation};
 use crate::{
     dmi::generated as pb,
+    manifest::{DeviceManifest, ModelManifest},
     model::{DeviceId, ModelId},
 };
 
@@ -39,7 +36,7 @@ pub struct EdgeState {
 #[derive(Debug)]
 struct StoredDevice {
     manifest: Arc<DeviceManifest>,
-    /// Whether the mapper was to be told of it: not before its model is there.
+    /// Whether the mapper was to get it: not before its model is there.
     announced: bool,
 }
 
@@ -160,6 +157,11 @@ impl EdgeState {
         self.twins.get(device)?.get(property)
     }
 
+    /// What the cloud shows for a property; `None` before its first report.
+    pub fn cloud_twin(&self, device: &DeviceId, property: &str) -> Option<CloudTwin> {
+        self.twin(device, property).map(CloudTwin::of)
+    }
+
     /// Everything that is stored, by device and property.
     pub fn twins(&self) -> impl Iterator<Item = (&DeviceId, &str, &StoredTwin)> {
         let all = self.twins.iter();
@@ -189,12 +191,12 @@ impl EdgeState {
         self.models.get(id).cloned()
     }
 
-    /// Whether the mapper has not been told of a device for want of its model.
+    /// Whether the mapper has not got a device for want of its model.
     pub(super) fn awaits_model(&self, id: &DeviceId) -> bool {
         self.devices.get(id).is_some_and(|device| !device.announced)
     }
 
-    /// Stores a model and tells what its mapper is to be told; nothing if it is the same.
+    /// Stores a model and returns the call that its mapper is to get; nothing if it is the same.
     pub(super) fn put_model(&mut self, model: &Arc<ModelManifest>) -> Option<Operation> {
         match self.models.insert(model.id.clone(), Arc::clone(model)) {
             None => Some(Operation::Create),
@@ -203,7 +205,7 @@ impl EdgeState {
         }
     }
 
-    /// Stores a device and tells what its mapper is to be told; nothing if edgecore sees no change.
+    /// Stores a device and returns the call that its mapper is to get; nothing if edgecore sees no change.
     pub(super) fn put_device(&mut self, device: &Arc<DeviceManifest>) -> Option<Operation> {
         self.lingering.remove(&device.id);
         let announced = self.models.contains_key(&device.model());

@@ -4,7 +4,7 @@ use crate::dmi::generated::{Twin, TwinProperty};
 
 use super::alphabet;
 
-/// What edgecore has stored for a property.
+/// What edgecore has stored for a property. Metadata stays at the edge: what arrives in the cloud is [`CloudTwin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredTwin {
     value: String,
@@ -66,6 +66,35 @@ impl StoredTwin {
     }
 }
 
+/// What the cloud shows of a twin, in the resource `DeviceStatus`: two values, and nothing of the metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloudTwin {
+    value: String,
+    observed_desired: String,
+}
+
+impl CloudTwin {
+    /// The twin as it has arrived. cloudcore loses the first report of each twin, and shows empty values until the second one.
+    //= KubeEdge v1.16.2 to v1.23, cloudcore: a new twin is appended as a copy before it is filled
+    //= KubeEdge v1.15 to v1.23, devicetwin: of the metadata nothing goes to the cloud
+    pub(super) fn of(stored: &StoredTwin) -> Self {
+        if stored.stored < 2 {
+            return Self::default();
+        }
+        Self { value: stored.value.clone(), observed_desired: stored.observed_desired.clone() }
+    }
+
+    /// The reported value; empty until the twin has been reported twice.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// The desired value that the mapper says it has seen; empty for none, and until the twin has been reported twice.
+    pub fn observed_desired(&self) -> &str {
+        &self.observed_desired
+    }
+}
+
 /// Why edgecore accepted a call and yet stored nothing. It does not tell the mapper.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -73,6 +102,11 @@ pub enum DropReason {
     /// The device is not on this node. A request without a namespace names no device.
     #[error("edgecore knows no such device; the report must hold its namespace and name")]
     UnknownDevice,
+    /// The device's namespace is a part of `$hw/events/device/`, in which edgecore looks for it, such as `dev` and `e`.
+    #[error(
+        "edgecore does not find the device's namespace again, since it is a part of $hw/events/device/; use another namespace"
+    )]
+    LostNamespace,
     /// The property's name does not match `^[a-zA-Z0-9-_.,:/@#]{1,128}$`.
     #[error("the property's name is empty, longer than 128 bytes, or holds a sign outside a-z A-Z 0-9 - _ . , : / @ #")]
     IllegalName,
@@ -82,8 +116,8 @@ pub enum DropReason {
     /// The observed desired value does not match `^[a-zA-Z0-9-_.,:/@#]{1,512}$`.
     #[error("the observed desired value is longer than 512 bytes, or holds a sign outside a-z A-Z 0-9 - _ . , : / @ #")]
     IllegalDesired,
-    /// The state is none of ok, online, offline, disconnected, unhealthy, unknown.
-    #[error("the state is none of ok, online, offline, disconnected, unhealthy, unknown")]
+    /// The state is none of ok, online, offline, unhealthy, unknown.
+    #[error("the state is none of ok, online, offline, unhealthy, unknown")]
     UnknownState,
 }
 
@@ -119,6 +153,18 @@ mod tests {
         assert_eq!((twin.data_type(), twin.timestamp(), twin.times_stored()), ("float", Some(1_700_000_000_000), 1));
         assert_eq!(twin.to_proto("t").reported.unwrap().metadata.len(), 2);
         assert_eq!(StoredTwin::next(Some(&twin), &property(""), &reported).times_stored(), 2);
+    }
+
+    //= KubeEdge v1.16.2 to v1.23, cloudcore: a new twin is appended as a copy before it is filled
+    //= KubeEdge v1.15 to v1.23, devicetwin: of the metadata nothing goes to the cloud
+    #[test]
+    fn the_cloud_shows_a_twin_from_its_second_report_on_and_no_metadata() {
+        let first = StoredTwin::next(None, &property("20"), &property("21.4"));
+        assert_eq!(CloudTwin::of(&first), CloudTwin::default());
+        let mut reported = property("21.4");
+        reported.metadata.insert("phase".to_owned(), "pending".to_owned());
+        let shown = CloudTwin::of(&StoredTwin::next(Some(&first), &property("20"), &reported));
+        assert_eq!(shown, CloudTwin { value: "21.4".to_owned(), observed_desired: "20".to_owned() });
     }
 
     #[test]

@@ -8,25 +8,40 @@ use std::{
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
-use super::{
-    LocalEdgeError,
-    core::Core,
-    event::EdgeEvent,
-    folder,
-    manifest::{Resource, ResourceId},
-};
+use super::{LocalEdgeError, core::Core, event::EdgeEvent, folder};
+use crate::manifest::{Resource, ResourceId, duplicate};
 
 /// How long a folder has to be quiet before it is read: editors save in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Follows a folder. Ends, with the thread of its watcher, when it is dropped.
+/// How long its changes wait at most, should it never be quiet.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// How often a folder that is gone is looked for.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is watched for a path: a file is watched by its folder, since editors put another file in its place.
+fn watched(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|_| path.is_file());
+    match folder {
+        Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+        Some(folder) => folder.to_owned(),
+        None => path.to_owned(),
+    }
+}
+
+/// Follows a folder or a file. Ends, with the thread of its watcher, when it is dropped.
 pub(super) struct Follower {
     core: Arc<Core>,
     folder: PathBuf,
+    /// The folder that is watched for it.
+    watched: PathBuf,
     /// Runs a thread of its own, which ends when this is dropped.
-    _watcher: RecommendedWatcher,
+    watcher: RecommendedWatcher,
+    /// Whether the folder is gone, and is looked for.
+    is_gone: bool,
     /// Holds one signal at most: that something has changed since the folder was read.
     changed: mpsc::Receiver<()>,
     /// By file, what was last read of it without a fault.
@@ -42,8 +57,11 @@ impl Follower {
     pub(super) async fn start(core: Arc<Core>, folder: &Path) -> Result<Self, LocalEdgeError> {
         let unreadable = |error| LocalEdgeError::io(folder, error);
         // The watcher says less plainly what is wrong with a folder.
-        drop(tokio::fs::read_dir(folder).await.map_err(unreadable)?);
+        if tokio::fs::metadata(folder).await.map_err(unreadable)?.is_dir() {
+            drop(tokio::fs::read_dir(folder).await.map_err(unreadable)?);
+        }
         let (signal, changed) = mpsc::channel(1);
+        let watched = watched(folder);
         let failed = |source: notify::Error| LocalEdgeError::Watch { path: folder.to_owned(), source: source.into() };
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // To read a file is an event too, and would go round for ever. A full channel has its signal already.
@@ -53,11 +71,13 @@ impl Follower {
         })
         .map_err(failed)?;
         // Watch first and read then, so that no change falls between.
-        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(failed)?;
+        watcher.watch(&watched, RecursiveMode::NonRecursive).map_err(failed)?;
         let mut follower = Self {
             core,
             folder: folder.to_owned(),
-            _watcher: watcher,
+            watched,
+            watcher,
+            is_gone: false,
             changed,
             files: BTreeMap::new(),
             applied: BTreeMap::new(),
@@ -69,18 +89,39 @@ impl Follower {
 
     /// Applies changes until it is dropped.
     pub(super) async fn run(mut self) {
-        while self.changed.recv().await.is_some() {
+        while self.has_changed().await {
             self.settle().await;
-            if let Err(error) = self.read().await {
+            self.watch_anew();
+            let outcome = self.read().await;
+            if let (Err(error), false) = (&outcome, self.is_gone) {
                 let message = format!("{}: {error}: what was applied stays", self.folder.display());
                 self.core.emit(EdgeEvent::Warning { message });
             }
+            self.is_gone = outcome.is_err();
         }
     }
 
-    /// Waits until the folder is quiet.
+    /// Waits for a change, or for the next look at a folder that is gone. `false` where no change can come any more.
+    async fn has_changed(&mut self) -> bool {
+        if self.is_gone {
+            return tokio::time::timeout(RETRY, self.changed.recv()).await.unwrap_or(Some(())).is_some();
+        }
+        self.changed.recv().await.is_some()
+    }
+
+    /// Waits until the folder is quiet, but not for ever: a file that is written all the time must not hide the changes of others.
     async fn settle(&mut self) {
-        while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changed.recv()).await {}
+        let end = Instant::now() + LONGEST;
+        while Instant::now() < end
+            && let Ok(Some(())) = tokio::time::timeout(QUIET, self.changed.recv()).await
+        {}
+    }
+
+    /// Watches the folder of this name, which may have been made anew: a watch ends with the folder that it was made for.
+    fn watch_anew(&mut self) {
+        self.watcher.unwatch(&self.watched).unwrap_or_default();
+        // That it is not there, reading it says.
+        self.watcher.watch(&self.watched, RecursiveMode::NonRecursive).unwrap_or_default();
     }
 
     async fn read(&mut self) -> std::io::Result<()> {
@@ -104,9 +145,23 @@ impl Follower {
             said.push(EdgeEvent::Warning { message });
         }
         self.files = files;
+        said.extend(self.duplicates().into_iter().map(|message| EdgeEvent::Warning { message }));
         self.say(said);
         self.follow().await;
         Ok(())
+    }
+
+    /// What is said of resources that stand in the files more than once.
+    fn duplicates(&self) -> Vec<String> {
+        let mut first = BTreeMap::new();
+        let mut messages = Vec::new();
+        let all = self.files.iter().flat_map(|(path, resources)| resources.iter().map(move |it| (path, it.id())));
+        for (path, id) in all {
+            if let Some(other) = first.insert(id.clone(), path) {
+                messages.push(format!("{}: {id}: {}", path.display(), duplicate(&other.display())));
+            }
+        }
+        messages
     }
 
     /// Emits what was not said the last time.

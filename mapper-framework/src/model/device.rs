@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{ConfigData, DeviceId, ModelId, Property};
+use super::{ConfigData, Credentials, DeviceId, ModelId, Property};
 
 /// A device: its manifest joined with its model.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Device {
     pub(crate) properties: Vec<Arc<Property>>,
     pub(crate) methods: Vec<Method>,
     pub(crate) state_report: Option<StateReport>,
+    /// None but in the device that is given to [`Driver::connect`](crate::Driver::connect).
+    pub(crate) credentials: Arc<Credentials>,
 }
 
 impl Device {
@@ -28,6 +30,7 @@ impl Device {
                 properties: Vec::new(),
                 methods: Vec::new(),
                 state_report: None,
+                credentials: Arc::default(),
             },
         }
     }
@@ -45,6 +48,15 @@ impl Device {
     /// `spec.protocol.protocolName`
     pub fn protocol(&self) -> &str {
         &self.protocol
+    }
+
+    /// The credentials for the device, as they are when [`Driver::connect`](crate::Driver::connect) is called.
+    ///
+    /// They are the files of a folder in `driver.credentials`, as a mounted Secret is: of the one that `configData` names by
+    /// `credentials: NAME`, or else of `<namespace>.<device>`; none where there is no such folder. They are read before each `connect`
+    /// and every five seconds. When they change, the session is closed, and the device is connected to with the new ones.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// `spec.protocol.configData`, before the driver's own type reads it.
@@ -99,6 +111,12 @@ impl DeviceBuilder {
     /// Sets `spec.protocol.configData`; empty by default.
     pub fn config(mut self, config: ConfigData) -> Self {
         self.device.config = config;
+        self
+    }
+
+    /// Sets the credentials; none by default.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.device.credentials = Arc::new(credentials);
         self
     }
 
@@ -158,7 +176,7 @@ pub enum DeviceState {
     Online,
     /// Not served: the mapper has stopped.
     Offline,
-    /// The mapper cannot reach the device, and keeps trying.
+    /// The mapper cannot reach the device, and keeps trying. edgecore has no word for it, and gets `offline`.
     Disconnected,
     /// Reached, but not right: its manifest is wrong, or every read fails.
     Unhealthy,
@@ -167,7 +185,7 @@ pub enum DeviceState {
 }
 
 impl DeviceState {
-    /// The word that edgecore stores.
+    /// The word for the state, such as `online`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -3,23 +3,39 @@
 //! A device's manifest and its model arrive from edgecore separately, as the two custom resources they are. Joined they are the
 //! [`Device`] that a driver sees.
 
+mod anomaly;
+mod bounds;
+mod credentials;
+mod decimal;
 mod device;
+mod doubt;
 mod id;
+mod keys;
 mod property;
 mod push;
+mod report;
 mod resolve;
 mod sample;
 mod secret;
 mod value;
+mod write;
 
+pub use anomaly::{AnomalyRule, AnomalyRules};
+pub(crate) use bounds::{BadBound, Bounds};
+pub(crate) use credentials::CREDENTIALS_KEY;
+pub use credentials::Credentials;
 pub use device::{Device, DeviceBuilder, DeviceState, Method, StateReport};
+pub(crate) use doubt::Doubt;
 pub use id::{DeviceId, ModelId, NamespacedName};
+pub(crate) use keys::Misfit;
 pub use property::{AccessMode, Property, PropertyBuilder};
 pub use push::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush};
+pub(crate) use report::{ReportRules, Strategy};
 pub(crate) use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem, Resolved};
 pub use sample::{Quality, Reading, Sample};
 pub use secret::Secret;
 pub use value::{DataType, Value, ValueError};
+pub(crate) use write::{Confirm, WritePolicy, WriteRules};
 
 /// What a user writes under `configData`: a flat map of scalars.
 pub type ConfigData = serde_json::Map<String, serde_json::Value>;

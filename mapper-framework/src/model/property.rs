@@ -1,8 +1,8 @@
 //! A property of a device.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::{ConfigData, DataType, PushMethod, Value, ValueError};
+use super::{Bounds, ConfigData, DataType, PushMethod, ReportRules, Value, ValueError, WriteRules};
 
 /// Whether a property may be written (`ModelProperty.accessMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,8 +30,7 @@ struct Spec {
     description: String,
     data_type: DataType,
     access_mode: AccessMode,
-    minimum: Option<f64>,
-    maximum: Option<f64>,
+    bounds: Bounds,
     unit: String,
     collect_cycle: Duration,
     report_cycle: Duration,
@@ -41,6 +40,34 @@ struct Spec {
 }
 
 impl Property {
+    /// The key of `visitors.configData` that is the framework's if it is `true` or `false`: with `true`, a property that is
+    /// subscribed is polled as well, and with `false` the property is never polled.
+    pub(crate) const POLL: &str = "poll";
+
+    /// Whether the manifest wants the property to be polled, whether or not it is subscribed; `None` where it does not say.
+    pub(crate) fn polling(&self) -> Option<bool> {
+        self.visitor.get(Self::POLL).and_then(serde_json::Value::as_bool)
+    }
+
+    /// What the driver is to see of the visitor: all keys but those that are the framework's.
+    pub(crate) fn drivers_visitor(&self) -> Cow<'_, ConfigData> {
+        let mut visitor = Cow::Borrowed(&*self.visitor);
+        if visitor.get(Self::POLL).is_some_and(serde_json::Value::is_boolean) {
+            visitor.to_mut().remove(Self::POLL);
+        }
+        let is_ours = |key: &String| WriteRules::KEYS.contains(&key.as_str()) || ReportRules::is_key(key);
+        if visitor.keys().any(is_ours) {
+            visitor.to_mut().retain(|key, _| !is_ours(key));
+        }
+        visitor
+    }
+
+    /// Whether both stand in the same place of the device, and have the same type, though only one may be written.
+    pub(crate) fn is_found_like(&self, other: &Self) -> bool {
+        let (a, b) = (&self.spec, &other.spec);
+        a.data_type == b.data_type && self.drivers_visitor() == other.drivers_visitor()
+    }
+
     /// Starts a property of which everything but name and type has its default.
     pub fn builder(name: &str, data_type: DataType) -> PropertyBuilder {
         PropertyBuilder {
@@ -49,8 +76,7 @@ impl Property {
                 description: String::new(),
                 data_type,
                 access_mode: AccessMode::ReadOnly,
-                minimum: None,
-                maximum: None,
+                bounds: Bounds::default(),
                 unit: String::new(),
                 collect_cycle: DEFAULT_CYCLE,
                 report_cycle: DEFAULT_CYCLE,
@@ -91,14 +117,14 @@ impl<V> Property<V> {
         self.spec.access_mode
     }
 
-    /// The least value that may be written; `None` is no bound.
-    pub fn minimum(&self) -> Option<f64> {
-        self.spec.minimum
+    /// The least value that may be written, in the property's type; `None` is no bound.
+    pub fn minimum(&self) -> Option<&Value> {
+        self.spec.bounds.minimum()
     }
 
-    /// The greatest value that may be written; `None` is no bound.
-    pub fn maximum(&self) -> Option<f64> {
-        self.spec.maximum
+    /// The greatest value that may be written, in the property's type; `None` is no bound.
+    pub fn maximum(&self) -> Option<&Value> {
+        self.spec.bounds.maximum()
     }
 
     /// The unit from the device model, as its author wrote it.
@@ -142,35 +168,17 @@ impl<V> Property<V> {
         Property { spec: Arc::clone(&self.spec), visitor: Arc::new(visitor) }
     }
 
-    /// Whether the same desired value, written to the same place, is asked of both.
-    pub(crate) fn is_set_like(&self, other: &Self) -> bool
-    where
-        V: PartialEq,
-    {
-        let (a, b) = (&self.spec, &other.spec);
-        a.desired == b.desired
-            && a.data_type == b.data_type
-            && a.access_mode == b.access_mode
-            && (a.minimum, a.maximum) == (b.minimum, b.maximum)
-            && self.visitor == other.visitor
-    }
-
-    /// Checks a value against `minimum` and `maximum`.
+    /// Checks a number against `minimum` and `maximum`, in the property's type: a FLOAT of 0.1 does not exceed a maximum of 0.1,
+    /// and integers are compared as integers, however large. Other values have no bounds.
     ///
     /// # Errors
     ///
-    /// The value lies outside.
+    /// The value lies outside, or is no number of the property's type.
     pub fn check_bounds(&self, value: &Value) -> Result<(), ValueError> {
-        let Some(number) = value.as_f64() else { return Ok(()) };
-        let (minimum, maximum) = (self.spec.minimum, self.spec.maximum);
-        if minimum.is_none_or(|minimum| number >= minimum) && maximum.is_none_or(|maximum| number <= maximum) {
+        if !self.data_type().is_numeric() || value.as_f64().is_none() {
             return Ok(());
         }
-        Err(ValueError::OutOfBounds {
-            value: value.to_string(),
-            minimum: minimum.map_or_else(|| "-∞".to_owned(), |minimum| minimum.to_string()),
-            maximum: maximum.map_or_else(|| "∞".to_owned(), |maximum| maximum.to_string()),
-        })
+        self.spec.bounds.check(&value.clone().conform(self.data_type())?)
     }
 }
 
@@ -194,15 +202,21 @@ impl PropertyBuilder {
         self
     }
 
-    /// Sets the least value that may be written; none by default.
+    /// Sets the least value that may be written; none by default, and for a number that is not finite.
     pub fn minimum(mut self, minimum: f64) -> Self {
-        self.spec.minimum = Some(minimum);
+        self.spec.bounds = self.spec.bounds.with_minimum(minimum, self.spec.data_type);
         self
     }
 
-    /// Sets the greatest value that may be written; none by default.
+    /// Sets the greatest value that may be written; none by default, and for a number that is not finite.
     pub fn maximum(mut self, maximum: f64) -> Self {
-        self.spec.maximum = Some(maximum);
+        self.spec.bounds = self.spec.bounds.with_maximum(maximum, self.spec.data_type);
+        self
+    }
+
+    /// Sets both bounds.
+    pub(crate) fn bounds(mut self, bounds: Bounds) -> Self {
+        self.spec.bounds = bounds;
         self
     }
 

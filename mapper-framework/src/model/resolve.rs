@@ -3,8 +3,8 @@
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use super::{
-    AccessMode, ConfigData, DataType, Device, DeviceId, Method, ModelId, Property, PushMethod, StateReport, Value,
-    ValueError,
+    AccessMode, AnomalyRules, Bounds, ConfigData, DataType, Device, DeviceId, Method, ModelId, Property, PushMethod,
+    ReportRules, StateReport, WriteRules, keys::Misfit,
 };
 
 /// A device as its manifest describes it, before its model is known.
@@ -81,12 +81,14 @@ pub(crate) struct Problem {
     pub(crate) property: Option<String>,
     pub(crate) field: String,
     pub(crate) message: String,
+    /// What to do about it, where that is known.
+    pub(crate) cure: Option<String>,
 }
 
 impl Problem {
     /// A problem that the whole device has.
     pub(crate) fn of_device(field: impl Into<String>, message: impl fmt::Display) -> Self {
-        Self { property: None, field: field.into(), message: message.to_string() }
+        Self { property: None, field: field.into(), message: message.to_string(), cure: None }
     }
 
     /// A problem of one property.
@@ -95,7 +97,13 @@ impl Problem {
         field: impl Into<String>,
         message: impl fmt::Display,
     ) -> Self {
-        Self { property: Some(property.into()), field: field.into(), message: message.to_string() }
+        Self { property: Some(property.into()), field: field.into(), message: message.to_string(), cure: None }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub(crate) fn with_cure(self, cure: impl fmt::Display) -> Self {
+        Self { cure: Some(cure.to_string()), ..self }
     }
 }
 
@@ -104,7 +112,8 @@ impl fmt::Display for Problem {
         if let Some(property) = &self.property {
             write!(f, "property {property:?}, ")?;
         }
-        write!(f, "{}: {}", self.field, self.message)
+        write!(f, "{}: {}", self.field, self.message)?;
+        self.cure.as_ref().map_or(Ok(()), |cure| write!(f, ": {cure}"))
     }
 }
 
@@ -132,10 +141,15 @@ impl Device {
             }
             let declared = declared.get(property.name.as_str()).copied();
             match declared.ok_or_else(|| missing(property, model)).and_then(|declared| join(property, declared)) {
-                Ok(property) => properties.push(Arc::new(property)),
+                Ok(property) => {
+                    problems.extend(anomaly_problems(&property));
+                    properties.push(Arc::new(property));
+                }
                 Err(problem) => problems.push(problem),
             }
         }
+        problems.extend(properties.iter().flat_map(|property| write_problems(property, &properties)));
+        problems.extend(properties.iter().flat_map(|property| report_problems(property)));
         let device = Device {
             id: instance.id.clone(),
             model: instance.model.clone(),
@@ -144,29 +158,56 @@ impl Device {
             properties,
             methods: instance.methods.clone(),
             state_report: instance.state_report,
+            credentials: Arc::default(),
         };
         Resolved { device, problems }
     }
 }
 
+/// What is wrong with the rules by which samples of a property are reported and pushed, which costs these rules only.
+fn report_problems(property: &Property) -> Vec<Problem> {
+    let misfits = ReportRules::misfits(property).into_iter();
+    misfits.map(|misfit| visitor_problem(property, misfit)).collect()
+}
+
+fn visitor_problem(property: &Property, Misfit { key, message, cure }: Misfit) -> Problem {
+    Problem::of_property(property.name(), format!("visitors.configData.{key}"), message).with_cure(cure)
+}
+
+/// What is wrong with the rules by which a property is written, which costs the writes only.
+fn write_problems(property: &Property, all: &[Arc<Property>]) -> Vec<Problem> {
+    let problem = |misfit| visitor_problem(property, misfit);
+    match WriteRules::of(property) {
+        Err(misfits) => misfits.into_iter().map(problem).collect(),
+        Ok(rules) => rules.interlock.and_then(|interlock| interlock.misfit(all)).map(problem).into_iter().collect(),
+    }
+}
+
+/// What is wrong with the rules of an anomaly detection, which costs the detection only.
+fn anomaly_problems(property: &Property) -> Vec<Problem> {
+    let misfits = AnomalyRules::of(property).err().unwrap_or_default().into_iter();
+    let problem = |Misfit { key, message, cure }| {
+        let field = format!("pushMethod.anomalyDetection.{key}");
+        Problem::of_property(property.name(), field, message).with_cure(cure)
+    };
+    misfits.map(problem).collect()
+}
+
 fn missing(property: &InstanceProperty, model: &DeviceModel) -> Problem {
-    let message = format!("the device model {} has no such property: add it there, or correct the name", model.id);
-    Problem::of_property(&property.name, "name", message)
+    let message = format!("the device model {} has no such property", model.id);
+    Problem::of_property(&property.name, "name", message).with_cure("add it there, or correct the name")
 }
 
 /// Joins what the manifest and the model say of one property.
 fn join(instance: &InstanceProperty, model: &ModelProperty) -> Result<Property, Problem> {
     let problem = |field: &str, message: &dyn fmt::Display| Problem::of_property(&model.name, field, message);
     let data_type = model.data_type.parse::<DataType>().map_err(|error| problem("type", &error))?;
-    let access_mode = access_mode(&model.access_mode).map_err(|message| problem("accessMode", &message))?;
-    let bound = |field, text: &str| bound(text, data_type).map_err(|error| problem(field, &error));
-    let (minimum, maximum) = (bound("minimum", &model.minimum)?, bound("maximum", &model.maximum)?);
-    if let (Some(minimum), Some(maximum)) = (minimum, maximum)
-        && minimum > maximum
-    {
-        return Err(problem("minimum", &format_args!("{minimum} is greater than the maximum, {maximum}")));
-    }
-    let mut builder = Property::builder(&model.name, data_type)
+    let access_mode = access_mode(&model.access_mode)
+        .ok_or_else(|| problem("accessMode", &format_args!("unknown access mode {:?}", model.access_mode)))
+        .map_err(|problem| problem.with_cure("use ReadOnly or ReadWrite"))?;
+    let bounds = Bounds::parse(&model.minimum, &model.maximum, data_type)
+        .map_err(|bad| problem(bad.field, &bad.message).with_cure(bad.cure))?;
+    let builder = Property::builder(&model.name, data_type)
         .description(&model.description)
         .access_mode(access_mode)
         .unit(&model.unit)
@@ -174,31 +215,18 @@ fn join(instance: &InstanceProperty, model: &ModelProperty) -> Result<Property, 
         .report_cycle(instance.report_cycle)
         .report_to_cloud(instance.report_to_cloud)
         .desired(&instance.desired)
-        .push_methods(instance.push_methods.clone());
-    if let Some(minimum) = minimum {
-        builder = builder.minimum(minimum);
-    }
-    if let Some(maximum) = maximum {
-        builder = builder.maximum(maximum);
-    }
+        .push_methods(instance.push_methods.clone())
+        .bounds(bounds);
     Ok(builder.shared_visitor(Arc::clone(&instance.visitor)))
 }
 
 /// An absent access mode is the one that can do no harm.
-fn access_mode(text: &str) -> Result<AccessMode, String> {
+fn access_mode(text: &str) -> Option<AccessMode> {
     match text {
-        _ if text.eq_ignore_ascii_case("ReadWrite") => Ok(AccessMode::ReadWrite),
-        _ if text.is_empty() || text.eq_ignore_ascii_case("ReadOnly") => Ok(AccessMode::ReadOnly),
-        _ => Err(format!("unknown access mode {text:?}: use ReadOnly or ReadWrite")),
+        _ if text.eq_ignore_ascii_case("ReadWrite") => Some(AccessMode::ReadWrite),
+        _ if text.is_empty() || text.eq_ignore_ascii_case("ReadOnly") => Some(AccessMode::ReadOnly),
+        _ => None,
     }
-}
-
-/// A bound of a type that has no order means nothing, and is not read.
-fn bound(text: &str, data_type: DataType) -> Result<Option<f64>, ValueError> {
-    if text.is_empty() || !data_type.is_numeric() {
-        return Ok(None);
-    }
-    Value::parse(text, DataType::Double).map(|value| value.as_f64())
 }
 
 #[cfg(test)]
@@ -244,6 +272,31 @@ mod tests {
     }
 
     #[test]
+    fn a_wrong_rule_for_writes_or_reports_is_found_and_costs_no_property() {
+        let writable = |name: &str| ModelProperty { access_mode: "ReadWrite".into(), ..declared(name, "INT") };
+        let found = |key: &str, value: &str| {
+            let mut device = instance(&["a", "b"]);
+            let visitor = [(key.to_owned(), value.into())].into_iter().collect();
+            device.properties[0].visitor = Arc::new(visitor);
+            resolve(&device, &model(vec![writable("a"), writable("b")]))
+        };
+        for (key, value, expected) in [
+            ("reportStrategy", "sometimes", "\"sometimes\" is none of always, onChange: write one of them"),
+            ("pushStrategy.redis", "often", "\"often\" is none of always, onChange, swingingDoor: write one of them"),
+            ("writePolicy", "onchange", "\"onchange\" is none of onChange, enforce, once, never: write one of them"),
+            ("writeInterlock", "pump == 1", "pump == 1: the device has no property \"pump\""),
+            ("writeInterlock", "b == off", "b == off: \"off\" is not a value of type INT"),
+        ] {
+            let (left, problem) = found(key, value);
+            assert_eq!(left, ["a", "b"]);
+            assert!(
+                problem.starts_with(&format!("property \"a\", visitors.configData.{key}: {expected}")),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
     fn an_unknown_data_type_costs_one_property() {
         let model = model(vec![declared("a", "INT"), declared("b", "INTEGER")]);
         let (left, problem) = resolve(&instance(&["a", "b"]), &model);
@@ -256,7 +309,7 @@ mod tests {
         let wrong = ModelProperty { minimum: "5".into(), maximum: "1".into(), ..declared("b", "INT") };
         let (left, problem) = resolve(&instance(&["a", "b"]), &model(vec![declared("a", "INT"), wrong]));
         assert_eq!(left, ["a"]);
-        assert_eq!(problem, r#"property "b", minimum: 5 is greater than the maximum, 1"#);
+        assert!(problem.starts_with(r#"property "b", minimum: 5 is greater than the maximum, 1"#), "{problem}");
     }
 
     #[test]
@@ -277,7 +330,17 @@ mod tests {
     fn a_bound_that_is_no_number_is_reported() {
         let wrong = ModelProperty { maximum: "ten".into(), ..declared("a", "INT") };
         let (left, problem) = resolve(&instance(&["a"]), &model(vec![wrong]));
-        assert!(left.is_empty() && problem.contains(r#"maximum: "ten" is not a value"#), "{problem}");
+        assert!(left.is_empty() && problem.contains(r#"maximum: "ten" is no number"#), "{problem}");
+    }
+
+    #[test]
+    fn a_wrong_key_of_the_anomaly_detection_names_itself_and_costs_the_detection_only() {
+        let mut instance = instance(&["a"]);
+        let data = [("maxSteps".to_owned(), 5.into())].into_iter().collect();
+        instance.properties[0].push_methods = vec![PushMethod::AnomalyDetection(data)];
+        let (left, problem) = resolve(&instance, &model(vec![declared("a", "INT")]));
+        assert_eq!(left, ["a"]);
+        assert!(problem.starts_with(r#"property "a", pushMethod.anomalyDetection.maxSteps: unknown key"#), "{problem}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Values of properties, and the data types a device model declares for them.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
+
+use super::decimal;
 
 /// The type a device model declares for a property (`ModelProperty.type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,7 +107,7 @@ impl Value {
             (DataType::Float, Self::Float(float)) => finite(Self::Float(*float), f64::from(*float)),
             (DataType::Float, Self::Double(double)) => finite(Self::Float(*double as f32), f64::from(*double as f32)),
             (DataType::Double, Self::Int(int)) => Some(Self::Double(*int as f64)),
-            (DataType::Double, Self::Float(float)) => finite(Self::Double(f64::from(*float)), f64::from(*float)),
+            (DataType::Double, Self::Float(float)) => widened(*float),
             (DataType::Double, Self::Double(double)) => finite(Self::Double(*double), *double),
             (DataType::Boolean, Self::Int(0)) => Some(Self::Boolean(false)),
             (DataType::Boolean, Self::Int(1)) => Some(Self::Boolean(true)),
@@ -116,6 +118,22 @@ impl Value {
         conformed.ok_or_else(|| ValueError::NotOfType { value: self.excerpt(), data_type })
     }
 
+    /// An unsigned integer in the form that `data_type` asks for. What lies beyond the greatest `INT` is the nearest `FLOAT` or `DOUBLE`, or
+    /// text with all of its digits.
+    ///
+    /// # Errors
+    ///
+    /// The integer has no such form.
+    pub fn from_u64(number: u64, data_type: DataType) -> Result<Self, ValueError> {
+        match (i64::try_from(number), data_type) {
+            (Ok(int), _) => Self::Int(int).conform(data_type),
+            (Err(_), DataType::Float) => Ok(Self::Float(number as f32)),
+            (Err(_), DataType::Double) => Ok(Self::Double(number as f64)),
+            (Err(_), DataType::String | DataType::Stream) => Ok(Self::String(number.to_string())),
+            (Err(_), _) => Err(ValueError::BeyondInt(number)),
+        }
+    }
+
     /// Reads a value from its text, as a user writes it in `desired` or a REST client sends it.
     ///
     /// # Errors
@@ -123,7 +141,7 @@ impl Value {
     /// The text is no value of the type.
     pub fn parse(text: &str, data_type: DataType) -> Result<Self, ValueError> {
         let parsed = match data_type {
-            DataType::Int => text.parse().ok().map(Self::Int).or_else(|| text.parse().ok().and_then(integral)),
+            DataType::Int => whole(text),
             DataType::Float => text.parse().ok().and_then(|float: f32| finite(Self::Float(float), f64::from(float))),
             DataType::Double => text.parse().ok().and_then(|double| finite(Self::Double(double), double)),
             DataType::Boolean => boolean(text),
@@ -143,14 +161,33 @@ impl Value {
         }
     }
 
-    /// Whether two values are the same setting of a device: equal, or floats that differ by no more than rounding to 32 bits.
+    /// The value as a number whose decimals are those of the value's own; `None` for text, booleans and bytes.
+    pub(crate) fn decimal(&self) -> Option<f64> {
+        match self {
+            Self::Float(float) => float.to_string().parse().ok(),
+            other => other.as_f64(),
+        }
+    }
+
+    /// Whether two values are the same setting of a device: equal, or floats that differ by no more than one step of rounding, which
+    /// a driver's own arithmetic may cost (a register of 3 with a scale of 0.1 reads 0.30000000000000004).
+    ///
+    /// Two `Double`s are compared with 64 bits, and with 32 bits where either value is a `Float`.
     pub fn is_close_to(&self, other: &Self) -> bool {
+        let precision = match (self, other) {
+            (Self::Float(_), _) | (_, Self::Float(_)) => f64::from(f32::EPSILON),
+            (Self::Double(_), _) | (_, Self::Double(_)) => f64::EPSILON,
+            _ => return self == other,
+        };
+        let (Some(a), Some(b)) = (self.as_f64(), other.as_f64()) else { return false };
+        (a - b).abs() <= precision * a.abs().max(b.abs())
+    }
+
+    /// Which of two numbers is the greater one, integers as integers; `None` if one is no number.
+    pub(crate) fn order(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
-            (Self::Float(_) | Self::Double(_), _) | (_, Self::Float(_) | Self::Double(_)) => {
-                let (Some(a), Some(b)) = (self.as_f64(), other.as_f64()) else { return false };
-                (a - b).abs() <= f64::from(f32::EPSILON) * a.abs().max(b.abs())
-            }
-            _ => self == other,
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            _ => self.as_f64()?.partial_cmp(&other.as_f64()?),
         }
     }
 
@@ -163,7 +200,7 @@ impl Value {
 /// The most characters of a value that stand in a message.
 const EXCERPT: usize = 40;
 
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -171,9 +208,20 @@ fn excerpt(text: &str) -> String {
 }
 
 fn integral(number: f64) -> Option<Value> {
-    // Beyond 2^53 a float no longer tells neighbouring integers apart.
+    // Beyond 2^53 neighbouring integers are the same float.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(Value::Int(number as i64))
+}
+
+/// An integer's decimals, read without a detour by way of a float: 9007199254740993.0 is no other than 9007199254740993.
+fn whole(text: &str) -> Option<Value> {
+    let (floor, is_whole) = decimal::floor(text)?;
+    i64::try_from(floor).ok().filter(|_| is_whole).map(Value::Int)
+}
+
+/// A 32-bit float with 64 bits: the number that its shortest decimals mean, 0.1 and not 0.10000000149011612.
+fn widened(float: f32) -> Option<Value> {
+    float.to_string().parse().ok().filter(|double: &f64| double.is_finite()).map(Value::Double)
 }
 
 fn finite(value: Value, number: f64) -> Option<Value> {
@@ -223,9 +271,7 @@ impl TryFrom<u64> for Value {
     type Error = ValueError;
 
     fn try_from(value: u64) -> Result<Self, ValueError> {
-        i64::try_from(value)
-            .map(Self::Int)
-            .map_err(|_| ValueError::NotOfType { value: value.to_string(), data_type: DataType::Int })
+        i64::try_from(value).map(Self::Int).map_err(|_| ValueError::BeyondInt(value))
     }
 }
 
@@ -245,6 +291,11 @@ pub enum ValueError {
         /// The type that was asked for.
         data_type: DataType,
     },
+    /// An integer above the greatest INT.
+    #[error(
+        "{0} lies beyond the greatest INT, 9223372036854775807: declare the property as DOUBLE or STRING in the model (in a driver: Value::from_u64)"
+    )]
+    BeyondInt(u64),
     /// The value lies outside what the device model allows.
     #[error("{value} lies outside {minimum} to {maximum}, the bounds that the device model sets")]
     #[non_exhaustive]
@@ -308,10 +359,105 @@ mod tests {
     }
 
     #[test]
+    fn an_unsigned_integer_beyond_2_to_the_63_keeps_its_value_as_text_and_its_precision_as_a_double() {
+        let text = "18446744073709551615";
+        assert_eq!(Value::parse(text, DataType::String), Ok(Value::from(text)));
+        assert_eq!(Value::from_u64(u64::MAX, DataType::String), Ok(Value::from(text)));
+        assert_eq!(Value::from_u64(u64::MAX, DataType::Int), Err(ValueError::BeyondInt(u64::MAX)));
+        assert_eq!(Value::from_u64(7, DataType::Int), Ok(Value::Int(7)));
+        assert_eq!(Value::from_u64(7, DataType::String), Ok(Value::from("7")));
+        assert!(Value::from_u64(7, DataType::Boolean).is_err());
+        // 2^63 + 2^11 and 2^64 - 2^11 are doubles.
+        for exact in [9_223_372_036_854_777_856_u64, 18_446_744_073_709_549_568] {
+            let double = Value::from_u64(exact, DataType::Double).unwrap();
+            assert_eq!(double, Value::Double(exact as f64));
+            assert_eq!(Value::parse(&exact.to_string(), DataType::Double), Ok(double.clone()));
+            assert_eq!(double.to_string().parse::<f64>().unwrap() as u64, exact);
+            assert_eq!(double.clone().conform(DataType::Double), Ok(double));
+        }
+    }
+
+    #[test]
+    fn a_float_has_its_own_decimals_wherever_it_goes() {
+        let float = Value::parse("0.1", DataType::Float).unwrap();
+        assert_eq!((float.to_string(), float.decimal()), ("0.1".to_owned(), Some(0.1)));
+        assert_eq!(float.clone().conform(DataType::Double), Ok(Value::Double(0.1)));
+        assert_eq!(float.clone().conform(DataType::String), Ok(Value::from("0.1")));
+        assert_eq!(Value::Double(0.1).conform(DataType::Float), Ok(float));
+    }
+
+    #[test]
     fn floats_are_close_when_only_rounding_parts_them() {
         assert!(Value::Double(0.1).is_close_to(&Value::Float(0.1)));
+        assert!(Value::Double(0.1 * 3.0).is_close_to(&Value::Double(0.3)));
+        assert!(Value::Float(0.1 * 3.0).is_close_to(&Value::Float(0.3)));
         assert!(!Value::Double(0.1).is_close_to(&Value::Double(0.1001)));
         assert!(!Value::from("0.1").is_close_to(&Value::Double(0.1)));
+    }
+
+    #[test]
+    fn doubles_that_only_32_bits_would_take_for_the_same_are_not() {
+        for (have, want) in [(1_764_338_521.0, 1_764_338_520.0), (113.264_393, 113.264_394), (0.1, 0.100_000_001)] {
+            assert!(!Value::Double(have).is_close_to(&Value::Double(want)), "{have} {want}");
+        }
+        assert!(!Value::Int(9_007_199_254_740_993).is_close_to(&Value::Int(9_007_199_254_740_992)));
+    }
+
+    #[test]
+    fn a_device_that_holds_32_bits_has_a_double_that_fits_into_them() {
+        let read = Value::Float(113.25).conform(DataType::Double).unwrap();
+        assert!(read.is_close_to(&Value::parse("113.25", DataType::Double).unwrap()));
+        let read = Value::Float(0.1).conform(DataType::Double).unwrap();
+        assert_eq!(read, Value::Double(0.1));
+        // What does not fit is another setting: the device cannot have it.
+        let read = Value::Float(113.264_4).conform(DataType::Double).unwrap();
+        assert!(!read.is_close_to(&Value::parse("113.2643941", DataType::Double).unwrap()));
+    }
+
+    #[test]
+    fn an_int_is_read_digit_by_digit() {
+        let int = |text| Value::parse(text, DataType::Int);
+        assert_eq!(int("9007199254740993.0"), Ok(Value::Int(9_007_199_254_740_993)));
+        assert_eq!(int("-9223372036854775808.00"), Ok(Value::Int(i64::MIN)));
+        assert_eq!(int("1e3"), Ok(Value::Int(1000)));
+        for text in ["9223372036854775808", "22.5", "1e19", "inf", "0x10", "1_000"] {
+            assert!(int(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unsigned_integer_that_no_int_holds_is_refused_with_a_cure() {
+        assert_eq!(Value::try_from(5_u64), Ok(Value::Int(5)));
+        let error = Value::try_from(u64::MAX).unwrap_err().to_string();
+        assert!(error.contains("18446744073709551615") && error.contains("STRING"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_is_read_again(int in proptest::num::i64::ANY, float in proptest::num::f32::NORMAL, double in proptest::num::f64::NORMAL) {
+            for value in [Value::Int(int), Value::Float(float), Value::Double(double)] {
+                let data_type = match value {
+                    Value::Int(_) => DataType::Int,
+                    Value::Float(_) => DataType::Float,
+                    _ => DataType::Double,
+                };
+                proptest::prop_assert_eq!(Value::parse(&value.to_string(), data_type), Ok(value.clone()));
+                proptest::prop_assert!(value.is_close_to(&value));
+            }
+        }
+
+        #[test]
+        fn a_float_with_64_bits_says_the_same_and_comes_back(float in proptest::num::f32::NORMAL) {
+            let double = Value::Float(float).conform(DataType::Double).unwrap();
+            proptest::prop_assert_eq!(double.to_string(), float.to_string());
+            proptest::prop_assert_eq!(double.conform(DataType::Float), Ok(Value::Float(float)));
+        }
+
+        #[test]
+        fn doubles_further_apart_than_rounding_are_told_apart(double in 1e-300..1e300_f64, steps in 3_u64..1_000_000) {
+            let other = f64::from_bits(double.to_bits() + steps);
+            proptest::prop_assert!(!Value::Double(double).is_close_to(&Value::Double(other)));
+        }
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! A device that the driver's types have read.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     driver::{ErasedDriver, ErasedProperty},
-    model::{Device, DeviceInstance, DeviceModel, Problem, Property},
-    sink::{Feed, Sinks},
-    telemetry::Telemetry,
+    model::{Device, DeviceInstance, DeviceModel, Doubt, Problem, Property, ReportRules},
+    sink::{Feed, RouteError, Sinks},
 };
 
-use super::call::checked;
+use super::{call::Fence, served::Settings};
 
-/// How many problems of a device its complaint tells. All of them are in the log.
-const MAX_TOLD: usize = 10;
+/// How many problems of a device its state's reason names. All of them are in the log.
+const MAX_NAMED: usize = 10;
 
 /// A device and, of each property, what the driver made of its visitor and where its samples go. A property whose visitor did not
 /// fit is left out.
@@ -20,16 +19,24 @@ pub(super) struct BoundDevice {
     pub(super) device: Arc<Device>,
     /// In the order of the device's properties.
     pub(super) properties: Vec<BoundProperty>,
-    /// Why the device cannot be connected to, if so.
-    pub(super) config_problem: Option<Problem>,
-    /// Everything that is wrong, the config's problem included.
+    /// The desired values in the manifest, those of properties that are left out included.
+    pub(super) wishes: HashMap<Arc<str>, String>,
+    /// Whether the device's config does not fit, so that it cannot be connected to.
+    pub(super) has_wrong_config: bool,
+    /// Everything that is wrong, the config's problems included.
     pub(super) problems: Vec<Problem>,
+    /// Why nothing of the device will reach the cloud, if so.
+    pub(super) lost: Option<Problem>,
+    /// What works, and is probably not what was meant.
+    pub(super) doubts: Vec<Doubt>,
 }
 
 #[derive(Clone)]
 pub(super) struct BoundProperty {
     pub(super) property: Arc<Property>,
     pub(super) erased: ErasedProperty,
+    /// Which samples its twin gets.
+    pub(super) twin: ReportRules,
     /// Where its samples go besides its twin.
     pub(super) feeds: Arc<[Feed]>,
 }
@@ -40,31 +47,50 @@ impl BoundDevice {
         driver: &dyn ErasedDriver,
         instance: &DeviceInstance,
         model: &DeviceModel,
+        settings: &Settings,
         sinks: &Sinks,
-        telemetry: &Telemetry,
+        fence: &Fence,
     ) -> Self {
         let resolved = Device::resolve(instance, model);
         let (mut device, mut problems) = (resolved.device, resolved.problems);
-        let config = checked(&device.id, telemetry, || driver.check_config(&device))
-            .unwrap_or_else(|panic| Err(Problem::of_device("protocol.configData", panic)));
-        let config_problem = config.err();
-        problems.extend(config_problem.clone());
+        let config = fence
+            .checked(|| driver.check_config(&device))
+            .unwrap_or_else(|panic| Err(vec![Problem::of_device("protocol.configData", panic)]));
+        let has_wrong_config = config.is_err();
+        problems.extend(config.err().into_iter().flatten());
         let mut properties = Vec::with_capacity(device.properties.len());
         for property in &device.properties {
-            let bound = checked(&device.id, telemetry, || driver.bind(property))
-                .unwrap_or_else(|panic| Err(Problem::of_property(property.name(), "visitors.configData", panic)));
+            let bound = fence
+                .checked(|| driver.bind(property))
+                .unwrap_or_else(|panic| Err(vec![Problem::of_property(property.name(), "visitors.configData", panic)]));
             match bound {
                 Ok(erased) => {
                     let (feeds, refused) = sinks.bind(&device, property);
-                    let refused = refused.into_iter();
-                    problems.extend(refused.map(|it| Problem::of_property(property.name(), it.field, it.message)));
-                    properties.push(BoundProperty { property: Arc::clone(property), erased, feeds: feeds.into() });
+                    problems.extend(refused.into_iter().map(|RouteError { field, message, cure }| Problem {
+                        cure,
+                        ..Problem::of_property(property.name(), field, message)
+                    }));
+                    let (twin, feeds) = (ReportRules::of_twin(property, &settings.twins), feeds.into());
+                    properties.push(BoundProperty { property: Arc::clone(property), erased, twin, feeds });
                 }
-                Err(problem) => problems.push(problem),
+                Err(misfits) => problems.extend(misfits),
             }
         }
         device.properties = properties.iter().map(|bound| Arc::clone(&bound.property)).collect();
-        Self { device: Arc::new(device), properties, config_problem, problems }
+        let wishes = instance.properties.iter().rev().filter(|property| !property.desired.is_empty());
+        let wishes = wishes.map(|property| (property.name.as_str().into(), property.desired.clone())).collect();
+        let lost = Doubt::of_namespace(device.id.namespace());
+        let lost = lost.map(|it| Problem::of_device(&it.field, it.message).with_cure(it.cure));
+        let mut doubts = Doubt::of(&device, settings.call_timeout);
+        for property in &device.properties {
+            // The driver is asked only where there is something to doubt.
+            let is_near = |key: &String| Doubt::of_unread(property, key).is_some();
+            if property.drivers_visitor().keys().any(is_near) {
+                let unread = fence.checked(|| driver.unread_visitor(property)).unwrap_or_default();
+                doubts.extend(unread.iter().filter_map(|key| Doubt::of_unread(property, key)));
+            }
+        }
+        Self { device: Arc::new(device), properties, wishes, has_wrong_config, problems, lost, doubts }
     }
 
     /// Whether a session to the one device is a session to the other.
@@ -74,8 +100,9 @@ impl BoundDevice {
 
     /// The problems in one line; `None` if there are none.
     pub(super) fn complaint(&self) -> Option<String> {
-        let problems: Vec<_> = self.problems.iter().take(MAX_TOLD).map(ToString::to_string).collect();
-        let more = self.problems.len() - problems.len();
+        let all = self.lost.iter().chain(&self.problems);
+        let problems: Vec<_> = all.clone().take(MAX_NAMED).map(ToString::to_string).collect();
+        let more = all.count() - problems.len();
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         (!problems.is_empty()).then(|| problems.join("; ") + &more)
     }

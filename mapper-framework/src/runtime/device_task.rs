@@ -1,73 +1,31 @@
 //! The task of one device: connects, serves the session until it ends, and connects again.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    backoff::Backoff,
-    driver::{ErasedDriver, ErasedSession},
-    model::{Device, DeviceId, DeviceState, Sample},
-    telemetry::Telemetry,
+    driver::ErasedSession,
+    model::DeviceState,
+    telemetry::{
+        Occurrence,
+        sessions::{ConnectFailed, SessionLost, SessionOpened, SessionRenewed},
+    },
 };
 
 use super::{
-    Dispatch,
-    bound::BoundDevice,
-    call::fenced,
-    handle::{Operation, OperationError, answer},
-    session::{End, LiveSession},
-    slot::{Origin, Slot},
-    status::StatusCell,
+    end::End,
+    handle::{OperationError, answer},
+    order::Operation,
+    served::{Context, ServedDevice},
+    session::{Ended, LiveSession},
 };
 
-/// The pause before a device is connected to again, at first.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// How the runtime treats drivers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    /// How long a call into the driver may take.
-    pub(crate) call_timeout: Duration,
-    /// The longest pause between two attempts to connect.
-    pub(crate) backoff_max: Duration,
-    /// How long sessions may take to close when the mapper stops.
-    pub(crate) closing: Duration,
-}
-
-/// What a device's task is given by the manager.
-pub(super) struct Context {
-    pub(super) driver: Arc<dyn ErasedDriver>,
-    pub(super) settings: Settings,
-    pub(super) dispatch: Dispatch,
-    pub(super) telemetry: Telemetry,
-    pub(super) status: Arc<StatusCell>,
-    /// The device as edgecore wants it; the latest one counts.
-    pub(super) target: watch::Receiver<Arc<BoundDevice>>,
-    /// In boxes: a channel has room for 32 from the start, for each device.
-    pub(super) operations: mpsc::Receiver<Box<Operation>>,
-    /// Cancelled when the device is removed or the mapper stops.
-    pub(super) stop: CancellationToken,
-}
-
-/// Owns everything of one device.
+/// Serves one device, with a session or without.
 pub(super) struct DeviceTask {
-    pub(super) context: Context,
-    /// The device as it is served.
-    pub(super) bound: Arc<BoundDevice>,
-    pub(super) slots: Vec<Slot>,
-    /// The pauses between attempts to connect. Only a steady session starts them over.
-    pub(super) backoff: Backoff,
-    /// When the device's state is reported next; `None` if its manifest wants no reports.
-    pub(super) state_due: Option<Instant>,
+    device: ServedDevice,
+    /// Whether the log shows the device as connected.
+    shown_connected: bool,
 }
 
 /// Why waiting for a session was interrupted.
@@ -78,49 +36,74 @@ enum Interruption {
 }
 
 impl DeviceTask {
-    pub(super) fn new(mut context: Context) -> Self {
-        let bound = Arc::clone(&context.target.borrow_and_update());
-        let slots = Slot::adopt(Vec::new(), &bound, &context.telemetry, Instant::now());
-        let backoff = Backoff::new(FIRST_PAUSE, context.settings.backoff_max);
-        let state_due = bound.device.state_report().map(|report| Instant::now() + report.cycle);
-        Self { context, bound, slots, backoff, state_due }
+    pub(super) fn new(context: Context) -> Self {
+        Self { device: ServedDevice::new(context), shown_connected: false }
     }
 
     /// Serves the device until it is stopped.
     pub(super) async fn run(mut self) {
         self.serve().await;
-        self.context.operations.close();
-        while let Ok(operation) = self.context.operations.try_recv() {
+        self.device.break_off();
+        self.refuse_repeated(&End::Stopped.to_string());
+        self.device.context.operations.close();
+        while let Ok(operation) = self.device.context.operations.try_recv() {
             self.refuse(*operation, End::Stopped.to_string());
         }
     }
 
     async fn serve(&mut self) {
+        // A device that is never there has wishes, too.
+        self.device.save_goals().await;
         while let Some(session) = self.connect().await {
-            match LiveSession::new(self, session).serve().await {
-                End::Stopped => break,
-                End::Reconfigured => {}
-                End::Lost(reason) | End::Silent(reason) => {
-                    self.context.telemetry.session_lost(self.id(), &reason);
-                    self.set_state(DeviceState::Disconnected, Some(reason));
-                    let pause = self.backoff.next();
-                    if self.pause(pause).await.is_err() {
-                        break;
-                    }
-                }
+            let ended = LiveSession::new(&mut self.device, session).serve().await;
+            let Some(pause) = self.pause_after(ended) else { break };
+            if !pause.is_zero() && self.pause(pause).await.is_err() {
+                break;
             }
         }
     }
 
-    pub(super) fn id(&self) -> &DeviceId {
-        self.bound.device.id()
+    /// Says why a session has ended, and when the next one is opened; `None` if there is none.
+    fn pause_after(&mut self, Ended { end, has_answered }: Ended) -> Option<Duration> {
+        let (device, now) = (&mut self.device, Instant::now());
+        let soonest = device.reconnects.after_success(device.shortest_cycle(), now);
+        match end {
+            End::Stopped => return None,
+            End::Reconfigured => {
+                device.break_off();
+                return Some(Duration::ZERO);
+            }
+            End::Closed(reason) if has_answered => {
+                device.context.telemetry.emit(SessionRenewed { device: device.id(), reason: &reason });
+                // Somebody waits for a write.
+                return Some(if device.repeated.is_some() { Duration::ZERO } else { soonest });
+            }
+            End::Closed(reason) | End::Lost(reason) => {
+                self.session_lost(&reason);
+                self.device.set_state(DeviceState::Disconnected, Some(reason));
+            }
+            // The device is unhealthy already, and no less connected than before.
+            End::Silent(reason) => self.session_lost(&reason),
+        }
+        let pause = self.device.reconnects.after_failure();
+        Some(if has_answered { pause.max(soonest) } else { pause })
+    }
+
+    fn session_lost(&mut self, reason: &str) {
+        self.refuse_repeated(reason);
+        self.device.break_off();
+        let is_news = self.device.failures.is_news(reason, Instant::now());
+        self.shown_connected &= !is_news;
+        let (device, occurrence) = (self.device.id(), Occurrence::first_if(is_news));
+        self.device.context.telemetry.emit(SessionLost { device, reason: &reason, occurrence });
     }
 
     /// Connects, however often it takes. `None` when the device is stopped.
     async fn connect(&mut self) -> Option<Box<dyn ErasedSession>> {
         loop {
-            if let Some(problem) = &self.bound.config_problem {
-                self.set_state(DeviceState::Unhealthy, Some(problem.to_string()));
+            if let Some(reason) = self.device.bound.complaint().filter(|_| self.device.bound.has_wrong_config) {
+                self.refuse_repeated(&reason);
+                self.device.set_state(DeviceState::Unhealthy, Some(reason));
                 match self.interrupted().await {
                     Interruption::Stopped => return None,
                     Interruption::Reconfigured => continue,
@@ -128,44 +111,55 @@ impl DeviceTask {
             }
             match self.attempt().await {
                 Ok(Ok(session)) => {
-                    self.context.telemetry.connected(self.id());
+                    let shown = std::mem::replace(&mut self.shown_connected, true);
+                    let (device, occurrence) = (self.device.id(), Occurrence::first_if(!shown));
+                    self.device.context.telemetry.emit(SessionOpened { device, occurrence });
                     return Some(session);
                 }
                 Ok(Err(error)) => {
-                    let pause = self.backoff.next();
-                    self.context.telemetry.connect_failed(self.id(), &error, self.backoff.attempts(), pause);
-                    self.set_state(DeviceState::Disconnected, Some(error));
+                    let pause = self.connect_failed(error);
                     if self.pause(pause).await.is_err() {
                         return None;
                     }
                 }
                 Err(Interruption::Stopped) => return None,
-                Err(Interruption::Reconfigured) => self.backoff.reset(),
+                Err(Interruption::Reconfigured) => self.device.reconnects.start_over(),
             }
         }
     }
 
+    /// Says why the device cannot be connected to, and returns the pause before the next attempt.
+    fn connect_failed(&mut self, error: String) -> Duration {
+        self.refuse_repeated(&error);
+        let device = &mut self.device;
+        device.break_off();
+        let pause = device.reconnects.after_failure();
+        // A lost session and a failed attempt are two things to be said, though the words may be the same.
+        let is_news = device.failures.is_news(&format!("connect: {error}"), Instant::now());
+        self.shown_connected &= !is_news;
+        let attempt = device.reconnects.failures();
+        let occurrence = Occurrence::first_if(is_news);
+        let event = ConnectFailed { device: device.id(), error: &error, attempt, pause, occurrence };
+        device.context.telemetry.emit(event);
+        device.set_state(DeviceState::Disconnected, Some(error));
+        pause
+    }
+
     /// Calls the driver's `connect` once.
     async fn attempt(&mut self) -> Result<Result<Box<dyn ErasedSession>, String>, Interruption> {
-        let (driver, device) = (Arc::clone(&self.context.driver), Arc::clone(&self.bound.device));
-        let telemetry = self.context.telemetry.clone();
+        self.device.reconnects.begins(Instant::now());
+        let driver = Arc::clone(&self.device.context.driver);
+        let device = match self.device.credentials.equip(&self.device.bound.device) {
+            Ok(device) => device,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let fence = Arc::clone(&self.device.context.fence);
         let call = async { driver.connect(&device).await.map_err(|error| error.to_string()) };
-        let deadline = self.context.settings.call_timeout;
         tokio::select! {
             // A device that is removed before its turn is not connected to.
             biased;
             interruption = self.interrupted() => Err(interruption),
-            session = fenced(device.id(), "connect", deadline, &telemetry, call) => Ok(session.flatten()),
-        }
-    }
-
-    /// Makes a call on a session within its deadline, unless the device is stopped meanwhile.
-    pub(super) async fn call<T>(&self, operation: &'static str, call: impl Future<Output = T>) -> Result<T, End> {
-        let Context { settings, telemetry, stop, .. } = &self.context;
-        tokio::select! {
-            biased;
-            value = fenced(self.id(), operation, settings.call_timeout, telemetry, call) => value.map_err(End::Lost),
-            () = stop.cancelled() => Err(End::Stopped),
+            session = fence.timed("connect", call) => Ok(session.flatten()),
         }
     }
 
@@ -182,92 +176,45 @@ impl DeviceTask {
 
     /// Does what can be done without a session, until something happens for which waiting makes no sense.
     async fn interrupted(&mut self) -> Interruption {
-        let stop = self.context.stop.clone();
+        let stop = self.device.context.stop.clone();
         loop {
+            let (state_due, device) = (self.device.state_due, Arc::clone(&self.device.bound.device));
+            let release_due = self.device.release_due();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Interruption::Stopped,
-                changed = self.context.target.changed() => {
+                changed = self.device.context.target.changed() => {
                     if changed.is_err() {
                         return Interruption::Stopped;
                     }
-                    if !self.adopt_target() {
+                    let connects_like = self.device.adopt_target();
+                    self.device.save_goals().await;
+                    if !connects_like {
                         return Interruption::Reconfigured;
                     }
                 }
-                () = sleep_until(self.state_due.unwrap_or_else(Instant::now)), if self.state_due.is_some() => {
-                    self.repeat_state();
+                () = sleep_until(state_due.unwrap_or_else(Instant::now)), if state_due.is_some() => {
+                    self.device.repeat_state();
                 }
-                Some(operation) = self.context.operations.recv() => {
-                    let (_, reason) = self.context.status.state();
+                () = sleep_until(release_due.unwrap_or_else(Instant::now)), if release_due.is_some() => {
+                    self.device.release();
+                }
+                () = self.device.credentials.changed(&device) => return Interruption::Reconfigured,
+                Some(operation) = self.device.context.operations.recv() => {
+                    let (_, reason) = self.device.context.status.state();
                     self.refuse(*operation, reason.unwrap_or_else(|| "it is not connected yet".to_owned()));
                 }
             }
         }
     }
 
+    fn refuse_repeated(&mut self, reason: &str) {
+        if let Some(operation) = self.device.repeated.take() {
+            self.refuse(*operation, reason.to_owned());
+        }
+    }
+
     fn refuse(&self, operation: Operation, reason: String) {
-        answer(operation.reply, Err(OperationError::Unavailable { device: self.id().clone(), reason }));
-    }
-
-    /// Takes in the device as edgecore wants it now. False if that needs another session.
-    pub(super) fn adopt_target(&mut self) -> bool {
-        let target = Arc::clone(&self.context.target.borrow_and_update());
-        let connects_like = target.connects_like(&self.bound);
-        let before = std::mem::take(&mut self.slots);
-        self.slots = Slot::adopt(before, &target, &self.context.telemetry, Instant::now());
-        self.context.status.retain(|name| target.device.property(name).is_some());
-        self.bound = target;
-        let cycle = self.bound.device.state_report().map(|report| report.cycle);
-        self.state_due = cycle.map(|cycle| self.state_due.unwrap_or_else(|| Instant::now() + cycle));
-        connects_like
-    }
-
-    /// Makes a state known, at once if it is new.
-    pub(super) fn set_state(&self, state: DeviceState, reason: Option<String>) {
-        let said = reason.clone();
-        if self.context.status.set_state(state, reason) {
-            self.context.telemetry.state_changed(self.id(), state, said.as_deref());
-            if self.bound.device.state_report().is_some() {
-                self.context.dispatch.state(self.id(), state, true);
-            }
-        }
-    }
-
-    /// Reports the known state once more, since its cycle has passed.
-    pub(super) fn repeat_state(&mut self) {
-        let report = self.bound.device.state_report();
-        self.state_due = report.map(|report| Instant::now() + report.cycle);
-        if report.is_some() {
-            let (state, _) = self.context.status.state();
-            self.context.dispatch.state(self.id(), state, false);
-        }
-    }
-
-    /// Hands on what was read, each sample with the slot it belongs to.
-    pub(super) fn publish(&mut self, samples: &[(usize, Sample)], origin: Origin, urgent: bool) {
-        self.context.status.set_samples(samples.iter().map(|(_, sample)| sample));
-        let now = Instant::now();
-        for (index, sample) in samples {
-            self.slots[*index].push(sample, origin, now);
-        }
-        self.report(samples, urgent);
-    }
-
-    /// Reports the twins of what is known already, since the phase of its desired value has changed.
-    pub(super) fn report(&self, samples: &[(usize, Sample)], urgent: bool) {
-        let with_phases = samples.iter().map(|(index, sample)| (sample, self.slots[*index].phase()));
-        self.context.dispatch.samples(self.id(), with_phases, urgent);
-    }
-
-    pub(super) fn device(&self) -> &Device {
-        &self.bound.device
-    }
-
-    /// A number that spreads devices over their cycle, the same at every start.
-    pub(super) fn seed(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.id().hash(&mut hasher);
-        hasher.finish()
+        answer(operation.reply, Err(OperationError::Unavailable { device: self.device.id().clone(), reason }));
     }
 }

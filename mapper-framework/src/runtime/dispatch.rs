@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
+    hook::Hooks,
     model::{DeviceId, DeviceState, Sample},
     sink::Sinks,
-    telemetry::Telemetry,
-    twin::{Outbox, Phase, TwinUpdate},
+    twin::{Echo, Outbox, TwinUpdate, Urgency},
 };
 
 /// Hands samples to their consumers. Cloning shares them.
@@ -14,12 +14,23 @@ use crate::{
 pub(crate) struct Dispatch {
     outbox: Arc<Outbox>,
     sinks: Sinks,
-    telemetry: Telemetry,
+    hooks: Hooks,
 }
 
 impl Dispatch {
-    pub(crate) fn new(outbox: Arc<Outbox>, sinks: Sinks, telemetry: Telemetry) -> Self {
-        Self { outbox, sinks, telemetry }
+    pub(crate) fn new(outbox: Arc<Outbox>, sinks: Sinks) -> Self {
+        Self { outbox, sinks, hooks: Hooks::default() }
+    }
+
+    /// Puts hooks before all consumers.
+    pub(crate) fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// The hooks before the consumers.
+    pub(super) fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// The sinks, besides edgecore.
@@ -27,31 +38,34 @@ impl Dispatch {
         &self.sinks
     }
 
-    /// Hands on what one round of reads of one device gave, each sample with the phase of its property's desired value.
-    /// `urgent` brings the device's report ahead.
+    /// Hands on what one round of reads of one device gave, each sample with what its twin says of the desired value.
     pub(super) fn samples<'a>(
         &self,
         device: &DeviceId,
-        samples: impl ExactSizeIterator<Item = (&'a Sample, Option<Phase>)>,
-        urgent: bool,
+        samples: impl Iterator<Item = (&'a Sample, Echo)>,
+        urgency: Urgency,
     ) {
-        self.telemetry.samples(samples.len());
         let reported = samples.filter(|(sample, _)| sample.property.report_to_cloud());
-        let twins = reported.map(|(sample, phase)| TwinUpdate {
+        let twins = reported.map(|(sample, desired)| TwinUpdate {
             property: Arc::clone(&sample.property),
             value: sample.value.clone(),
             timestamp: sample.timestamp,
-            phase,
+            desired,
         });
-        self.outbox.post_twins(device, twins, urgent);
+        self.outbox.post_twins(device, twins, urgency);
     }
 
     /// Hands on a device's state.
-    pub(super) fn state(&self, device: &DeviceId, state: DeviceState, urgent: bool) {
-        self.outbox.post_state(device, state, urgent);
+    pub(super) fn state(&self, device: &DeviceId, state: DeviceState, urgency: Urgency) {
+        self.outbox.post_state(device, state, urgency);
     }
 
-    /// The device is gone: nothing more is to be told of it.
+    /// The device has changed: what waits of the properties that are not to be kept is dropped.
+    pub(super) fn retain(&self, device: &DeviceId, keep: impl Fn(&str) -> bool) {
+        self.outbox.retain(device, keep);
+    }
+
+    /// The device is gone: nothing more is reported of it.
     pub(super) fn forget(&self, device: &DeviceId) {
         self.outbox.forget(device);
     }

@@ -6,9 +6,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     dmi::client::Registration,
-    model::{Device, DeviceId, DeviceState, Sample},
-    sink::{HistoryError, HistoryRequest, Point, Series, SinkStatus, Sinks},
-    telemetry::{Stats, Telemetry},
+    model::{Device, DeviceId, DeviceState, Sample, Value},
+    sink::{HistoryError, HistoryRequest, Point, Series, SinkStatus, Sinks, Target},
+    telemetry::{
+        Telemetry,
+        stats::{DeviceStats, Stats, TargetStats},
+    },
+    watch::{DesiredStatus, Filter},
+};
+
+use super::{
+    Snapshot, Watch,
+    order::{Answer, Operation, Order},
 };
 
 /// Asks a running mapper, and has devices written. Cloning is cheap.
@@ -22,23 +31,15 @@ pub struct Handle {
 /// What is asked of the manager, besides what edgecore asks.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// edgecore's answer to a registration.
-    Reconcile(Registration, oneshot::Sender<()>),
+    /// edgecore's answer to a registration: whether it is the first on its connection. The reply is whether it has to be asked again.
+    Reconcile(Registration, bool, oneshot::Sender<bool>),
     Devices(oneshot::Sender<Vec<DeviceId>>),
     Device(DeviceId, oneshot::Sender<Option<DeviceSnapshot>>),
     /// The series of a device's properties; `None` if there is no such device.
     Series(DeviceId, oneshot::Sender<Option<Vec<Arc<Series>>>>),
-    Operate(DeviceId, Operation),
-}
-
-/// Something to be done to a device.
-#[derive(Debug)]
-pub(super) struct Operation {
-    /// The method, or `None` for a plain write.
-    pub(super) method: Option<String>,
-    pub(super) property: String,
-    pub(super) text: String,
-    pub(super) reply: oneshot::Sender<Result<(), OperationError>>,
+    Operate(Box<Operation>),
+    /// The devices that a filter takes, and the number of the last event before.
+    Snapshot(Filter, oneshot::Sender<Snapshot>),
 }
 
 /// A device at one moment.
@@ -53,6 +54,10 @@ pub struct DeviceSnapshot {
     pub reason: Option<String>,
     /// The last value of each property that was ever read, in no order.
     pub samples: Vec<Sample>,
+    /// Where its desired values stand, in the order of their properties' names.
+    pub desired: Vec<DesiredStatus>,
+    /// The number of the last event that it shows, besides those of desired values.
+    pub(super) as_of: u64,
 }
 
 /// Why a device was not written.
@@ -72,15 +77,16 @@ pub enum OperationError {
         /// Why not.
         reason: String,
     },
-    /// The mapper has no session to the device now, or too much to do for it.
-    #[error("device {device} cannot be written now: {reason}")]
+    /// The mapper has no session to the device now, or too much to do for it; or something stands in the way that may go: an interlock,
+    /// the least interval between two writes. Or nobody knows what came of it, since the session ended meanwhile.
+    #[error("device {device} is not available now: {reason}")]
     Unavailable {
         /// The device.
         device: DeviceId,
         /// Why not.
         reason: String,
     },
-    /// The driver failed.
+    /// The driver failed; it may succeed later.
     #[error("device {device}, property {property:?}: {reason}")]
     Failed {
         /// The device.
@@ -88,6 +94,32 @@ pub enum OperationError {
         /// The property.
         property: String,
         /// The driver's error.
+        reason: String,
+    },
+    /// The device refuses this for good, the driver does not offer it, or it is not allowed to be written.
+    #[error("device {device}, property {property:?}, refused: {reason}")]
+    Refused {
+        /// The device.
+        device: DeviceId,
+        /// The property.
+        property: String,
+        /// The driver's error.
+        reason: String,
+    },
+    /// Nothing may be written to the device, by whatever order: `writes.mode` is `readOnly`, or it is a dry run.
+    #[error("nothing may be written to device {device}: {reason}")]
+    Forbidden {
+        /// The device.
+        device: DeviceId,
+        /// Which of them.
+        reason: String,
+    },
+    /// The order was not carried out before it expired, or before its caller gave up.
+    #[error("device {device} was not written: {reason}")]
+    Expired {
+        /// The device.
+        device: DeviceId,
+        /// Which of them.
         reason: String,
     },
     /// The mapper is stopping.
@@ -113,28 +145,63 @@ impl Handle {
         self.ask(|reply| Request::Device(device.clone(), reply)).await.flatten()
     }
 
-    /// Writes a property. `text` is the value as a user writes it in `desired`.
+    /// Writes a property. `text` is the value as a user writes it in `desired`. Short for [`carry_out`](Self::carry_out) of
+    /// [`Order::write`].
     ///
     /// # Errors
     ///
     /// See [`OperationError`].
     pub async fn write(&self, device: &DeviceId, property: &str, text: &str) -> Result<(), OperationError> {
-        self.operate(device, None, property, text).await
+        self.carry_out(Order::write(device, property, text)).await.map(drop)
     }
 
-    /// Calls a method of a device on one of the method's properties.
+    /// Calls a method of a device, and returns its results. Short for [`carry_out`](Self::carry_out) of [`Order::call`].
     ///
     /// # Errors
     ///
     /// See [`OperationError`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use mapper_framework::{Handle, OperationError, model::DeviceId};
+    /// # async fn dose(handle: &Handle) -> Result<(), OperationError> {
+    /// let pump = DeviceId::new("plant", "pump-1");
+    /// let results = handle.call(&pump, "dose", &[("millilitres", "250"), ("seconds", "10")]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn call(
         &self,
         device: &DeviceId,
         method: &str,
-        property: &str,
-        text: &str,
-    ) -> Result<(), OperationError> {
-        self.operate(device, Some(method.to_owned()), property, text).await
+        arguments: &[(&str, &str)],
+    ) -> Result<Vec<Value>, OperationError> {
+        self.carry_out(Order::call(device, method, arguments)).await.map(Answer::into_results)
+    }
+
+    /// Reads a property now, whatever its cycle. Twin and sinks get what was read as they get any
+    /// other sample: by their strategies and the `reportCycle`. Short for [`carry_out`](Self::carry_out) of
+    /// [`Order::read`].
+    ///
+    /// # Errors
+    ///
+    /// See [`OperationError`].
+    pub async fn read(&self, device: &DeviceId, property: &str) -> Result<Sample, OperationError> {
+        let answer = self.carry_out(Order::read(device, &[property])).await?;
+        let unread = || OperationError::NotFound(format!("device {device} has no property {property:?}"));
+        answer.read_back().first().cloned().ok_or_else(unread)
+    }
+
+    /// Carries out an order, and returns what came of it. Dropping the future takes the order back, unless it
+    /// [outlives its caller](Order::outlives_caller) or is under way already.
+    ///
+    /// # Errors
+    ///
+    /// See [`OperationError`].
+    pub async fn carry_out(&self, order: Order) -> Result<Answer, OperationError> {
+        let answer = self.ask(|reply| Request::Operate(Box::new(Operation::new(order, reply)))).await;
+        answer.unwrap_or(Err(OperationError::Stopping))
     }
 
     /// What the sinks have kept of a device, oldest first: at most the newest `limit` values of the range.
@@ -157,6 +224,7 @@ impl Handle {
     }
 
     /// Waits until the targets fit, at once if they do: until nothing is in flight any more, say.
+    #[cfg(feature = "testing")]
     pub async fn wait_for_sinks(&self, fits: impl FnMut(&[SinkStatus]) -> bool) {
         self.sinks.wait_until(fits).await;
     }
@@ -166,23 +234,54 @@ impl Handle {
         self.telemetry.stats()
     }
 
-    /// Takes in edgecore's answer to a registration.
-    pub(crate) async fn reconcile(&self, registration: Registration) {
-        // Only a manager that has stopped does not answer, and then there is nothing to reconcile.
-        self.ask(|reply| Request::Reconcile(registration, reply)).await;
+    /// What the mapper has counted of one device and its properties since the device was added; `None` if it has no task, since
+    /// there is no such device or its model is not known.
+    pub fn device_stats(&self, device: &DeviceId) -> Option<DeviceStats> {
+        self.telemetry.device_stats(device)
     }
 
-    async fn operate(
-        &self,
-        device: &DeviceId,
-        method: Option<String>,
-        property: &str,
-        text: &str,
-    ) -> Result<(), OperationError> {
-        let (property, text) = (property.to_owned(), text.to_owned());
-        self.ask(|reply| Request::Operate(device.clone(), Operation { method, property, text, reply }))
-            .await
-            .unwrap_or(Err(OperationError::Stopping))
+    /// What the mapper has counted of one target of [`sinks`](Self::sinks), besides its ledger; `None` if there is no such target.
+    pub fn target_stats(&self, target: &Target) -> Option<TargetStats> {
+        self.telemetry.target_stats(target)
+    }
+
+    /// Watches the mapper: its devices, its sinks and its link to edgecore as they are, and the events after that, without a hole between them. `None` when the
+    /// mapper has stopped.
+    ///
+    /// An event of a device or of the link is either shown by the snapshot or comes after it. A change of a sink that falls into the moment of the
+    /// snapshot may stand in both.
+    ///
+    /// ```
+    /// # async fn watch(handle: mapper_framework::Handle) {
+    /// use mapper_framework::watch::{Filter, Kind, What};
+    ///
+    /// let Some(mut watch) = handle.watch(Filter::all().kinds([Kind::State, Kind::Sample])).await else { return };
+    /// for (id, device) in watch.snapshot().devices() {
+    ///     println!("{id} is {}", device.state.as_str());
+    /// }
+    /// while let Some(event) = watch.next().await {
+    ///     match event.what() {
+    ///         What::State { device, state, .. } => println!("{device} is {state} now"),
+    ///         What::Sample(sample) => println!("{}: {} = {}", sample.device, sample.property.name(), sample.value),
+    ///         What::Missed { events, .. } => println!("too slow by {events} events"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub async fn watch(&self, filter: Filter) -> Option<Watch> {
+        // In this order: what happens while the snapshot is taken is among the events.
+        let events = self.telemetry.watch(filter);
+        let mut snapshot = self.ask(|reply| Request::Snapshot(events.filter().clone(), reply)).await?;
+        snapshot.sinks = self.sinks();
+        Some(Watch::new(snapshot, events))
+    }
+
+    /// Takes in edgecore's answer to a registration, the first on its connection or a later one. Returns whether another one is needed to know
+    /// which devices are gone.
+    pub(crate) async fn reconcile(&self, registration: Registration, is_first: bool) -> bool {
+        // Only a manager that has stopped does not answer, and then there is nothing to reconcile.
+        self.ask(|reply| Request::Reconcile(registration, is_first, reply)).await.unwrap_or_default()
     }
 
     /// `None` when the manager has stopped.

@@ -8,7 +8,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::Backoff,
     dmi::client::{EdgeClient, EdgeError, MapperInfo},
-    telemetry::Telemetry,
+    telemetry::{
+        Occurrence, Telemetry,
+        edge::{EdgeConnectionLost, EdgeUnreachable, Registered, RegistrationRefused},
+        reports::ReportLimited,
+    },
     twin::Pacer,
 };
 
@@ -20,6 +24,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 
 /// The pauses after a registration that edgecore has refused. A call each second would use up what all mappers of the node share.
 const REFUSED_PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+/// After which time edgecore is asked once more when it no longer names a device: much longer than it takes to read its database.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Keeps the mapper registered.
 pub(crate) struct Link {
@@ -50,11 +57,13 @@ impl Link {
                     away.next()
                 }
                 Err(EdgeError::Gone(reason)) => {
-                    self.telemetry.edge_unreachable(&self.socket, &reason, away.attempts() == 0);
+                    let occurrence = Occurrence::first_if(away.attempts() == 0);
+                    self.telemetry.emit(EdgeUnreachable { socket: &self.socket, error: &reason, occurrence });
                     away.next()
                 }
                 Err(error) => {
-                    self.telemetry.registration_refused(&error, refused.attempts() == 0);
+                    let occurrence = Occurrence::first_if(refused.attempts() == 0);
+                    self.telemetry.emit(RegistrationRefused { error: &error, occurrence });
                     refused.next()
                 }
             };
@@ -66,20 +75,38 @@ impl Link {
     async fn serve(&self) -> Result<(), EdgeError> {
         let client = EdgeClient::connect(&self.socket).await?;
         self.pacer.reset();
-        self.register(&client).await?;
-        self.lend(client).await;
+        let is_open = self.register(&client, true).await?;
+        self.lend(client, is_open).await;
         Ok(())
     }
 
     /// Lends a connection to the reporter until it ends.
-    async fn lend(&self, client: EdgeClient) {
+    async fn lend(&self, client: EdgeClient, is_open: bool) {
         self.edge.send_replace(Some(client.clone()));
-        client.ended().await;
+        tokio::select! {
+            () = client.ended() => {}
+            () = self.find_out(&client, is_open) => client.ended().await,
+        }
         self.edge.send_replace(None);
-        self.telemetry.edge_connection_lost();
+        self.telemetry.emit(EdgeConnectionLost {});
     }
 
-    async fn register(&self, client: &EdgeClient) -> Result<(), EdgeError> {
+    /// Registers again for as long as it is open which devices edgecore no longer has.
+    async fn find_out(&self, client: &EdgeClient, mut is_open: bool) {
+        while is_open {
+            sleep(ASKED_AGAIN_AFTER).await;
+            match self.register(client, false).await {
+                Ok(still_open) => is_open = still_open,
+                Err(EdgeError::Gone(_)) => return,
+                Err(error) => {
+                    self.telemetry.emit(RegistrationRefused { error: &error, occurrence: Occurrence::First });
+                }
+            }
+        }
+    }
+
+    /// Registers. Returns whether another registration is needed to know which devices are gone.
+    async fn register(&self, client: &EdgeClient, is_first: bool) -> Result<bool, EdgeError> {
         let mut client = client.clone();
         let registration = loop {
             self.pacer.ready().await;
@@ -87,14 +114,14 @@ impl Link {
             match client.register(&self.mapper).await {
                 Err(EdgeError::TooManyRequests) => {
                     self.pacer.refused();
-                    self.telemetry.report_limited();
+                    self.telemetry.emit(ReportLimited {});
                 }
                 other => break other?,
             }
         };
         self.pacer.accepted();
-        self.telemetry.registered(&self.mapper.protocol, registration.devices.len(), registration.models.len());
-        self.devices.reconcile(registration).await;
-        Ok(())
+        let (devices, models) = (registration.devices.len(), registration.models.len());
+        self.telemetry.emit(Registered { protocol: &self.mapper.protocol, devices, models });
+        Ok(self.devices.reconcile(registration, is_first).await)
     }
 }

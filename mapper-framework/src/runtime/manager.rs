@@ -4,15 +4,10 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
-use tokio::{
-    sync::{mpsc, watch},
-    task::{Id, JoinError, JoinSet},
-    time::{sleep, timeout},
-};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     dmi::{
@@ -22,16 +17,28 @@ use crate::{
     driver::ErasedDriver,
     model::{Device, DeviceId, DeviceInstance, DeviceModel, DeviceState, ModelId},
     sink::Series,
-    telemetry::Telemetry,
-    twin::{BudgetAlarm, Demand},
+    telemetry::{
+        Telemetry,
+        devices::{
+            AbsenceUnproven, DeviceAdded, DeviceGone, DeviceRemoved, DeviceUnknown, DeviceUpdated, DeviceWaitsForModel,
+            FieldDoubted, MessageInvalid, ModelUnknown, NamespaceLost, ProblemFound,
+        },
+        edge::BudgetExceeded,
+        mapper::DeviceTaskDied,
+    },
+    twin::{BudgetAlarm, Demand, Urgency, rounded},
+    watch::{DesiredStatus, Filter},
+    writes::{AuditFile, WriteMemory},
 };
 
 use super::{
-    Dispatch, Handle,
+    Dispatch, Handle, Snapshot,
+    absence::{Absence, Judgement},
     bound::BoundDevice,
-    device_task::{Context, DeviceTask, Settings},
-    handle::{DeviceSnapshot, Operation, OperationError, Request, answer},
-    status::StatusCell,
+    handle::{DeviceSnapshot, OperationError, Request, answer},
+    order::Operation,
+    served::Settings,
+    tasks::{EndedTask, Running, Tasks},
 };
 
 /// How many commands of edgecore's may wait. It makes one call at a time.
@@ -40,29 +47,19 @@ pub(crate) const COMMANDS: usize = 16;
 /// How many requests from within the process may wait.
 const REQUESTS: usize = 64;
 
-/// How many operations may wait for one device. More are refused, so that a device that hangs does not collect them.
-const OPERATIONS: usize = 8;
-
-/// The pause before a task that died is started again, so that a defect which comes back at once does not spin.
-const AFTER_DEATH: Duration = Duration::from_secs(5);
-
 /// Owns the map of devices and the tasks that serve them.
 pub(crate) struct Manager {
-    driver: Arc<dyn ErasedDriver>,
-    settings: Settings,
-    /// Calls a second that edgecore takes, to tell when the cycles need more.
+    /// Calls a second that edgecore takes, to see when the cycles need more.
     budget: f64,
     dispatch: Dispatch,
     telemetry: Telemetry,
     requests: mpsc::Receiver<Request>,
-    models: HashMap<ModelId, DeviceModel>,
+    models: HashMap<ModelId, Arc<DeviceModel>>,
     devices: HashMap<DeviceId, Entry>,
-    /// One task per device, stopped by the device's token. Reaped in [`run`](Self::run).
-    tasks: JoinSet<()>,
-    task_devices: HashMap<Id, DeviceId>,
-    /// Devices that are removed but whose task has not ended: one that comes back waits for it.
-    leaving: HashMap<DeviceId, CancellationToken>,
-    /// What has been told of cycles that need more than the budget.
+    tasks: Tasks,
+    /// Which devices edgecore no longer names.
+    absence: Absence,
+    /// What has been reported of cycles that need more than the budget.
     budget_alarm: BudgetAlarm,
     /// Whether devices have changed since the budget was checked, which takes a look at every property of every device.
     budget_unchecked: bool,
@@ -70,20 +67,10 @@ pub(crate) struct Manager {
 
 struct Entry {
     instance: DeviceInstance,
+    /// The model that the device was last served by. It may have been removed since: KubeEdge removes a device's model first.
+    model: Option<Arc<DeviceModel>>,
     /// `None` while the device's model is not known.
     running: Option<Running>,
-}
-
-/// The manager's side of a device's task.
-struct Running {
-    target: watch::Sender<Arc<BoundDevice>>,
-    operations: mpsc::Sender<Box<Operation>>,
-    status: Arc<StatusCell>,
-    /// Cancelled to end the task.
-    stop: CancellationToken,
-    /// Cancelled by the task when it has ended.
-    ended: CancellationToken,
-    task: Id,
 }
 
 impl Manager {
@@ -96,22 +83,25 @@ impl Manager {
     ) -> (Self, Handle) {
         let (sender, requests) = mpsc::channel(REQUESTS);
         let handle = Handle { requests: sender, sinks: dispatch.sinks().clone(), telemetry: telemetry.clone() };
+        let tasks = Tasks::new(driver, settings, dispatch.clone(), telemetry.clone());
         let manager = Self {
-            driver,
-            settings,
             budget,
             dispatch,
             telemetry,
             requests,
             models: HashMap::new(),
             devices: HashMap::new(),
-            tasks: JoinSet::new(),
-            task_devices: HashMap::new(),
-            leaving: HashMap::new(),
+            tasks,
+            absence: Absence::default(),
             budget_alarm: BudgetAlarm::default(),
             budget_unchecked: false,
         };
         (manager, handle)
+    }
+
+    /// Keeps writes there. To be called before it runs.
+    pub(crate) fn keep_writes(&mut self, memory: WriteMemory, audit: AuditFile) {
+        self.tasks.keep_writes(memory, audit);
     }
 
     /// Serves commands and requests until `stop`, and ends all devices then.
@@ -121,10 +111,10 @@ impl Manager {
                 () = stop.cancelled() => break,
                 Some(command) = commands.recv() => self.command(command),
                 Some(request) = self.requests.recv() => self.request(request),
-                Some(ended) = self.tasks.join_next_with_id() => self.task_ended(ended),
+                Some(ended) = self.tasks.next_ended() => self.task_ended(ended),
             }
         }
-        // Whoever still waits for an answer is told at once that there will be none.
+        // Whoever still waits gets the answer at once that the mapper is stopping.
         drop(commands);
         self.refuse_all();
         self.stop_all().await;
@@ -134,10 +124,20 @@ impl Manager {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::UpsertDevice(instance, reply) => answer(reply, self.upsert_device(*instance)),
-            Command::RemoveDevice(id, reply) => answer(reply, self.remove_device(&id)),
+            Command::UpsertDevice(instance, reply) => {
+                self.absence.brought(&instance.id);
+                answer(reply, self.upsert_device(*instance));
+            }
+            Command::RemoveDevice(id, reply) => {
+                self.absence.removed(&id);
+                self.remove_device(&id);
+                answer(reply, Ok(()));
+            }
             Command::UpsertModel(model, reply) => answer(reply, self.upsert_model(model)),
-            Command::RemoveModel(id, reply) => answer(reply, self.remove_model(&id)),
+            Command::RemoveModel(id, reply) => {
+                self.remove_model(&id);
+                answer(reply, Ok(()));
+            }
             Command::GetDevice(id, reply) => answer(reply, self.device_report(&id)),
         }
         self.check_budget();
@@ -153,12 +153,12 @@ impl Manager {
             let properties = instance.properties.len();
             match self.devices.get_mut(&id) {
                 Some(entry) => entry.instance = instance,
-                None => drop(self.devices.insert(id.clone(), Entry { instance, running: None })),
+                None => drop(self.devices.insert(id.clone(), Entry { instance, model: None, running: None })),
             }
             if is_new {
-                self.telemetry.device_added(&id, properties);
+                self.telemetry.emit(DeviceAdded { device: &id, properties });
             } else {
-                self.telemetry.device_updated(&id);
+                self.telemetry.emit(DeviceUpdated { device: &id });
             }
             self.apply(&id);
         }
@@ -168,67 +168,67 @@ impl Manager {
     /// Brings a device's task to what its manifest and its model say now.
     fn apply(&mut self, id: &DeviceId) {
         self.budget_unchecked = true;
-        let Some(entry) = self.devices.get(id) else { return };
-        let Some(model) = self.models.get(&entry.instance.model) else {
-            self.telemetry.device_waits_for_model(id, &entry.instance.model);
+        let Some(entry) = self.devices.get_mut(id) else { return };
+        let last = entry.model.as_ref().filter(|model| model.id == entry.instance.model);
+        let Some(model) = self.models.get(&entry.instance.model).or(last).cloned() else {
+            self.telemetry.emit(DeviceWaitsForModel { device: id, model: &entry.instance.model });
             return;
         };
-        let bound =
-            Arc::new(BoundDevice::new(&*self.driver, &entry.instance, model, self.dispatch.sinks(), &self.telemetry));
+        let bound = self.tasks.bind(&entry.instance, &model);
+        entry.model = Some(model);
+        self.telemetry.track_device(id, bound.properties.iter().map(|bound| bound.property.shared_name()));
         let before = entry.running.as_ref().map(|running| Arc::clone(&running.target.borrow()));
+        match &entry.running {
+            Some(running) => drop(running.target.send_replace(Arc::clone(&bound))),
+            None => entry.running = Some(self.tasks.start(Arc::clone(&bound))),
+        }
+        self.say_what_is_wrong(&bound, before.as_deref());
+    }
+
+    /// Logs what is wrong with a device, and was not before.
+    fn say_what_is_wrong(&self, bound: &BoundDevice, before: Option<&BoundDevice>) {
+        let id = bound.device.id();
         let known: HashSet<_> = before.iter().flat_map(|before| &before.problems).collect();
         for problem in bound.problems.iter().filter(|problem| !known.contains(problem)) {
-            self.telemetry.problem(id, problem);
+            self.telemetry.emit(ProblemFound { device: id, problem });
         }
-        match &entry.running {
-            Some(running) => drop(running.target.send_replace(bound)),
-            None => self.start(id, bound, Duration::ZERO),
+        let known: HashSet<_> = before.iter().flat_map(|before| &before.doubts).collect();
+        for doubt in bound.doubts.iter().filter(|doubt| !known.contains(doubt)) {
+            self.telemetry.emit(FieldDoubted { device: id, doubt });
+        }
+        if let Some(lost) = &bound.lost
+            && before.is_none()
+        {
+            self.telemetry.emit(NamespaceLost { device: id, reason: &lost.message });
         }
     }
 
-    /// Starts a device's task, which does nothing before `pause` is over.
-    fn start(&mut self, id: &DeviceId, bound: Arc<BoundDevice>, pause: Duration) {
-        let (target, targets) = watch::channel(bound);
-        let (operations, received) = mpsc::channel(OPERATIONS);
-        let (stop, ended, status) = (CancellationToken::new(), CancellationToken::new(), Arc::new(StatusCell::new()));
-        let context = Context {
-            driver: Arc::clone(&self.driver),
-            settings: self.settings,
-            dispatch: self.dispatch.clone(),
-            telemetry: self.telemetry.clone(),
-            status: Arc::clone(&status),
-            target: targets,
-            operations: received,
-            stop: stop.clone(),
+    /// Ends a device. One that is not known is removed already: at an error edgecore would keep it, and bring it with the next
+    /// registration.
+    //= KubeEdge v1.15 to v1.23, devicetwin: a removal that fails leaves the device in the cache
+    fn remove_device(&mut self, id: &DeviceId) {
+        let Some(entry) = self.devices.remove(id) else {
+            // It may have been served before a restart, and come back under this name.
+            self.tasks.forget_writes(id);
+            return self.telemetry.emit(DeviceUnknown { device: id });
         };
-        let predecessor = self.leaving.get(id).cloned();
-        let task = self.tasks.spawn(serve(context, predecessor, pause, ended.clone().drop_guard())).id();
-        self.task_devices.insert(task, id.clone());
-        let running = Running { target, operations, status, stop, ended, task };
-        if let Some(entry) = self.devices.get_mut(id) {
-            entry.running = Some(running);
-        }
-    }
-
-    fn remove_device(&mut self, id: &DeviceId) -> Result<(), Refusal> {
-        let entry = self.devices.remove(id).ok_or_else(|| no_device(id))?;
         self.budget_unchecked = true;
         if let Some(running) = entry.running {
-            running.stop.cancel();
-            self.leaving.insert(id.clone(), running.ended);
+            self.tasks.stop(id, running);
         }
         self.dispatch.forget(id);
-        self.telemetry.device_removed(id);
-        Ok(())
+        self.tasks.forget_writes(id);
+        self.telemetry.emit(DeviceRemoved { device: id });
+        self.telemetry.forget_device(id);
     }
 
     /// Takes in a model, and starts or changes the devices that refer to it.
     fn upsert_model(&mut self, model: DeviceModel) -> Result<(), Refusal> {
         let id = model.id.clone();
-        if self.models.get(&id) == Some(&model) {
+        if self.models.get(&id).is_some_and(|known| **known == model) {
             return Ok(());
         }
-        self.models.insert(id.clone(), model);
+        self.models.insert(id.clone(), Arc::new(model));
         let users = self.devices.values().filter(|entry| entry.instance.model == id);
         let users: Vec<DeviceId> = users.map(|entry| entry.instance.id.clone()).collect();
         for user in &users {
@@ -241,10 +241,11 @@ impl Manager {
         }
     }
 
-    /// Forgets a model. Devices that were started with it go on as they are.
-    fn remove_model(&mut self, id: &ModelId) -> Result<(), Refusal> {
-        let removed = self.models.remove(id);
-        removed.map(drop).ok_or_else(|| Refusal::NotFound(format!("there is no device model {id}")))
+    /// Forgets a model, if it is known. Devices that were started with it go on, and their changes are held against it.
+    fn remove_model(&mut self, id: &ModelId) {
+        if self.models.remove(id).is_none() {
+            self.telemetry.emit(ModelUnknown { model: id });
+        }
     }
 
     /// What is wrong with a device, if anything is. What was good of it is in force.
@@ -258,8 +259,7 @@ impl Manager {
 
     fn device_report(&self, id: &DeviceId) -> Result<DeviceReport, Refusal> {
         let entry = self.devices.get(id).ok_or_else(|| no_device(id))?;
-        let status = entry.running.as_ref().map(|running| running.status.read());
-        let reported = status.map(|status| status.samples.into_values().collect()).unwrap_or_default();
+        let reported = entry.running.as_ref().map(|running| running.status.reported()).unwrap_or_default();
         Ok(DeviceReport { instance: entry.instance.clone(), reported })
     }
 
@@ -267,37 +267,74 @@ impl Manager {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::Reconcile(registration, done) => {
-                self.reconcile(registration);
-                answer(done, ());
+            Request::Reconcile(registration, is_first, reply) => {
+                let is_open = self.reconcile(registration, is_first);
+                answer(reply, is_open);
             }
             Request::Devices(reply) => {
                 let mut devices: Vec<_> = self.devices.keys().cloned().collect();
                 devices.sort_unstable();
                 answer(reply, devices);
             }
-            Request::Device(id, reply) => answer(reply, self.devices.get(&id).map(Entry::snapshot)),
+            Request::Device(id, reply) => {
+                let entry = self.devices.get(&id);
+                answer(reply, entry.map(|entry| entry.snapshot(&self.telemetry, self.telemetry.desired(&id))));
+            }
+            Request::Snapshot(filter, reply) => answer(reply, self.snapshot(&filter)),
             Request::Series(id, reply) => answer(reply, self.devices.get(&id).map(Entry::series)),
-            Request::Operate(id, operation) => self.operate(&id, Box::new(operation)),
+            Request::Operate(operation) => self.operate(operation),
         }
     }
 
-    /// Takes in all that edgecore has. What it does not name stays: an edgecore that has just started may not know it yet.
-    fn reconcile(&mut self, registration: Registration) {
+    fn snapshot(&self, filter: &Filter) -> Snapshot {
+        let (latest, sequence) = self.telemetry.latest();
+        let wanted = self.devices.iter().filter(|(id, _)| filter.takes_device(id));
+        let snapshot = |entry: &Entry, id| entry.snapshot(&self.telemetry, latest.desired(id));
+        let mut devices: Vec<_> = wanted.map(|(id, entry)| (id.clone(), snapshot(entry, id))).collect();
+        devices.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Snapshot { sequence, devices, sinks: Vec::new(), edge: latest.edge }
+    }
+
+    /// Takes in all that edgecore has, and removes what it no longer has. Returns whether only another registration shows what that is.
+    ///
+    /// Of a later list on the same connection only what is not known counts: edgecore brings each change by a call, which may be newer than the
+    /// list, and an old desired value must not come back with it.
+    fn reconcile(&mut self, registration: Registration, is_first: bool) -> bool {
+        let removed = self.absence.take_removed();
+        if is_first {
+            self.absence.restart();
+        }
+        let named = registration.devices.iter().map(|device| device.id.clone()).collect();
+        let Judgement { gone, is_open, unproven } =
+            self.absence.judge(named, registration.invalid.is_empty(), self.devices.keys());
+        for device in &gone {
+            self.telemetry.emit(DeviceGone { device });
+            self.remove_device(device);
+        }
+        if unproven > 0 {
+            self.telemetry.emit(AbsenceUnproven { devices: unproven });
+        }
         for invalid in &registration.invalid {
-            self.telemetry.invalid_message(invalid);
+            self.telemetry.emit(MessageInvalid { reason: invalid });
         }
         // A problem becomes the device's state, and is logged where it is found: there is nobody to answer to.
         for model in registration.models {
-            drop(self.upsert_model(model));
+            if is_first || !self.models.contains_key(&model.id) {
+                drop(self.upsert_model(model));
+            }
         }
         for device in registration.devices {
-            drop(self.upsert_device(device));
+            if is_first || !(self.devices.contains_key(&device.id) || removed.contains(&device.id)) {
+                drop(self.upsert_device(device));
+            }
         }
         self.check_budget();
+        is_open
     }
 
-    fn operate(&self, id: &DeviceId, operation: Box<Operation>) {
+    fn operate(&self, operation: Box<Operation>) {
+        let id = operation.order.device.clone();
+        let id = &id;
         let unavailable = |reason: &str| OperationError::Unavailable { device: id.clone(), reason: reason.to_owned() };
         let refuse = |operation: Box<Operation>, error| answer(operation.reply, Err(error));
         let Some(entry) = self.devices.get(id) else {
@@ -313,39 +350,36 @@ impl Manager {
 
     // ---- budget ----
 
-    /// Tells when the cycles begin to need more calls than edgecore takes, and when it has become much worse.
+    /// Reports when the cycles begin to need more calls than edgecore takes, and when it has become much worse.
     fn check_budget(&mut self) {
         if !std::mem::take(&mut self.budget_unchecked) {
             return;
         }
         let running = self.devices.values().filter_map(|entry| entry.running.as_ref());
         let devices: Vec<Arc<Device>> = running.map(|running| Arc::clone(&running.target.borrow().device)).collect();
-        let demand = Demand::of(devices.iter().map(|device| &**device));
+        let demand = Demand::of(devices.iter().map(|device| &**device), self.tasks.twins());
         if let Some(staleness) = self.budget_alarm.check(&demand, self.budget) {
-            self.telemetry.budget_exceeded(demand.calls_per_second, self.budget, staleness);
+            let (needed, at_most) = (rounded(demand.calls_per_second), rounded(demand.at_most));
+            let (budget, advice) = (self.budget, demand.advice(self.budget).to_string());
+            self.telemetry.emit(BudgetExceeded { needed, at_most, budget, staleness, advice: &advice });
         }
     }
 
     // ---- tasks ----
 
-    fn task_ended(&mut self, ended: Result<(Id, ()), JoinError>) {
-        let (task, died) = match ended {
-            Ok((task, ())) => (task, false),
-            Err(error) => (error.id(), error.is_panic()),
+    fn task_ended(&mut self, EndedTask { device, task, died }: EndedTask) {
+        let Some(entry) = self.devices.get_mut(&device) else {
+            // What the task read and wrote in its last moment is no longer of interest.
+            self.tasks.forget_writes(&device);
+            return self.dispatch.forget(&device);
         };
-        let Some(id) = self.task_devices.remove(&task) else { return };
-        if self.leaving.get(&id).is_some_and(CancellationToken::is_cancelled) {
-            self.leaving.remove(&id);
-        }
-        let Some(entry) = self.devices.get_mut(&id) else {
-            // What the task read in its last moment is no longer of interest.
-            return self.dispatch.forget(&id);
-        };
-        let running = entry.running.take_if(|running| running.task == task);
-        if let Some(running) = running.filter(|_| died) {
-            self.telemetry.task_died(&id);
-            let bound = Arc::clone(&running.target.borrow());
-            self.start(&id, bound, AFTER_DEATH);
+        if let Some(running) = entry.running.as_mut().filter(|running| running.task == task) {
+            if died {
+                self.telemetry.emit(DeviceTaskDied { device: &device });
+                *running = self.tasks.restart(running);
+            } else {
+                entry.running = None;
+            }
         }
     }
 
@@ -354,21 +388,14 @@ impl Manager {
         while self.requests.try_recv().is_ok() {}
     }
 
-    /// Ends all devices, and reports them offline. A session that does not close in time must not cost the reports of the others.
+    /// Ends all devices, and reports them offline.
     async fn stop_all(&mut self) {
-        for running in self.devices.values().filter_map(|entry| entry.running.as_ref()) {
-            running.stop.cancel();
-        }
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout(self.settings.closing, ended).await.is_err() {
-            self.telemetry.closing_cut_off(self.tasks.len(), self.settings.closing);
-            self.tasks.abort_all();
-        }
+        self.tasks.stop_all(self.devices.values().filter_map(|entry| entry.running.as_ref())).await;
         for (id, entry) in &self.devices {
             let Some(running) = &entry.running else { continue };
             if running.target.borrow().device.state_report().is_some() {
                 // After the last values: a device that is offline has no newer ones.
-                self.dispatch.state(id, DeviceState::Offline, false);
+                self.dispatch.state(id, DeviceState::Offline, Urgency::Ordinary);
             }
         }
     }
@@ -382,7 +409,7 @@ impl Entry {
         properties.flat_map(|property| property.feeds.iter().map(|feed| Arc::clone(feed.series()))).collect()
     }
 
-    fn snapshot(&self) -> DeviceSnapshot {
+    fn snapshot(&self, telemetry: &Telemetry, mut desired: Vec<DesiredStatus>) -> DeviceSnapshot {
         let Some(running) = &self.running else {
             let reason = format!("waits for the device model {}", self.instance.model);
             return DeviceSnapshot {
@@ -390,27 +417,23 @@ impl Entry {
                 state: DeviceState::Unknown,
                 reason: Some(reason),
                 samples: Vec::new(),
+                desired: Vec::new(),
+                as_of: telemetry.sequence(),
             };
         };
-        let status = running.status.read();
+        let (status, as_of) = running.status.read_as_of(telemetry);
+        let device = Arc::clone(&running.target.borrow().device);
+        // No event says that a desired value is gone.
+        desired.retain(|it| device.property(&it.property).is_some_and(|property| property.desired().is_some()));
         DeviceSnapshot {
-            device: Some(Arc::clone(&running.target.borrow().device)),
+            device: Some(device),
             state: status.state,
             reason: status.reason,
             samples: status.samples.into_values().collect(),
+            desired,
+            as_of,
         }
     }
-}
-
-/// The body of a device's task. A device that was removed and comes back waits until its old session is closed.
-async fn serve(context: Context, predecessor: Option<CancellationToken>, pause: Duration, _ended: DropGuard) {
-    if !pause.is_zero() {
-        sleep(pause).await;
-    }
-    if let Some(predecessor) = predecessor {
-        predecessor.cancelled().await;
-    }
-    DeviceTask::new(context).run().await;
 }
 
 fn no_device(id: &DeviceId) -> Refusal {

@@ -1,20 +1,36 @@
 //! The device runtime: one [`Manager`](manager) that owns the map of devices, and one task per device that owns its session.
 
+mod absence;
 mod bound;
 mod call;
+mod credentials;
 mod device_task;
 mod dispatch;
+mod end;
 mod handle;
 pub(crate) mod link;
 pub(crate) mod manager;
+mod news;
+mod order;
+mod outlets;
+mod reconnect;
 mod schedule;
+mod served;
 mod session;
 mod slot;
 mod status;
+mod tasks;
 #[cfg(test)]
 mod tests;
+mod thinning;
+mod watch;
+mod watchdog;
 
 pub(crate) use call::panic_message;
-pub(crate) use device_task::Settings;
+
+pub(crate) use credentials::CredentialsFolder;
 pub(crate) use dispatch::Dispatch;
 pub use handle::{DeviceSnapshot, Handle, OperationError};
+pub use order::{Answer, Order};
+pub(crate) use served::Settings;
+pub use watch::{Snapshot, Watch};

@@ -38,7 +38,7 @@ pub(super) struct Due {
 
 impl Schedule {
     /// Everything is due `now`, and then at the points of a grid that lies `seed` off, within the shortest cycle.
-    pub(super) fn new(cycles: impl IntoIterator<Item = Duration>, now: Instant, seed: u64) -> Self {
+    pub(super) fn new(cycles: impl IntoIterator<Item = (usize, Duration)>, now: Instant, seed: u64) -> Self {
         let mut schedule = Self { base: now, groups: BTreeMap::new() };
         schedule.assign(cycles, now);
         let shortest = schedule.groups.keys().next().copied().unwrap_or(Duration::ZERO);
@@ -48,10 +48,10 @@ impl Schedule {
         schedule
     }
 
-    /// Takes in the cycles of the properties, by index. A cycle that was there before keeps its points; a new one is due `now`.
-    pub(super) fn assign(&mut self, cycles: impl IntoIterator<Item = Duration>, now: Instant) {
+    /// Takes in the cycles of the properties that are polled, each with its index. A cycle that was there before keeps its points; a new one is due `now`.
+    pub(super) fn assign(&mut self, cycles: impl IntoIterator<Item = (usize, Duration)>, now: Instant) {
         let before = std::mem::take(&mut self.groups);
-        for (index, cycle) in cycles.into_iter().enumerate() {
+        for (index, cycle) in cycles {
             let cycle = cycle.max(SHORTEST_CYCLE);
             let due = before.get(&cycle).map_or(now, |group| group.due);
             self.groups.entry(cycle).or_insert_with(|| Group { due, members: Vec::new() }).members.push(index);
@@ -111,7 +111,7 @@ mod tests {
 
     /// The schedule after its first round.
     fn started(cycles: &[Duration], now: Instant, seed: u64) -> Schedule {
-        let mut schedule = Schedule::new(cycles.iter().copied(), now, seed);
+        let mut schedule = Schedule::new(cycles.iter().copied().enumerate(), now, seed);
         assert_eq!(schedule.take_due(now).properties, (0..cycles.len()).collect::<Vec<_>>());
         schedule
     }
@@ -167,7 +167,7 @@ mod tests {
     fn a_changed_cycle_leaves_the_other_properties_points_alone() {
         let now = Instant::now();
         let mut schedule = started(&[SECOND, SECOND], now, 0);
-        schedule.assign([SECOND, millis(500)], now + millis(250));
+        schedule.assign([(0, SECOND), (1, millis(500))], now + millis(250));
         assert_eq!(schedule.take_due(now + millis(250)).properties, [1]);
         assert_eq!(schedule.take_due(now + millis(500)).properties, [1]);
         assert_eq!(schedule.take_due(now + SECOND).properties, [0, 1]);

@@ -6,6 +6,7 @@ use super::{
     model::{Model, Point},
     text,
 };
+use crate::model::Value;
 
 /// All but the table. It is a file of its own so that it reads as the Rust that it is.
 const DRIVER: &str = include_str!("driver.rs.txt");
@@ -48,7 +49,7 @@ fn write_variant(code: &mut String, Point { variant, property }: &Point) -> fmt:
     }
     let name = text::code(property.name());
     write!(code, "    /// {name}: `{}`, `{:?}`", property.data_type(), property.access_mode())?;
-    match (property.minimum().map(number), property.maximum().map(number)) {
+    match (bound(property.minimum()).map(number), bound(property.maximum()).map(number)) {
         (Some(minimum), Some(maximum)) => write!(code, ", from {minimum} to {maximum}")?,
         (Some(minimum), None) => write!(code, ", at least {minimum}")?,
         (None, Some(maximum)) => write!(code, ", at most {maximum}")?,
@@ -58,6 +59,11 @@ fn write_variant(code: &mut String, Point { variant, property }: &Point) -> fmt:
         write!(code, ", in {}", text::code(property.unit()))?;
     }
     writeln!(code, "\n    {variant},")
+}
+
+/// A bound as the generated code holds it.
+fn bound(bound: Option<&Value>) -> Option<f64> {
+    bound.and_then(Value::decimal)
 }
 
 /// A number as people write it, but with an exponent where it would be a row of zeros.
@@ -70,8 +76,8 @@ fn write_spec(code: &mut String, Point { variant, property }: &Point) -> fmt::Re
     writeln!(code, "                name: {:?},", property.name())?;
     writeln!(code, "                data_type: DataType::{:?},", property.data_type())?;
     writeln!(code, "                access_mode: AccessMode::{:?},", property.access_mode())?;
-    writeln!(code, "                minimum: {:?},", property.minimum())?;
-    writeln!(code, "                maximum: {:?},", property.maximum())?;
+    writeln!(code, "                minimum: {:?},", bound(property.minimum()))?;
+    writeln!(code, "                maximum: {:?},", bound(property.maximum()))?;
     writeln!(code, "                unit: {:?},", property.unit())?;
     writeln!(code, "            }},")
 }

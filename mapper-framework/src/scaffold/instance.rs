@@ -46,17 +46,26 @@ spec:
     protocolName: {protocol}
     # What the driver's `Config` reads goes below `configData`.
   # What the driver's `Visitor` reads goes to each property, below `visitors.configData`. A desired value is written to the device
-  # at once when you take away the sign before it.
+  # at once when you take away the sign before it. With `reportDeadband: 0.5` there, a number is reported when it differs by more.
   properties:
 "
     )?;
     for point in &model.points {
-        write_property(yaml, point)?;
+        write_property(yaml, point, &protocol)?;
     }
-    write!(yaml, "  stateReport:\n    reportToCloud: true\n    reportCycle: {STATE_CYCLE}\n")
+    write!(
+        yaml,
+        "  stateReport: # since KubeEdge v1.23; for v1.19 to v1.22 replace it by the lines below, without their #
+    reportToCloud: true
+    reportCycle: {STATE_CYCLE}
+# status:
+#   reportToCloud: true
+#   reportCycle: {STATE_CYCLE}
+"
+    )
 }
 
-fn write_property(yaml: &mut String, Point { property, .. }: &Point) -> fmt::Result {
+fn write_property(yaml: &mut String, Point { property, .. }: &Point, protocol: &str) -> fmt::Result {
     writeln!(yaml, "    - name: {}", scalar(property.name()))?;
     let description = text::line(property.description());
     if !description.is_empty() {
@@ -68,7 +77,12 @@ fn write_property(yaml: &mut String, Point { property, .. }: &Point) -> fmt::Res
     writeln!(yaml, "      collectCycle: {CYCLE}\n      reportCycle: {CYCLE}")?;
     let is_stream = property.data_type() == DataType::Stream;
     let why = if is_stream { " # a twin has no room for a stream: push it to a sink" } else { "" };
-    writeln!(yaml, "      reportToCloud: {}{why}", !is_stream)
+    writeln!(yaml, "      reportToCloud: {}{why}", !is_stream)?;
+    if property.access_mode() == AccessMode::ReadWrite {
+        writeln!(yaml, "      visitors:\n        protocolName: {protocol}\n        configData:")?;
+        writeln!(yaml, "          writePolicy: onChange # or enforce, once, never: when a desired value is written")?;
+    }
+    Ok(())
 }
 
 /// A string as YAML has it, with quotes where it would be something else without them.

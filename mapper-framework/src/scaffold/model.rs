@@ -1,10 +1,10 @@
 //! The model that something is made of.
 
-use std::{path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use super::{ScaffoldError, names};
 use crate::{
-    local_edge,
+    manifest,
     model::{
         ConfigData, DataType, Device, DeviceId, DeviceInstance, DeviceModel, InstanceProperty, ModelId, Problem,
         Property, Resolved, Value,
@@ -29,7 +29,9 @@ pub(super) struct Point {
 impl Model {
     /// Reads the only model of a file.
     pub(super) fn read(file: &Path) -> Result<Self, ScaffoldError> {
-        let mut models = local_edge::models(file)?;
+        let read = fs::read_to_string(file);
+        let text = read.map_err(|source| ScaffoldError::Read { file: file.to_owned(), source })?;
+        let mut models = manifest::models(&text, file)?;
         let file = file.to_owned();
         if models.len() > 1 {
             return Err(ScaffoldError::SeveralModels { file, ids: models.into_iter().map(|(_, it)| it.id).collect() });
@@ -51,7 +53,7 @@ impl Model {
     }
 }
 
-/// A device with all properties of a model: joined with it, it tells what is wrong with the model.
+/// A device with all properties of a model: joining the two shows what is wrong with the model.
 fn device_of(model: &DeviceModel) -> DeviceInstance {
     let properties = model.properties.iter().map(|it| InstanceProperty { name: it.name.clone(), ..Default::default() });
     DeviceInstance {
@@ -69,15 +71,16 @@ fn device_of(model: &DeviceModel) -> DeviceInstance {
 /// Checks that edgecore stores the property's twin, and that the property can have a value at all.
 fn check(property: &Property) -> Result<(), Problem> {
     let (name, data_type) = (property.name(), property.data_type());
-    twin::check_name(name).map_err(|illegal| Problem::of_property(name, "name", illegal))?;
+    twin::check_name(name)
+        .map_err(|illegal| Problem::of_property(name, "name", illegal.message()).with_cure(illegal.cure()))?;
     let fits = Value::parse(&example(property), data_type).is_ok_and(|value| property.check_bounds(&value).is_ok());
-    let narrow = || format!("no {data_type} lies between minimum and maximum: widen them");
-    if fits { Ok(()) } else { Err(Problem::of_property(name, "minimum", narrow())) }
+    let narrow = || format!("no {data_type} lies between minimum and maximum");
+    if fits { Ok(()) } else { Err(Problem::of_property(name, "minimum", narrow()).with_cure("widen them")) }
 }
 
 /// A value that the property may have, as it is written to `desired`: the middle of its bounds, if it has some.
 pub(super) fn example(property: &Property) -> String {
-    let (minimum, maximum) = (property.minimum(), property.maximum());
+    let [minimum, maximum] = [property.minimum(), property.maximum()].map(|bound| bound.and_then(Value::decimal));
     let low = minimum.unwrap_or(maximum.map_or(0.0, |maximum| maximum - 100.0));
     let high = maximum.unwrap_or(low + 100.0);
     let middle = low / 2.0 + high / 2.0;

@@ -125,11 +125,11 @@ fn all_that_is_wrong_with_a_model_is_told_at_once() {
                       {name: gap, type: INT}";
     let expected = ": the device model default/m has to be corrected first:
   property \"none\", type: unknown data type \"\": use INT, FLOAT, DOUBLE, STRING, BOOLEAN, BYTES or STREAM
-  property \"a\", minimum: 2 is greater than the maximum, 1
-  property \"t\", maximum: \"ten\" is not a value of type DOUBLE
+  property \"a\", minimum: 2 is greater than the maximum, 1: exchange them, or correct one
+  property \"t\", maximum: \"ten\" is no number: write digits, such as \"-40\" or \"12.5\"
+  property \"gap\", minimum: no INT lies from 0.2 to 0.8: widen the bounds
   property \"gap\", name: stands twice: the first one counts
-  property \"ä\", name: the name holds 'ä', and edgecore takes letters, digits and -_.,:/@# only: rename the property
-  property \"gap\", minimum: no INT lies between minimum and maximum: widen them";
+  property \"ä\", name: the name holds 'ä', and edgecore takes letters, digits and -_.,:/@# only: rename the property";
     assert_eq!(error(&model(properties), false), expected);
 }
 

@@ -24,7 +24,7 @@ impl Address {
         let text = text.trim();
         let wrong = |message: &str| RouteError::new(field, message);
         if text.is_empty() {
-            return Err(wrong("is empty: write host:port"));
+            return Err(wrong("is empty").with_cure("write host:port"));
         }
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
@@ -34,17 +34,18 @@ impl Address {
         let (authority, path) = rest.split_at(end);
         let before_query = rest.split(['?', '#']).next().unwrap_or(rest);
         if before_query.contains('@') {
-            return Err(wrong(
-                "holds a user name or a password, which everybody can read in a manifest: take it out, and give it \
-                              to the mapper by the environment or by a mounted Secret (sinks.<kind>.credentials)",
-            ));
+            let cure = "take it out, and give it to the mapper by the environment or by a mounted Secret \
+                        (sinks.<kind>.credentials)";
+            return Err(
+                wrong("holds a user name or a password, which everybody can read in a manifest").with_cure(cure)
+            );
         }
-        let (host, port) = split_port(authority).ok_or_else(|| wrong("is no address: write host:port"))?;
+        let (host, port) = split_port(authority).ok_or_else(|| wrong("is no address").with_cure("write host:port"))?;
         let port = match port {
             None => None,
             Some(port) => match port.parse::<u16>() {
                 Ok(number) if number > 0 => Some(number),
-                _ => return Err(RouteError::new(field, format_args!("{port:?} is not a port: use 1 to 65535"))),
+                _ => return Err(wrong(&format!("{port:?} is not a port")).with_cure("use 1 to 65535")),
             },
         };
         Ok(Self { scheme, host: host.to_owned(), port, path: path.to_owned() })
@@ -59,7 +60,7 @@ impl Address {
     /// That the scheme is none of the known ones.
     pub(super) fn unknown_scheme(&self, field: &str, known: &str) -> RouteError {
         let scheme = self.scheme.as_deref().unwrap_or_default();
-        RouteError::new(field, format_args!("unknown scheme {scheme:?}: use {known}"))
+        RouteError::new(field, format_args!("unknown scheme {scheme:?}")).with_cure(format_args!("use {known}"))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Record, disk::Disk, shared::Shared};
+use super::{Record, disk::Disk, monitor::Monitor};
 
 /// The most bytes that wait in memory for one target. More goes to disk.
 const MAX_MEMORY: usize = 16 << 20;
@@ -20,12 +20,20 @@ pub(super) struct Buffer {
     max_records: usize,
     /// `None` where nothing can be kept on disk.
     disk: Option<Disk>,
-    taken: Taken,
+    taken: BatchOrigin,
+}
+
+/// Whether the last attempt has reached the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    Up,
+    /// What comes need not wait in memory first.
+    Away,
 }
 
 /// Where the batch comes from that is taken and not settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
+enum BatchOrigin {
     Nothing,
     FromMemory,
     FromDisk,
@@ -34,7 +42,7 @@ enum Taken {
 impl Buffer {
     /// A buffer in memory.
     pub(super) fn new(max_records: usize) -> Self {
-        Self { memory: VecDeque::new(), memory_bytes: 0, max_records, disk: None, taken: Taken::Nothing }
+        Self { memory: VecDeque::new(), memory_bytes: 0, max_records, disk: None, taken: BatchOrigin::Nothing }
     }
 
     /// Takes a disk into use. What it holds from an earlier run leaves first.
@@ -52,32 +60,32 @@ impl Buffer {
         self.disk.as_ref().map_or((0, 0), |disk| (disk.pending(), disk.bytes()))
     }
 
-    /// Takes in new records. `away` says that the target is not there: then they need not wait in memory first.
-    pub(super) async fn put(&mut self, records: Vec<Record>, away: bool, shared: &Shared) {
-        let spills = away || self.disk.as_ref().is_some_and(|disk| disk.pending() > 0);
+    /// Takes in new records.
+    pub(super) async fn put(&mut self, records: Vec<Record>, reach: Reach, monitor: &Monitor) {
+        let spills = reach == Reach::Away || self.disk.as_ref().is_some_and(|disk| disk.pending() > 0);
         self.push(records);
         if spills || self.is_full() {
-            self.spill(shared).await;
+            self.spill(monitor).await;
         }
-        self.shed(shared);
+        self.shed(monitor);
     }
 
     /// The next batch, of at most this many records. None where some wait, but the disk does not give them.
-    pub(super) async fn take(&mut self, max_records: usize, shared: &Shared) -> Vec<Record> {
-        debug_assert_eq!(self.taken, Taken::Nothing, "one batch at a time");
+    pub(super) async fn take(&mut self, max_records: usize, monitor: &Monitor) -> Vec<Record> {
+        debug_assert_eq!(self.taken, BatchOrigin::Nothing, "one batch at a time");
         if let Some(disk) = self.disk.as_mut().filter(|disk| disk.unread() > 0) {
-            let records = disk.read(max_records, MAX_BATCH, shared).await;
+            let records = disk.read(max_records, MAX_BATCH, monitor).await;
             if records.is_empty() {
                 // What was passed over is damaged, and done with.
-                disk.acknowledge(shared).await;
+                disk.acknowledge(monitor).await;
             } else {
-                self.taken = Taken::FromDisk;
+                self.taken = BatchOrigin::FromDisk;
             }
             return records;
         }
         let records = self.take_from_memory(max_records);
         if !records.is_empty() {
-            self.taken = Taken::FromMemory;
+            self.taken = BatchOrigin::FromMemory;
         }
         records
     }
@@ -96,40 +104,40 @@ impl Buffer {
     }
 
     /// The batch that was taken is settled.
-    pub(super) async fn settled(&mut self, shared: &Shared) {
-        if std::mem::replace(&mut self.taken, Taken::Nothing) == Taken::FromDisk
+    pub(super) async fn settled(&mut self, monitor: &Monitor) {
+        if std::mem::replace(&mut self.taken, BatchOrigin::Nothing) == BatchOrigin::FromDisk
             && let Some(disk) = &mut self.disk
         {
-            disk.acknowledge(shared).await;
+            disk.acknowledge(monitor).await;
         }
     }
 
     /// What is left of the batch that was taken cannot be delivered now: it goes to disk, before all that waits. Gives back what must
     /// stay with the caller, which is all of it if it lies on disk anyway, if there is no disk, or if later records are there already.
-    pub(super) async fn retreat(&mut self, batch: Vec<Record>, shared: &Shared) -> Vec<Record> {
+    pub(super) async fn retreat(&mut self, batch: Vec<Record>, monitor: &Monitor) -> Vec<Record> {
         let can_go_first = self.disk.as_ref().is_some_and(|disk| disk.pending() == 0);
-        let kept = if self.taken == Taken::FromMemory && can_go_first {
-            self.taken = Taken::Nothing;
+        let kept = if self.taken == BatchOrigin::FromMemory && can_go_first {
+            self.taken = BatchOrigin::Nothing;
             self.push_front(batch);
             Vec::new()
         } else {
             batch
         };
-        self.spill(shared).await;
-        self.shed(shared);
+        self.spill(monitor).await;
+        self.shed(monitor);
         kept
     }
 
     /// The mapper stops: what is left goes to disk, or is lost. `batch` is what is left of the one that was taken.
-    pub(super) async fn close(mut self, batch: Vec<Record>, shared: &Shared) {
+    pub(super) async fn close(mut self, batch: Vec<Record>, monitor: &Monitor) {
         // What lies on disk unacknowledged is read again at the next start.
-        if self.taken != Taken::FromDisk {
+        if self.taken != BatchOrigin::FromDisk {
             // Better out of order than lost, where later records are on disk already.
             self.push_front(batch);
         }
-        self.spill(shared).await;
+        self.spill(monitor).await;
         if !self.memory.is_empty() {
-            shared.dropped(self.memory.len(), "the mapper stops, and they cannot be kept on disk");
+            monitor.dropped(self.memory.len(), "the mapper stops, and they cannot be kept on disk");
         }
         if let Some(disk) = self.disk {
             disk.close().await;
@@ -151,16 +159,16 @@ impl Buffer {
     }
 
     /// Moves what waits in memory to disk. Where that fails it stays.
-    async fn spill(&mut self, shared: &Shared) {
+    async fn spill(&mut self, monitor: &Monitor) {
         let Some(disk) = self.disk.as_mut().filter(|_| !self.memory.is_empty()) else { return };
         let records = Vec::from(std::mem::take(&mut self.memory));
-        let left = disk.append(records, shared).await;
+        let left = disk.append(records, monitor).await;
         self.memory = left.into();
         self.memory_bytes = self.memory.iter().map(Record::weight).sum();
     }
 
     /// Drops the oldest records that memory has no room for.
-    fn shed(&mut self, shared: &Shared) {
+    fn shed(&mut self, monitor: &Monitor) {
         let mut shed = 0;
         while self.is_full() {
             let Some(record) = self.memory.pop_front() else { break };
@@ -168,7 +176,7 @@ impl Buffer {
             shed += 1;
         }
         if shed > 0 {
-            shared.dropped(shed, "the queue is full, and they cannot be kept on disk");
+            monitor.dropped(shed, "the queue is full, and they cannot be kept on disk");
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
         series.data_type().as_str().into(),
         series.unit().into(),
         series.description().into(),
-        Cow::Borrowed(series.route().raw_detail()),
+        Cow::Borrowed(series.route.raw_detail()),
     );
     let mut bytes = vec![VERSION, 0, 0, 0, 0];
     serde_json::to_writer(&mut bytes, &stored).expect("a document of strings has a form in JSON");

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Credentials, Outcome, Point, Query, Record, Sink, SinkError, SinkKind, Target, credentials::CredentialSources,
+    Credentials, ErasedKind, Outcome, Point, Query, Record, SinkError, Target, credentials::CredentialSources,
+    erased::ErasedSink,
 };
 
 /// How often changed credentials are looked for.
@@ -17,7 +18,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// What it takes to reach a target. Cloning is cheap.
 #[derive(Clone)]
 pub(super) struct Dialer {
-    pub(super) kind: Arc<dyn SinkKind>,
+    pub(super) kind: Arc<dyn ErasedKind>,
     pub(super) target: Target,
     pub(super) credentials: Arc<CredentialSources>,
     /// The deadline of each call of the sink's.
@@ -26,7 +27,7 @@ pub(super) struct Dialer {
 
 /// An open sink, and the credentials that it was opened with.
 pub(super) struct Connection {
-    sink: Box<dyn Sink>,
+    sink: Box<dyn ErasedSink>,
     credentials: Credentials,
     checked: Instant,
 }
@@ -101,7 +102,7 @@ impl Dialer {
 }
 
 impl Connection {
-    /// Ends the connection in good order, if that does not take too long.
+    /// Closes the connection, if that does not take too long.
     pub(super) async fn close(self) {
         // Too slow or not, the connection is gone.
         drop(timeout(CLOSING, self.sink.close()).await);

@@ -1,6 +1,6 @@
 //! What a sink has to do: the two traits, and what a record's write comes to.
 
-use async_trait::async_trait;
+use std::future::Future;
 
 use crate::model::{Device, Property};
 
@@ -14,7 +14,7 @@ use super::{Credentials, Point, Query, Record, Route, RouteError, SinkError, Tar
 /// # Contract
 ///
 /// [`routes`](Self::routes) is a pure function of what it is given. Two routes with an equal [`Target`] share one connection, and
-/// two with different ones never do, so everything that a connection depends on belongs into the target, but no credential.
+/// two with different ones never do, so the target holds all that a connection depends on, except credentials.
 ///
 /// # Lifecycle
 ///
@@ -36,15 +36,16 @@ use super::{Credentials, Point, Query, Record, Route, RouteError, SinkError, Tar
 ///
 /// use mapper_framework::{
 ///     Device, Property,
-///     sink::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, async_trait},
+///     sink::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target},
 /// };
 /// use tokio::{fs::File, io::AsyncWriteExt};
 ///
 /// #[derive(Debug)]
 /// struct Lines(PathBuf);
 ///
-/// #[async_trait]
 /// impl SinkKind for Lines {
+///     type Sink = LineFile;
+///
 ///     fn name(&self) -> &str {
 ///         "lines"
 ///     }
@@ -53,16 +54,15 @@ use super::{Credentials, Point, Query, Record, Route, RouteError, SinkError, Tar
 ///         Ok(vec![Route::to(Target::new("lines", &self.0))])
 ///     }
 ///
-///     async fn open(&self, target: &Target, _: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+///     async fn open(&self, target: &Target, _: &Credentials) -> Result<LineFile, SinkError> {
 ///         let path: PathBuf = target.settings()?;
 ///         let file = File::options().append(true).create(true).open(path).await?;
-///         Ok(Box::new(LineFile(file)))
+///         Ok(LineFile(file))
 ///     }
 /// }
 ///
 /// struct LineFile(File);
 ///
-/// #[async_trait]
 /// impl Sink for LineFile {
 ///     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
 ///         let lines: String = batch.iter().map(|record| format!("{} {}\n", record.property(), record.value())).collect();
@@ -79,10 +79,12 @@ use super::{Credentials, Point, Query, Record, Route, RouteError, SinkError, Tar
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a kind of sink",
     label = "`SinkKind` is not implemented for this",
-    note = "implement `SinkKind` (which samples go where, and how to connect) and `Sink` (a connection); write `#[async_trait]` above both"
+    note = "implement `SinkKind` (which samples go where, and how to connect) and `Sink` (a connection)"
 )]
-#[async_trait]
 pub trait SinkKind: Send + Sync + 'static {
+    /// What [`open`](Self::open) returns.
+    type Sink: Sink;
+
     /// The kind's name, such as `redis`: in logs, in the ledger, in the names of environment variables (`REDIS_PASSWORD`) and in
     /// [`Target::new`]. Letters, digits and dashes.
     fn name(&self) -> &str;
@@ -96,6 +98,12 @@ pub trait SinkKind: Send + Sync + 'static {
     /// What the manifest asks for cannot be done. The message names the field and the cure.
     fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError>;
 
+    /// The keys of `visitors.configData` that [`routes`](Self::routes) reads, by default none. `check` warns of a key that neither the
+    /// driver nor a kind of sink reads.
+    fn visitor_keys(&self) -> &[&str] {
+        &[]
+    }
+
     /// Whether [`Sink::query`] gives the history of what was written, by default no. Only kinds that say yes are asked.
     fn keeps_history(&self) -> bool {
         false
@@ -103,10 +111,23 @@ pub trait SinkKind: Send + Sync + 'static {
 
     /// Connects to a target of this kind. The future is dropped when it takes longer than `sinks.write_timeout`.
     ///
+    /// For each of the user's name, the password and the token the first of these that is there counts:
+    ///
+    /// 1. the file `username`, `password` or `token` in the folder `sinks.<kind>.credentials`, which is how Kubernetes mounts a Secret;
+    /// 2. the environment variable `<KIND>_USERNAME`, `<KIND>_PASSWORD` or `<KIND>_TOKEN`, such as `REDIS_PASSWORD`;
+    /// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first two only where the kind
+    ///    has neither a user name nor a password of its own, since the two belong together.
+    ///
+    /// Files are read again while the mapper runs: a changed one is in force within seconds, on a new connection.
+    ///
     /// # Errors
     ///
     /// The target cannot be reached or refuses the credentials. It is tried again, with growing pauses.
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError>;
+    fn open(
+        &self,
+        target: &Target,
+        credentials: &Credentials,
+    ) -> impl Future<Output = Result<Self::Sink, SinkError>> + Send;
 }
 
 /// A connection to one target.
@@ -123,7 +144,7 @@ pub trait SinkKind: Send + Sync + 'static {
 /// # Lifecycle
 ///
 /// One task owns a sink and makes one call at a time. After [`SinkError::disconnected`], a panic or a missed deadline the sink is
-/// dropped and another one is opened. A failure that leaves the connection sound ([`SinkError::failed`]) keeps it.
+/// dropped and another one is opened. A failure that leaves the connection usable ([`SinkError::failed`]) keeps it.
 /// [`close`](Self::close) is called when the mapper stops, when nothing is sent to the target any more, and when the credentials
 /// have changed.
 ///
@@ -143,17 +164,16 @@ pub trait SinkKind: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a sink",
     label = "`Sink` is not implemented for this",
-    note = "implement `Sink::write`, and write `#[async_trait]` above the impl"
+    note = "implement `Sink::write`"
 )]
-#[async_trait]
-pub trait Sink: Send {
+pub trait Sink: Send + 'static {
     /// Writes records, at least one, in their order. The outcomes stand in the same order, one for each record; a missing one counts
     /// as [`Outcome::Retry`].
     ///
     /// # Errors
     ///
     /// The batch as a whole has failed: as the [`SinkError`] says, it comes again or is split.
-    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError>;
+    fn write(&mut self, batch: &[Record]) -> impl Future<Output = Result<Vec<Outcome>, SinkError>> + Send;
 
     /// Whether the target could be written to right now, by default yes. Asked for while there is nothing to write: after opening,
     /// and now and then.
@@ -161,8 +181,8 @@ pub trait Sink: Send {
     /// # Errors
     ///
     /// It could not.
-    async fn health(&mut self) -> Result<(), SinkError> {
-        Ok(())
+    fn health(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send {
+        async { Ok(()) }
     }
 
     /// The history of a device, by default none. Called on a connection of its own, opened for the purpose.
@@ -172,15 +192,21 @@ pub trait Sink: Send {
     /// # Errors
     ///
     /// The target cannot be read, or keeps no history.
-    async fn query(&mut self, query: &Query) -> Result<Vec<Point>, SinkError> {
+    fn query(&mut self, query: &Query) -> impl Future<Output = Result<Vec<Point>, SinkError>> + Send {
         let kind = query.target().kind();
-        Err(SinkError::unsupported(format_args!(
+        let error = SinkError::unsupported(format_args!(
             "the sink {kind} keeps no history that can be asked for: redis, tdengine, mysql and influxdb2 do"
-        )))
+        ));
+        async { Err(error) }
     }
 
-    /// Ends the connection in good order, by default by dropping it.
-    async fn close(self: Box<Self>) {}
+    /// Closes the connection, by default by dropping it.
+    fn close(self) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        async { drop(self) }
+    }
 }
 
 /// What the write of one record comes to.
@@ -189,7 +215,7 @@ pub trait Sink: Send {
 pub enum Outcome {
     /// It is durable at the target.
     Accepted,
-    /// The target will never take it, for this reason. It is counted, told of, and not tried again, so that it does not block the
+    /// The target will never take it, for this reason. It is counted, logged, and not tried again, so that it does not block the
     /// others.
     Rejected(String),
     /// Not now, for this reason. It comes again, before all later records.

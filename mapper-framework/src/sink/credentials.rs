@@ -1,4 +1,4 @@
-//! User names, passwords and tokens, which never stand in a manifest or in the config.
+//! Where the credentials of sinks come from.
 
 use std::{
     collections::HashMap,
@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::model::Secret;
+use crate::model::Credentials;
 
 use super::SinkError;
 
-/// The credentials for the targets of one kind of sink. Each may be absent.
+/// Where the credentials of the kinds come from.
 ///
 /// For each of `username`, `password` and `token` the first of these that is there counts:
 ///
@@ -20,61 +20,7 @@ use super::SinkError;
 /// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first two only where the kind has
 ///    neither a user name nor a password of its own, since the two belong together.
 ///
-/// A kind that is not built in gets its folder from [`MapperBuilder::credentials`](crate::MapperBuilder::credentials).
-///
 /// Files are read again while the mapper runs: a changed one is in force within seconds, on a new connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials {
-    username: Option<String>,
-    password: Option<Secret>,
-    token: Option<Secret>,
-}
-
-impl Credentials {
-    /// No credentials, for tests; the setters add some.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// The same with this user name.
-    #[must_use]
-    pub fn with_username(mut self, username: impl Into<String>) -> Self {
-        self.username = Some(username.into());
-        self
-    }
-
-    /// The same with this password.
-    #[must_use]
-    pub fn with_password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(Secret::new(password));
-        self
-    }
-
-    /// The same with this token.
-    #[must_use]
-    pub fn with_token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Secret::new(token));
-        self
-    }
-
-    /// The user's name.
-    pub fn username(&self) -> Option<&str> {
-        self.username.as_deref()
-    }
-
-    /// The password.
-    pub fn password(&self) -> Option<&Secret> {
-        self.password.as_ref()
-    }
-
-    /// The token.
-    pub fn token(&self) -> Option<&Secret> {
-        self.token.as_ref()
-    }
-}
-
-/// Where the credentials of the kinds come from.
 #[derive(Clone)]
 pub(crate) struct CredentialSources {
     environment: HashMap<String, OsString>,
@@ -110,7 +56,17 @@ impl CredentialSources {
             own => own,
         };
         let token = self.own(kind, "token")?.map_or_else(|| self.variable("TOKEN"), |token| Ok(Some(token)))?;
-        Ok(Credentials { username, password: password.map(Secret::new), token: token.map(Secret::new) })
+        let mut credentials = Credentials::none();
+        if let Some(username) = username {
+            credentials = credentials.with_username(username);
+        }
+        if let Some(password) = password {
+            credentials = credentials.with_password(password);
+        }
+        if let Some(token) = token {
+            credentials = credentials.with_token(token);
+        }
+        Ok(credentials)
     }
 
     /// What is meant for this kind alone: the file, or else the variable.

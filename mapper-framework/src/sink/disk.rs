@@ -13,13 +13,16 @@ use tokio::task::spawn_blocking;
 use crate::{
     config::SpoolConfig,
     spool::{Appended, Options, Spool, SpoolError},
-    telemetry::SpoolDamage,
+    telemetry::{
+        Occurrence,
+        spool::{SpoolDamaged, SpoolFailed, SpoolMended, SpoolRecovered, SpoolWorks},
+    },
 };
 
 use super::{
     Record, Target,
     codec::{Decoder, encode},
-    shared::Shared,
+    monitor::Monitor,
 };
 
 /// The file that says for which target the records beside it wait, so that they are delivered even if no device asks for the target
@@ -37,7 +40,7 @@ const TOO_LARGE: &str = "they are too large for the spool, which takes an eighth
 pub(super) struct Disk {
     /// Lent to the thread that works on it.
     log: Option<Log>,
-    /// Whether the last call has failed, which is told once.
+    /// Whether the last call has failed, which is logged once.
     failing: bool,
 }
 
@@ -50,35 +53,36 @@ struct Log {
 
 impl Disk {
     /// Opens the spool of a target, and counts what waits in it.
-    pub(super) async fn open(config: &SpoolConfig, shared: &Shared) -> Result<Self, SpoolError> {
-        let folder = config.dir.join(shared.target.id());
-        let (target, options) = (shared.target.clone(), Options { max_bytes: config.max_bytes, sync: config.sync });
+    pub(super) async fn open(config: &SpoolConfig, monitor: &Monitor) -> Result<Self, SpoolError> {
+        let folder = config.dir.join(monitor.target.id());
+        let (target, options) = (monitor.target.clone(), Options { max_bytes: config.max_bytes, sync: config.sync });
         let (spool, recovery) = blocking(move || {
             let opened = Spool::open(&folder.join(LOG_FOLDER), options)?;
             write_target(&folder, &target)?;
             Ok::<_, SpoolError>(opened)
         })
         .await?;
-        shared.count(|account| account.produce(usize::try_from(recovery.pending).unwrap_or(usize::MAX)));
+        monitor.count(|account| account.produce(usize::try_from(recovery.pending).unwrap_or(usize::MAX)));
         if recovery.pending > 0 {
-            shared.telemetry.spool_recovered(&shared.target, recovery.pending);
+            monitor.telemetry.emit(SpoolRecovered { target: &monitor.target, records: recovery.pending });
         }
         if recovery.dropped > 0 {
-            shared.count(|account| account.produce(recovery.dropped as usize));
-            shared.dropped(recovery.dropped as usize, "spool.max_bytes is less than before, and the oldest make room");
+            monitor.count(|account| account.produce(recovery.dropped as usize));
+            monitor.dropped(recovery.dropped as usize, "spool.max_bytes is less than before, and the oldest make room");
         }
         if recovery.torn_bytes > 0 || recovery.cursor_lost {
-            shared.telemetry.spool_mended(&shared.target, recovery.torn_bytes, recovery.cursor_lost);
+            let (torn_bytes, cursor_lost) = (recovery.torn_bytes, recovery.cursor_lost);
+            monitor.telemetry.emit(SpoolMended { target: &monitor.target, torn_bytes, cursor_lost });
         }
         if recovery.corrupt_segments + recovery.unknown_segments > 0 {
-            let damage = SpoolDamage {
+            monitor.telemetry.emit(SpoolDamaged {
+                target: &monitor.target,
                 segments: recovery.corrupt_segments,
                 unknown: recovery.unknown_segments,
                 records: recovery.corrupt_records,
-            };
-            shared.telemetry.spool_damaged(&shared.target, damage);
+            });
         }
-        Ok(Self { log: Some(Log { spool, decoder: Decoder::new(shared.target.clone()) }), failing: false })
+        Ok(Self { log: Some(Log { spool, decoder: Decoder::new(monitor.target.clone()) }), failing: false })
     }
 
     /// How many records are not acknowledged.
@@ -98,42 +102,44 @@ impl Disk {
     }
 
     /// Writes records behind those that are there. Gives back what could not be written, in its order.
-    pub(super) async fn append(&mut self, records: Vec<Record>, shared: &Shared) -> Vec<Record> {
+    pub(super) async fn append(&mut self, records: Vec<Record>, monitor: &Monitor) -> Vec<Record> {
         let (appended, records) = self.with(move |log| (log.append(&records), records)).await;
         if appended.dropped > 0 {
-            shared.dropped(appended.dropped as usize, "the spool is full (spool.max_bytes), and the oldest make room");
+            monitor.dropped(appended.dropped as usize, "the spool is full (spool.max_bytes), and the oldest make room");
         }
         if !appended.refused.is_empty() {
-            shared.dropped(appended.refused.len(), TOO_LARGE);
+            monitor.dropped(appended.refused.len(), TOO_LARGE);
         }
         match &appended.failure {
-            Some(error) => self.failed(error, shared),
-            None if std::mem::take(&mut self.failing) => shared.telemetry.spool_works(&shared.target),
+            Some(error) => self.failed(error, monitor),
+            None if std::mem::take(&mut self.failing) => {
+                monitor.telemetry.emit(SpoolWorks { target: &monitor.target });
+            }
             None => {}
         }
         records.into_iter().skip(appended.settled()).collect()
     }
 
     /// The next records, which stay on disk until they are acknowledged.
-    pub(super) async fn read(&mut self, max_records: usize, max_bytes: usize, shared: &Shared) -> Vec<Record> {
+    pub(super) async fn read(&mut self, max_records: usize, max_bytes: usize, monitor: &Monitor) -> Vec<Record> {
         match self.with(move |log| log.read(max_records, max_bytes)).await {
             Ok((records, 0)) => records,
             Ok((records, lost)) => {
-                shared.dropped(lost, "they are damaged on disk");
+                monitor.dropped(lost, "they are damaged on disk");
                 records
             }
             Err(error) => {
-                self.failed(&error, shared);
+                self.failed(&error, monitor);
                 Vec::new()
             }
         }
     }
 
     /// All records that were read are done with.
-    pub(super) async fn acknowledge(&mut self, shared: &Shared) {
+    pub(super) async fn acknowledge(&mut self, monitor: &Monitor) {
         if let Err(error) = self.with(|log| log.spool.acknowledge()).await {
             // The records come again at the next start; nothing is lost.
-            self.failed(&error, shared);
+            self.failed(&error, monitor);
         }
     }
 
@@ -142,9 +148,9 @@ impl Disk {
         blocking(move || drop(self)).await;
     }
 
-    fn failed(&mut self, error: &SpoolError, shared: &Shared) {
-        let begins = !std::mem::replace(&mut self.failing, true);
-        shared.telemetry.spool_failed(&shared.target, error, begins);
+    fn failed(&mut self, error: &SpoolError, monitor: &Monitor) {
+        let occurrence = Occurrence::first_if(!std::mem::replace(&mut self.failing, true));
+        monitor.telemetry.emit(SpoolFailed { target: &monitor.target, error, occurrence });
     }
 
     async fn with<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Log) -> T + Send + 'static) -> T {

@@ -99,19 +99,26 @@ impl fmt::Debug for SinkError {
 
 /// Why the samples of a property cannot go where its manifest wants them: which field is wrong, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {message}")]
-#[non_exhaustive]
+#[error("{field}: {message}{}", cure.as_ref().map(|cure| format!(": {cure}")).unwrap_or_default())]
 pub struct RouteError {
     /// The field, below the property, such as `pushMethod.mqtt.address`.
-    pub field: String,
-    /// What is wrong with it, and the cure.
-    pub message: String,
+    pub(crate) field: String,
+    /// What is wrong with it.
+    pub(crate) message: String,
+    /// What to do about it, where that is said.
+    pub(crate) cure: Option<String>,
 }
 
 impl RouteError {
-    /// A field that cannot be used.
+    /// A field that cannot be used, and why: `pushMethod.mqtt.address`, `is empty`.
     pub fn new(field: impl Into<String>, message: impl fmt::Display) -> Self {
-        Self { field: field.into(), message: message.to_string() }
+        Self { field: field.into(), message: message.to_string(), cure: None }
+    }
+
+    /// Adds what to do about it: `write host:port`.
+    #[must_use]
+    pub fn with_cure(self, cure: impl fmt::Display) -> Self {
+        Self { cure: Some(cure.to_string()), ..self }
     }
 }
 

@@ -81,7 +81,7 @@ impl HistoryRequest {
     /// Whether a series is among those that are asked for.
     pub(super) fn is_about(&self, series: &Series) -> bool {
         let is = |asked: &Option<String>, own: &str| asked.as_deref().is_none_or(|asked| asked == own);
-        is(&self.property, series.property()) && is(&self.kind, series.route().target().kind())
+        is(&self.property, series.property()) && is(&self.kind, series.target().kind())
     }
 }
 
@@ -114,19 +114,19 @@ pub enum HistoryError {
 /// What a sink is asked for: some series of one device, which all go to the sink's own target, in a range of time.
 #[derive(Clone, Debug)]
 pub struct Query {
-    pub(super) series: Vec<Arc<Series>>,
-    pub(super) from_ms: i64,
-    pub(super) to_ms: i64,
-    pub(super) limit: usize,
+    series: Vec<Arc<Series>>,
+    from_ms: i64,
+    to_ms: i64,
+    limit: usize,
 }
 
 impl Query {
-    /// Some series of one device on routes to one target, at least one. Both ends of the range belong to it.
+    /// Some series of one device on routes to one target, at least one. Both ends are included.
     ///
     /// # Panics
     ///
     /// `series` is empty.
-    pub fn new(series: Vec<Arc<Series>>, from: SystemTime, to: SystemTime, limit: usize) -> Self {
+    pub(crate) fn new(series: Vec<Arc<Series>>, from: SystemTime, to: SystemTime, limit: usize) -> Self {
         assert!(!series.is_empty(), "a query is about at least one series");
         Self { series, from_ms: to_millis(from), to_ms: to_millis(to), limit }
     }
@@ -149,7 +149,7 @@ impl Query {
 
     /// The target.
     pub fn target(&self) -> &Target {
-        self.series[0].route().target()
+        self.series[0].target()
     }
 
     /// The first millisecond of the range, since 1970 UTC.

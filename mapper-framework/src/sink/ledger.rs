@@ -8,24 +8,47 @@ use std::{
 /// What has become of the records for one target. At every instant
 /// `produced = delivered + rejected + dropped + in_flight`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Ledger {
-    /// Records handed over by devices, and those found in the spool at the start.
-    pub produced: u64,
-    /// Records that the target has.
-    pub delivered: u64,
-    /// Records that the target will never take. The log says why.
-    pub rejected: u64,
-    /// Records lost: no room was left for them in the queue and in the spool, or they were damaged on disk.
-    pub dropped: u64,
-    /// Records in the queue, in the spool, or being written.
-    pub in_flight: u64,
-    /// Records that were written again since nobody knows whether the target has them. Up to this many may be there twice, and up to a
-    /// batch more after each restart.
-    pub repeated: u64,
+    pub(super) produced: u64,
+    pub(super) delivered: u64,
+    pub(super) rejected: u64,
+    pub(super) dropped: u64,
+    pub(super) in_flight: u64,
+    pub(super) repeated: u64,
 }
 
 impl Ledger {
+    /// Records handed over by devices, and those found in the spool at the start.
+    pub fn produced(&self) -> u64 {
+        self.produced
+    }
+
+    /// Records that the target has.
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Records that the target will never take. The log says why.
+    pub fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    /// Records lost: no room was left for them in the queue and in the spool, or they were damaged on disk.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Records in the queue, in the spool, or being written.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// Records that were written again since nobody knows whether the target has them. Up to this many may be there twice, and up to
+    /// a batch more after each restart.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
+    }
+
     /// Whether every record is accounted for.
     pub fn adds_up(&self) -> bool {
         self.produced == self.delivered + self.rejected + self.dropped + self.in_flight

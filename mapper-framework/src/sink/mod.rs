@@ -2,7 +2,7 @@
 //!
 //! A property's `pushMethod` names its targets, any number of them. For each distinct target there is one worker with one
 //! connection, which delivers in batches, at least once, and in order for each property. What cannot be delivered yet waits in a
-//! bounded queue and then in a bounded log on disk, the spool. Per target the [`Ledger`] tells what has become of every record.
+//! bounded queue and then in a bounded log on disk, the spool. Per target the [`Ledger`] counts what has become of every record.
 //!
 //! | kind | Cargo feature | history |
 //! | --- | --- | --- |
@@ -43,14 +43,19 @@ mod connection;
 mod contract;
 mod credentials;
 mod disk;
+mod erased;
 mod error;
+mod feed;
+#[cfg(feature = "sink-http")]
+mod findings;
 mod history;
 mod kinds;
 mod ledger;
+mod monitor;
 mod payload;
 mod pool;
 mod record;
-mod shared;
+mod registry;
 mod target;
 #[cfg(feature = "_tls")]
 mod tls;
@@ -62,16 +67,29 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use async_trait::async_trait;
+pub use crate::model::Credentials;
 pub use contract::{Outcome, Sink, SinkKind};
 pub(crate) use credentials::CredentialSources;
-pub use credentials::Credentials;
+pub(crate) use erased::{ErasedKind, ErasedSink, erase};
 pub use error::{RouteError, SinkError};
+pub(crate) use feed::Feed;
+#[cfg(feature = "sink-http")]
+pub(crate) use findings::post_findings;
 pub use history::{HistoryError, HistoryRequest, Point, Query};
 pub(crate) use kinds::all as all_kinds;
-pub use kinds::builtin;
 pub use ledger::Ledger;
-pub(crate) use pool::{Feed, Sinks, routes, unique};
+pub use monitor::{SinkState, SinkStatus};
+pub(crate) use pool::Sinks;
 pub use record::{Record, Series};
-pub use shared::{SinkState, SinkStatus};
+pub(crate) use registry::{routes, strangers, unique};
 pub use target::{Route, Target};
+
+/// Without HTTP a manifest that names an endpoint is refused, and nothing is found for one.
+#[cfg(not(feature = "sink-http"))]
+pub(crate) async fn post_findings(
+    findings: tokio::sync::mpsc::Receiver<crate::hook::Finding>,
+    _tls: crate::config::SinkTlsConfig,
+    _telemetry: crate::telemetry::Telemetry,
+) {
+    drop(findings);
+}

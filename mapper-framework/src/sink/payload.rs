@@ -24,7 +24,7 @@ struct Document<'a> {
 }
 
 /// A value in its own JSON type.
-struct JsonValue<'a>(&'a Value);
+pub(super) struct JsonValue<'a>(pub(super) &'a Value);
 
 impl Serialize for JsonValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -60,6 +60,7 @@ impl Record {
 }
 
 /// The JSON document of the Go framework, which its readers expect in redis.
+#[cfg(any(test, feature = "sink-redis"))]
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct GoDocument<'a> {
@@ -71,10 +72,11 @@ struct GoDocument<'a> {
     time_stamp: i64,
 }
 
+#[cfg(any(test, feature = "sink-redis"))]
 impl Record {
     /// The record as the Go framework writes it: `{"DeviceName":…,"PropertyName":…,"Namespace":…,"Value":…,"Type":…,"TimeStamp":…}`,
     /// with the value as text and the time in milliseconds.
-    pub fn to_go_json(&self) -> Vec<u8> {
+    pub(super) fn to_go_json(&self) -> Vec<u8> {
         let document = GoDocument {
             device_name: self.device().name(),
             property_name: self.property(),

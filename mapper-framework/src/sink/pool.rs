@@ -1,20 +1,19 @@
 //! All targets of a mapper, and the workers that deliver to them.
 
+mod disk;
+mod history;
+
 use std::{
     collections::HashMap,
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use futures_util::FutureExt;
 use tokio::{
-    sync::{
-        mpsc::{self, error::TrySendError},
-        watch,
-    },
-    time::{Instant, sleep, timeout_at},
+    sync::{mpsc, watch},
+    time::{Instant, timeout_at},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -22,46 +21,44 @@ use tokio_util::{
 };
 
 use crate::{
-    backoff::Backoff,
     config::{SinksConfig, SpoolConfig},
-    model::{Device, Property, Sample},
-    spool::SpoolError,
-    telemetry::Telemetry,
+    model::{Device, Property, ReportRules},
+    telemetry::{
+        Telemetry,
+        sinks::{SinkDied, SinksCutOff},
+        spool::SpoolOrphaned,
+    },
 };
 
 use super::{
-    HistoryError, HistoryRequest, Point, Query, Record, Route, RouteError, Series, SinkKind, SinkStatus, Target,
+    ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
     connection::Dialer,
     credentials::CredentialSources,
-    disk::{self, Disk},
-    shared::Shared,
+    disk::{Disk, targets},
+    feed::Inlet,
+    monitor::Monitor,
+    registry::{routes, strangers, unique},
     worker::{INBOX, Pace, Worker},
 };
-
-/// The pause after a spool could not be opened, at first: the mapper before this one may still be closing it.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// The longest pause between two attempts to open a spool.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The kinds, the targets and their workers. Cloning shares them.
 #[derive(Clone)]
 pub(crate) struct Sinks(Arc<Pool>);
 
 struct Pool {
-    kinds: Vec<Arc<dyn SinkKind>>,
+    kinds: Vec<Arc<dyn ErasedKind>>,
     config: SinksConfig,
     spool: SpoolConfig,
     credentials: Arc<CredentialSources>,
     telemetry: Telemetry,
-    /// Why nothing can be kept on disk, as it was told last.
-    told_of_memory: Mutex<Option<String>>,
-    /// Tells the workers by when they have to end.
+    /// Why nothing can be kept on disk, as it was logged last.
+    logged_disk_error: Mutex<Option<String>>,
+    /// By when the workers have to end.
     stop: watch::Sender<Option<Instant>>,
     workers: TaskTracker,
-    /// Cancelled when the mapper is gone, in good order or not.
+    /// Cancelled when the mapper is gone, stopped or dropped.
     abort: CancellationToken,
-    /// Tells those who wait for a change of any target.
+    /// Wakes those who wait for a change of any target.
     changes: watch::Sender<()>,
     /// Held for a few map operations when a device changes and when a worker ends.
     targets: Mutex<Targets>,
@@ -74,74 +71,6 @@ struct Targets {
     leaving: HashMap<Target, CancellationToken>,
 }
 
-/// The way into a target's queue.
-struct Inlet {
-    shared: Arc<Shared>,
-    records: mpsc::Sender<Record>,
-}
-
-/// Why a record finds no room before it has come to the worker.
-const TOO_FAST: &str = "they come faster than they can be written to disk";
-
-/// The way of one property's samples into one target's queue. The target lives as long as one of these does.
-#[derive(Clone)]
-pub(crate) struct Feed {
-    series: Arc<Series>,
-    inlet: Arc<Inlet>,
-}
-
-impl Feed {
-    /// Hands on a sample. Never waits: what finds no room is lost, and counted.
-    pub(crate) fn push(&self, sample: &Sample) {
-        let record = Record::new(Arc::clone(&self.series), sample.value.clone(), sample.timestamp);
-        let Inlet { shared, records } = &*self.inlet;
-        let bytes = record.weight();
-        shared.count(|account| account.produce(1));
-        if !shared.reserve(bytes) {
-            return shared.dropped(1, TOO_FAST);
-        }
-        if let Err(refused) = records.try_send(record.with_quality(sample.quality)) {
-            shared.taken_in(bytes);
-            let reason = match refused {
-                TrySendError::Full(_) => TOO_FAST,
-                TrySendError::Closed(_) => "the target's worker has ended",
-            };
-            shared.dropped(1, reason);
-        }
-    }
-
-    /// What its records have in common.
-    pub(crate) fn series(&self) -> &Arc<Series> {
-        &self.series
-    }
-}
-
-/// Asks a kind where the samples of a property go. One that panics has refused.
-pub(crate) fn routes(kind: &dyn SinkKind, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
-    // Nothing is shared with the kind but itself, and that must bear its panics anyway.
-    let routes = catch_unwind(AssertUnwindSafe(|| kind.routes(device, property)));
-    let panicked = |_| Err(RouteError::new("pushMethod", format_args!("the sink {} panicked", kind.name())));
-    routes.unwrap_or_else(panicked)
-}
-
-/// The kinds, of which the later ones take the place of earlier ones of the same name.
-pub(crate) fn unique(kinds: impl IntoIterator<Item = Arc<dyn SinkKind>>) -> Vec<Arc<dyn SinkKind>> {
-    let mut unique: Vec<Arc<dyn SinkKind>> = Vec::new();
-    for kind in kinds {
-        match unique.iter_mut().find(|known| known.name() == kind.name()) {
-            Some(known) => *known = kind,
-            None => unique.push(kind),
-        }
-    }
-    unique
-}
-
-impl fmt::Debug for Feed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Feed({} to {})", self.series.property(), self.inlet.shared.target)
-    }
-}
-
 impl fmt::Debug for Sinks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.targets().inlets.keys().map(ToString::to_string)).finish()
@@ -151,7 +80,7 @@ impl fmt::Debug for Sinks {
 impl Sinks {
     /// Sets up the kinds, of which the later ones take the place of earlier ones of the same name.
     pub(crate) fn new(
-        kinds: Vec<Arc<dyn SinkKind>>,
+        kinds: Vec<Arc<dyn ErasedKind>>,
         config: SinksConfig,
         spool: SpoolConfig,
         credentials: CredentialSources,
@@ -163,7 +92,7 @@ impl Sinks {
             spool,
             credentials: Arc::new(credentials),
             telemetry,
-            told_of_memory: Mutex::default(),
+            logged_disk_error: Mutex::default(),
             stop: watch::Sender::new(None),
             workers: TaskTracker::new(),
             abort: CancellationToken::new(),
@@ -181,10 +110,10 @@ impl Sinks {
 
     /// Goes on delivering what an earlier run has left on disk, whether or not a device still asks for its target.
     pub(crate) fn resume(&self) {
-        for target in disk::targets(&self.0.spool.dir) {
+        for target in targets(&self.0.spool.dir) {
             match self.0.kinds.iter().find(|kind| kind.name() == target.kind()) {
                 Some(kind) => drop(self.inlet(kind, &target)),
-                None => self.0.telemetry.spool_orphaned(&target),
+                None => self.0.telemetry.emit(SpoolOrphaned { target: &target }),
             }
         }
     }
@@ -198,30 +127,32 @@ impl Sinks {
                 Err(problem) => problems.push(problem),
             }
         }
+        problems.extend(strangers(&self.0.kinds, property));
         (feeds, problems)
     }
 
-    fn feed(&self, kind: &Arc<dyn SinkKind>, device: &Device, property: &Property, route: Route) -> Feed {
+    fn feed(&self, kind: &Arc<dyn ErasedKind>, device: &Device, property: &Property, route: Route) -> Feed {
         let inlet = self.inlet(kind, route.target());
-        Feed { series: Arc::new(Series::new(device, property, route)), inlet }
+        let rules = ReportRules::of_sink(property, kind.name(), &self.0.config.rules());
+        Feed { series: Arc::new(Series::new(device, property, route)), inlet, rules }
     }
 
     /// The way into a target's queue. Starts a worker if the target has none.
-    fn inlet(&self, kind: &Arc<dyn SinkKind>, target: &Target) -> Arc<Inlet> {
+    fn inlet(&self, kind: &Arc<dyn ErasedKind>, target: &Target) -> Arc<Inlet> {
         let mut targets = self.0.targets();
         if let Some(inlet) = targets.inlets.get(target) {
             return Arc::clone(inlet);
         }
-        let shared = Arc::new(Shared::new(target.clone(), self.0.telemetry.clone(), self.0.changes.clone()));
+        let monitor = Arc::new(Monitor::new(target.clone(), self.0.telemetry.clone(), self.0.changes.clone()));
         let (records, inbox) = mpsc::channel(INBOX);
-        let inlet = Arc::new(Inlet { shared: Arc::clone(&shared), records });
+        let inlet = Arc::new(Inlet { monitor: Arc::clone(&monitor), records });
         targets.inlets.insert(target.clone(), Arc::clone(&inlet));
         let predecessor = targets.leaving.remove(target);
         drop(targets);
         let ended = CancellationToken::new();
         let (disk, disks) = mpsc::channel(1);
-        self.spawn(self.clone().bring_disk(Arc::clone(&shared), predecessor, disk));
-        self.spawn(self.clone().work(Arc::clone(kind), shared, inbox, disks, ended));
+        self.spawn(self.clone().bring_disk(Arc::clone(&monitor), predecessor, disk));
+        self.spawn(self.clone().work(Arc::clone(kind), monitor, inbox, disks, ended));
         inlet
     }
 
@@ -239,53 +170,25 @@ impl Sinks {
     /// Serves one target until the mapper stops or nobody asks for it any more.
     async fn work(
         self,
-        kind: Arc<dyn SinkKind>,
-        shared: Arc<Shared>,
+        kind: Arc<dyn ErasedKind>,
+        monitor: Arc<Monitor>,
         inbox: mpsc::Receiver<Record>,
         disks: mpsc::Receiver<Option<Box<Disk>>>,
         ended: CancellationToken,
     ) {
         let _ended = ended.clone().drop_guard();
-        let (dialer, pace) = (self.dialer(kind, &shared.target), self.pace());
-        let worker = Worker::new(Arc::clone(&shared), dialer, pace, disks, inbox, self.0.stop.subscribe());
-        let work = worker.run(|inbox| self.0.retire(&shared.target, inbox, &ended));
+        let (dialer, pace) = (self.dialer(kind, &monitor.target), self.pace());
+        let worker = Worker::new(Arc::clone(&monitor), dialer, pace, disks, inbox, self.0.stop.subscribe());
+        let work = worker.run(|inbox| self.0.retire(&monitor.target, inbox, &ended));
         // What a panic leaves behind half done is not used again.
         if AssertUnwindSafe(work).catch_unwind().await.is_err() {
-            self.0.telemetry.sink_died(&shared.target);
+            self.0.telemetry.emit(SinkDied { target: &monitor.target });
             // The next device that asks for the target gets another worker.
-            self.0.targets().inlets.remove(&shared.target);
+            self.0.targets().inlets.remove(&monitor.target);
         }
     }
 
-    /// Opens a target's spool and hands it to the worker. One that cannot be opened is tried again for as long as it takes, and the
-    /// worker is told at once, so that it goes on in memory.
-    async fn bring_disk(
-        self,
-        shared: Arc<Shared>,
-        predecessor: Option<CancellationToken>,
-        disk: mpsc::Sender<Option<Box<Disk>>>,
-    ) {
-        if let Some(predecessor) = predecessor {
-            predecessor.cancelled().await;
-        }
-        let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        // The worker may have ended meanwhile, and needs no disk then.
-        while !disk.is_closed() {
-            match Disk::open(&self.0.spool, &shared).await {
-                Ok(opened) => return drop(disk.send(Some(Box::new(opened))).await),
-                Err(error) => self.0.tell_of_memory(&error),
-            }
-            if pauses.attempts() == 0 && disk.send(None).await.is_err() {
-                return;
-            }
-            tokio::select! {
-                () = disk.closed() => {}
-                () = sleep(pauses.next()) => {}
-            }
-        }
-    }
-
-    fn dialer(&self, kind: Arc<dyn SinkKind>, target: &Target) -> Dialer {
+    fn dialer(&self, kind: Arc<dyn ErasedKind>, target: &Target) -> Dialer {
         let credentials = Arc::clone(&self.0.credentials);
         Dialer { kind, target: target.clone(), credentials, deadline: self.0.config.write_timeout }
     }
@@ -302,7 +205,7 @@ impl Sinks {
 
     /// All targets, by their names.
     pub(crate) fn statuses(&self) -> Vec<SinkStatus> {
-        let mut statuses: Vec<_> = self.0.targets().inlets.values().map(|inlet| inlet.shared.status()).collect();
+        let mut statuses: Vec<_> = self.0.targets().inlets.values().map(|inlet| inlet.monitor.status()).collect();
         statuses.sort_by_cached_key(|status| status.target.to_string());
         statuses
     }
@@ -312,36 +215,6 @@ impl Sinks {
         let mut changes = self.0.changes.subscribe();
         // The sender is ours, so that the wait does not fail.
         while !fits(&self.statuses()) && changes.changed().await.is_ok() {}
-    }
-
-    /// Asks the sinks that a device's properties go to for its history: the first that keeps one and can be asked answers.
-    pub(crate) async fn history(
-        &self,
-        series: Vec<Arc<Series>>,
-        request: &HistoryRequest,
-    ) -> Result<Vec<Point>, HistoryError> {
-        let mut by_target: Vec<(Target, Vec<Arc<Series>>)> = Vec::new();
-        for series in series.into_iter().filter(|series| request.is_about(series)) {
-            let target = series.route().target();
-            match by_target.iter_mut().find(|(known, _)| known == target) {
-                Some((_, all)) => all.push(series),
-                None => by_target.push((target.clone(), vec![series])),
-            }
-        }
-        let mut failed = None;
-        for (target, series) in by_target {
-            let asked = self.0.kinds.iter().find(|kind| kind.name() == target.kind() && kind.keeps_history());
-            let Some(kind) = asked else { continue };
-            let query = Query::new(series, request.from, request.to, request.limit);
-            match self.dialer(Arc::clone(kind), &target).query(query).await {
-                Ok(points) => return Ok(points),
-                Err(error) if error.is_unsupported() => {}
-                Err(reason) => {
-                    failed.get_or_insert(HistoryError::Failed { kind: target.kind().to_owned(), reason });
-                }
-            }
-        }
-        Err(failed.unwrap_or_else(|| HistoryError::NoHistory(request.device.clone())))
     }
 
     /// Ends all workers at once when it is dropped.
@@ -356,7 +229,7 @@ impl Sinks {
         self.0.stop.send_replace(Some(deadline - left / 4));
         self.0.workers.close();
         if timeout_at(deadline, self.0.workers.wait()).await.is_err() {
-            self.0.telemetry.sinks_cut_off(self.0.workers.len());
+            self.0.telemetry.emit(SinksCutOff { sinks: self.0.workers.len() });
         }
     }
 }
@@ -364,15 +237,6 @@ impl Sinks {
 impl Pool {
     fn targets(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells that nothing can be kept on disk, once for each reason.
-    fn tell_of_memory(&self, error: &SpoolError) {
-        let mut told = self.told_of_memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let reason = error.to_string();
-        let is_news = told.as_ref() != Some(&reason);
-        self.telemetry.spool_unavailable(&self.spool.dir, error, is_news);
-        *told = Some(reason);
     }
 
     /// Lets go of a target that no device asks for any more and for which nothing is on its way. False if it is still wanted.
@@ -385,6 +249,7 @@ impl Pool {
         targets.inlets.remove(target);
         targets.leaving.retain(|_, ended| !ended.is_cancelled());
         targets.leaving.insert(target.clone(), ended.clone());
+        self.telemetry.forget_target(target);
         true
     }
 }

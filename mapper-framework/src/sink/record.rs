@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{DataType, Device, DeviceId, ModelId, Property, Quality, Value};
 
-use super::{Route, SinkError};
+use super::{Route, SinkError, Target};
 
 /// What all records of one property on one route have in common. It holds all that a sink needs, so that a record which comes back
 /// from the spool after a restart is written as it would have been before, whatever has become of the device.
@@ -26,7 +26,7 @@ pub struct Series {
 
 impl Series {
     /// The series of a device's property on a route.
-    pub fn new(device: &Device, property: &Property, route: Route) -> Self {
+    pub(crate) fn new(device: &Device, property: &Property, route: Route) -> Self {
         Self {
             device: device.id().clone(),
             model: device.model().clone(),
@@ -68,9 +68,18 @@ impl Series {
         &self.description
     }
 
-    /// How the records are addressed within the target.
-    pub fn route(&self) -> &Route {
-        &self.route
+    /// Where the records go.
+    pub fn target(&self) -> &Target {
+        self.route.target()
+    }
+
+    /// How the records are addressed within the target, in the kind's own type: what it gave to [`Route::with`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Record::route`].
+    pub fn route<T: DeserializeOwned>(&self) -> Result<T, SinkError> {
+        self.route.detail()
     }
 }
 
@@ -85,7 +94,7 @@ pub struct Record {
 
 impl Record {
     /// A record of a series. The timestamp is kept in milliseconds.
-    pub fn new(series: Arc<Series>, value: Value, timestamp: SystemTime) -> Self {
+    pub(crate) fn new(series: Arc<Series>, value: Value, timestamp: SystemTime) -> Self {
         Self { series, value, timestamp_ms: to_millis(timestamp), quality: Quality::Good }
     }
 
@@ -138,7 +147,7 @@ impl Record {
     /// What stands there is not of this type: the spool was written by a version whose routes look different. The record can only be
     /// rejected.
     pub fn route<T: DeserializeOwned>(&self) -> Result<T, SinkError> {
-        self.series.route.detail()
+        self.series.route()
     }
 
     /// About how many bytes the record takes in memory, beside its series.

@@ -48,7 +48,7 @@ impl Target {
     }
 
     /// A name that no other target has and that is the same at each start, such as `redis-3f9c…`. For file names and client ids.
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         let digest = Sha256::digest(self.settings.to_string());
         let digits: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{digits}", self.kind)
@@ -96,7 +96,7 @@ impl Route {
     /// # Errors
     ///
     /// It is not of this type.
-    pub fn detail<T: DeserializeOwned>(&self) -> Result<T, SinkError> {
+    pub(super) fn detail<T: DeserializeOwned>(&self) -> Result<T, SinkError> {
         let misfit = |error| SinkError::rejected(format_args!("the route is not one of {}: {error}", self.target.kind));
         T::deserialize(&self.detail).map_err(misfit)
     }

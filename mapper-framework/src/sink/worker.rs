@@ -9,14 +9,20 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::backoff::Backoff;
+use crate::{
+    backoff::Backoff,
+    telemetry::{
+        Occurrence,
+        sinks::{RecordRejected, SinkStopped},
+    },
+};
 
 use super::{
-    Outcome, Record, SinkError,
-    buffer::Buffer,
+    Ledger, Outcome, Record, SinkError,
+    buffer::{Buffer, Reach},
     connection::{Attempt, Connection, Dialer},
     disk::Disk,
-    shared::Shared,
+    monitor::Monitor,
 };
 
 /// How many records may wait for a worker to take them in. It does so at once, unless the disk is slow.
@@ -34,8 +40,8 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// How often a target that nothing is written to is asked whether it could be.
 const HEALTH_CYCLE: Duration = Duration::from_secs(30);
 
-/// Of how many series it is remembered that a rejection was told.
-const TOLD: usize = 1_024;
+/// The most series of which it is remembered that a rejection was logged.
+const LOGGED_SERIES: usize = 1_024;
 
 /// How a worker batches and repeats.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +52,9 @@ pub(super) struct Pace {
     pub(super) backoff_max: Duration,
 }
 
-/// Owns the way to one target. Ends when it is told to stop, and when nobody produces for the target any more.
+/// Owns the way to one target. Ends when the mapper stops, and when nobody produces for the target any more.
 pub(super) struct Worker {
-    shared: Arc<Shared>,
+    monitor: Arc<Monitor>,
     dialer: Dialer,
     pace: Pace,
     /// The records of all devices. Closed when the pool has let go of the target.
@@ -78,8 +84,8 @@ pub(super) struct Worker {
     linger_until: Option<Instant>,
     /// When the target is asked for its health, if nothing is written until then.
     health_due: Instant,
-    /// The series of which a rejection has been told.
-    told: HashSet<usize>,
+    /// The series of which a rejection has been logged.
+    logged: HashSet<usize>,
 }
 
 /// An attempt under way.
@@ -94,7 +100,7 @@ enum Event {
     Arrived(Vec<Record>),
     /// Nobody produces any more.
     Abandoned,
-    Landed(Result<Attempt, JoinError>),
+    Attempted(Result<Attempt, JoinError>),
     /// The disk, or that there is none for now.
     Disk(Option<Box<Disk>>),
     Due,
@@ -103,7 +109,7 @@ enum Event {
 
 impl Worker {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        monitor: Arc<Monitor>,
         dialer: Dialer,
         pace: Pace,
         disk: mpsc::Receiver<Option<Box<Disk>>>,
@@ -112,7 +118,7 @@ impl Worker {
     ) -> Self {
         let now = Instant::now();
         Self {
-            shared,
+            monitor,
             dialer,
             pace,
             inbox,
@@ -129,12 +135,12 @@ impl Worker {
             not_before: now,
             linger_until: None,
             health_due: now,
-            told: HashSet::new(),
+            logged: HashSet::new(),
         }
     }
 
-    /// Delivers until told to stop, or until everything is delivered and nobody produces any more. `retire` tells whether that is
-    /// so, and sees to it that it stays so.
+    /// Delivers until the mapper stops, or until everything is delivered and nobody produces any more. `retire` returns whether that
+    /// is so, and sees to it that it stays so.
     pub(super) async fn run(mut self, retire: impl Fn(&mpsc::Receiver<Record>) -> bool) {
         let mut abandoned = false;
         loop {
@@ -145,7 +151,7 @@ impl Worker {
             match self.next_event(abandoned).await {
                 Event::Arrived(records) => self.take_in(records).await,
                 Event::Abandoned => abandoned = true,
-                Event::Landed(attempt) => self.land(attempt).await,
+                Event::Attempted(attempt) => self.finish(attempt).await,
                 Event::Disk(disk) => self.attach(disk),
                 Event::Due => {}
                 Event::Stop(deadline) => return self.stop(deadline).await,
@@ -159,8 +165,8 @@ impl Worker {
         let mut arrived = Vec::new();
         tokio::select! {
             biased;
-            deadline = told_to_stop(&mut self.stop) => Event::Stop(deadline),
-            attempt = landed(&mut self.attempt) => Event::Landed(attempt),
+            deadline = stop_deadline(&mut self.stop) => Event::Stop(deadline),
+            attempt = ended(&mut self.attempt) => Event::Attempted(attempt),
             Some(disk) = self.disk.recv() => Event::Disk(disk),
             count = self.inbox.recv_many(&mut arrived, INBOX), if self.ready && !abandoned => {
                 if count == 0 { Event::Abandoned } else { Event::Arrived(arrived) }
@@ -192,18 +198,18 @@ impl Worker {
         self.ready = true;
         if let Some(disk) = disk {
             self.buffer.attach(*disk);
-            self.shared.set_on_disk(self.buffer.on_disk());
+            self.monitor.set_on_disk(self.buffer.on_disk());
         }
     }
 
     async fn take_in(&mut self, records: Vec<Record>) {
-        self.shared.taken_in(records.iter().map(Record::weight).sum());
+        self.monitor.taken_in(records.iter().map(Record::weight).sum());
         if self.linger_until.is_none() {
             self.linger_until = Some(Instant::now() + self.pace.batch_linger);
         }
-        let away = self.backoff.attempts() > 0;
-        self.buffer.put(records, away, &self.shared).await;
-        self.shared.set_on_disk(self.buffer.on_disk());
+        let reach = if self.backoff.attempts() > 0 { Reach::Away } else { Reach::Up };
+        self.buffer.put(records, reach, &self.monitor).await;
+        self.monitor.set_on_disk(self.buffer.on_disk());
     }
 
     /// Starts the next attempt if it is time for one.
@@ -212,7 +218,7 @@ impl Worker {
             return;
         }
         if self.batch.is_empty() {
-            self.batch = self.buffer.take(self.pace.batch_records, &self.shared).await;
+            self.batch = self.buffer.take(self.pace.batch_records, &self.monitor).await;
             self.linger_until = (self.buffer.waiting() > 0).then(Instant::now);
             if self.batch.is_empty() && self.linger_until.is_some() {
                 self.not_before = Instant::now() + DISK_PAUSE;
@@ -226,7 +232,7 @@ impl Worker {
     }
 
     /// Takes in what an attempt came to.
-    async fn land(&mut self, attempt: Result<Attempt, JoinError>) {
+    async fn finish(&mut self, attempt: Result<Attempt, JoinError>) {
         let records = self.attempt.take().map_or(0, |flight| flight.records);
         self.health_due = Instant::now() + HEALTH_CYCLE;
         let attempt = attempt.unwrap_or_else(died);
@@ -248,7 +254,7 @@ impl Worker {
         let mut outcomes = outcomes.into_iter();
         let rest = self.batch.split_off(records);
         for record in std::mem::replace(&mut self.batch, rest) {
-            match outcomes.next().unwrap_or_else(|| Outcome::retry("the sink has not told what became of it")) {
+            match outcomes.next().unwrap_or_else(|| Outcome::retry("the sink has given no outcome for it")) {
                 Outcome::Accepted => delivered += 1,
                 Outcome::Retry(reason) => {
                     again.push(record);
@@ -256,7 +262,7 @@ impl Worker {
                 }
                 Outcome::Rejected(reason) => {
                     rejected += 1;
-                    self.tell_rejection(&record, &reason);
+                    self.log_rejection(&record, &reason);
                 }
             }
         }
@@ -271,10 +277,10 @@ impl Worker {
             self.succeeded();
         }
         if self.batch.is_empty() {
-            self.buffer.settled(&self.shared).await;
+            self.buffer.settled(&self.monitor).await;
         }
-        self.shared.set_on_disk(self.buffer.on_disk());
-        self.shared.count(|account| account.settle(delivered, rejected));
+        self.monitor.set_on_disk(self.buffer.on_disk());
+        self.monitor.count(|account| account.settle(delivered, rejected));
     }
 
     fn succeeded(&mut self) {
@@ -282,7 +288,7 @@ impl Worker {
         self.step = self.step.saturating_mul(2).min(self.ceiling);
         self.backoff.reset();
         self.not_before = Instant::now();
-        self.shared.up();
+        self.monitor.up();
     }
 
     /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk. `written` is how many records
@@ -293,21 +299,27 @@ impl Worker {
             self.ceiling = (written / 2).max(1);
             self.step = self.ceiling;
         }
-        self.shared.count(|account| account.repeat(written));
-        self.shared.down(error.to_string());
+        self.monitor.count(|account| account.repeat(written));
+        self.monitor.down(error.to_string());
         let asked_for = error.pause().unwrap_or_default().min(LONGEST_PAUSE);
         self.not_before = Instant::now() + self.backoff.next().max(asked_for);
         let batch = std::mem::take(&mut self.batch);
-        self.batch = self.buffer.retreat(batch, &self.shared).await;
-        self.shared.set_on_disk(self.buffer.on_disk());
+        self.batch = self.buffer.retreat(batch, &self.monitor).await;
+        self.monitor.set_on_disk(self.buffer.on_disk());
     }
 
-    fn tell_rejection(&mut self, record: &Record, reason: &str) {
-        if self.told.len() >= TOLD {
-            self.told.clear();
+    fn log_rejection(&mut self, record: &Record, reason: &str) {
+        if self.logged.len() >= LOGGED_SERIES {
+            self.logged.clear();
         }
-        let begins = self.told.insert(Arc::as_ptr(record.series()) as usize);
-        self.shared.telemetry.record_rejected(&self.shared.target, record.device(), record.property(), reason, begins);
+        let occurrence = Occurrence::first_if(self.logged.insert(Arc::as_ptr(record.series()) as usize));
+        self.monitor.telemetry.emit(RecordRejected {
+            target: &self.monitor.target,
+            device: record.device(),
+            property: record.property(),
+            reason,
+            occurrence,
+        });
     }
 
     /// Delivers what can be delivered by the deadline, without pausing for a target that is away, and keeps the rest on disk.
@@ -326,26 +338,28 @@ impl Worker {
         while self.ready && self.backoff.attempts() == 0 && !self.is_idle() && Instant::now() < deadline {
             self.linger_until = Some(Instant::now());
             self.proceed().await;
-            let Ok(attempt) = timeout_at(deadline, landed(&mut self.attempt)).await else { break };
-            self.land(attempt).await;
+            let Ok(attempt) = timeout_at(deadline, ended(&mut self.attempt)).await else { break };
+            self.finish(attempt).await;
         }
         self.close().await;
     }
 
     async fn close(self) {
-        let Self { shared, buffer, batch, connection, attempt, .. } = self;
+        let Self { monitor, buffer, batch, connection, attempt, .. } = self;
         // What the attempt is writing comes again at the next start, if it is kept on disk.
-        shared.count(|account| account.repeat(attempt.map_or(0, |flight| flight.records)));
-        buffer.close(batch, &shared).await;
+        monitor.count(|account| account.repeat(attempt.map_or(0, |flight| flight.records)));
+        buffer.close(batch, &monitor).await;
         if let Some(connection) = connection {
             connection.close().await;
         }
-        shared.telemetry.sink_stopped(&shared.target, &shared.ledger());
+        let (target, ledger) = (&monitor.target, monitor.ledger());
+        let Ledger { produced, delivered, rejected, dropped, in_flight, repeated } = ledger;
+        monitor.telemetry.emit(SinkStopped { target, produced, delivered, rejected, dropped, in_flight, repeated });
     }
 }
 
 /// The end of the attempt under way; pending while there is none.
-async fn landed(attempt: &mut Option<Flight>) -> Result<Attempt, JoinError> {
+async fn ended(attempt: &mut Option<Flight>) -> Result<Attempt, JoinError> {
     match attempt {
         Some(flight) => (&mut flight.task).await,
         None => std::future::pending().await,
@@ -353,10 +367,10 @@ async fn landed(attempt: &mut Option<Flight>) -> Result<Attempt, JoinError> {
 }
 
 /// The deadline, once there is one.
-async fn told_to_stop(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
+async fn stop_deadline(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
     match stop.wait_for(Option::is_some).await {
         Ok(deadline) => deadline.unwrap_or_else(Instant::now),
-        // A pool that is gone will never tell.
+        // A pool that is gone sets no deadline any more.
         Err(_) => Instant::now(),
     }
 }

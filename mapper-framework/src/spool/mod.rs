@@ -114,7 +114,7 @@ pub(crate) struct Recovery {
     /// Records that are pending now.
     pub(crate) pending: u64,
     /// Bytes at the end of the newest segment that make no record. They are cut: as a rule they were being written when the
-    /// process or the machine ended, and nobody was told that they are stored. A broken size of a record there looks the same.
+    /// process or the machine ended, and nobody relies on them being stored. A broken size of a record there looks the same.
     pub(crate) torn_bytes: u64,
     /// Segments with something broken in them.
     pub(crate) corrupt_segments: u64,

@@ -88,7 +88,7 @@ impl Search {
     fn scan(&mut self, file: File, number: u64, bytes: u64) -> Result<(), SpoolError> {
         self.found.next_number = self.found.next_number.max(number + 1);
         let start = if self.acknowledged.number == number { self.acknowledged.offset } else { 0 };
-        let sound = Sound::scan(Reader::new(file, number, start), bytes);
+        let sound = IntactRecords::scan(Reader::new(file, number, start), bytes);
         let position = start.max(HEADER as u64);
         let end = sound.end.max(position);
         let mut segment = Segment { number, bytes, end, position, unread: sound.records, is_damaged: false };
@@ -121,15 +121,15 @@ impl Search {
 }
 
 /// The sound records from a place in a segment on.
-struct Sound {
+struct IntactRecords {
     records: u64,
     end: u64,
     /// What stands behind them, if anything does.
-    rest: Option<Rest>,
+    rest: Option<Remainder>,
 }
 
 /// A record that is broken, and what stands behind it.
-struct Rest {
+struct Remainder {
     /// Records that would be sound.
     sound: u64,
     /// Records that are broken, as far as they can be made out.
@@ -138,10 +138,10 @@ struct Rest {
     is_readable: bool,
 }
 
-impl Sound {
+impl IntactRecords {
     fn scan(reader: Result<Reader, Broken>, bytes: u64) -> Self {
         let Ok(mut reader) = reader else {
-            return Self { records: 0, end: 0, rest: Some(Rest { sound: 0, broken: 1, is_readable: false }) };
+            return Self { records: 0, end: 0, rest: Some(Remainder { sound: 0, broken: 1, is_readable: false }) };
         };
         let (mut records, mut payload) = (0, Vec::new());
         loop {
@@ -152,14 +152,14 @@ impl Sound {
             match reader.next(bytes, &mut payload) {
                 Ok(()) => records += 1,
                 Err(broken) => {
-                    return Self { records, end, rest: Some(Rest::count(reader, broken, bytes)) };
+                    return Self { records, end, rest: Some(Remainder::count(reader, broken, bytes)) };
                 }
             }
         }
     }
 }
 
-impl Rest {
+impl Remainder {
     /// Counts on as long as there is a next record to be made out.
     fn count(mut reader: Reader, first: Broken, bytes: u64) -> Self {
         let mut rest = Self { sound: 0, broken: 0, is_readable: true };

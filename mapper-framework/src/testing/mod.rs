@@ -1,7 +1,7 @@
 //! A harness for the tests of drivers, and of the framework: a mapper and an edgecore in this process, on real sockets.
 //!
 //! ```
-//! use mapper_framework::{Device, Driver, DriverError, Property, Session, Value, model::DeviceId, testing::TestBed};
+//! use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, model::DeviceId, testing::TestBed};
 //!
 //! struct Answer;
 //!
@@ -15,7 +15,7 @@
 //!
 //! impl Session for Answer {
 //!     type Visitor = ();
-//!     async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+//!     async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
 //!         Ok(42.into())
 //!     }
 //! }
@@ -46,22 +46,26 @@
 //! ```
 
 pub mod driver_contract;
+mod round;
 pub mod sink_contract;
+pub mod sinks;
 
-use std::{ffi::OsString, future::Future, panic::Location, path::Path, sync::Arc, time::Duration};
+use std::{ffi::OsString, fmt, future::Future, panic::Location, path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    config::Config,
+    config::{Config, ReportStrategy},
     driver::Driver,
     local_edge::{EdgeState, LocalEdge, LocalEdgeBuilder},
     mapper::{Mapper, MapperBuilder, MapperError},
     runtime::Handle,
-    sink::{SinkKind, SinkStatus},
+    sink::{self, ErasedKind, SinkKind, SinkStatus},
 };
+
+pub use round::read_many;
 
 /// How long a condition is waited for before the test fails. A busy machine is slow; no test waits this long unless it fails.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -87,7 +91,7 @@ pub struct TestBedBuilder<D> {
     config: Config,
     edge: LocalEdgeBuilder,
     edge_is_late: bool,
-    kinds: Vec<Arc<dyn SinkKind>>,
+    kinds: Vec<Arc<dyn ErasedKind>>,
     environment: Vec<(OsString, OsString)>,
 }
 
@@ -109,6 +113,7 @@ impl TestBed {
         config.common.name = format!("{protocol}-mapper");
         // The edge takes all calls, so the mapper need not save any.
         (config.report.burst, config.report.calls_per_second) = (u32::MAX, f64::from(u32::MAX));
+        config.report.strategy = ReportStrategy::Always;
         let edge = LocalEdge::builder().without_limiter();
         TestBedBuilder { driver, config, edge, edge_is_late: false, kinds: Vec::new(), environment: Vec::new() }
     }
@@ -132,7 +137,7 @@ impl TestBed {
     ///
     /// # Panics
     ///
-    /// The future panics, and tells what is stored, when it does not fit within the [`DEADLINE`].
+    /// The future panics with what is stored when it does not fit within the [`DEADLINE`].
     #[track_caller]
     pub fn until(&self, what: &str, fits: impl FnMut(&EdgeState) -> bool) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -147,7 +152,7 @@ impl TestBed {
     ///
     /// # Panics
     ///
-    /// The future panics, and tells how the sinks are, when they do not fit within the [`DEADLINE`].
+    /// The future panics with the state of the sinks when they do not fit within the [`DEADLINE`].
     #[track_caller]
     pub fn until_sinks(&self, what: &str, fits: impl FnMut(&[SinkStatus]) -> bool) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -159,7 +164,7 @@ impl TestBed {
         }
     }
 
-    /// Stops the mapper in good order, and then the edge.
+    /// Stops the mapper as SIGTERM does, and then the edge.
     ///
     /// # Errors
     ///
@@ -173,7 +178,7 @@ impl TestBed {
         ended
     }
 
-    /// Stops the mapper in good order, and leaves the edge to be looked at.
+    /// Stops the mapper as SIGTERM does, and leaves the edge to be looked at.
     ///
     /// # Panics
     ///
@@ -194,6 +199,14 @@ impl TestBed {
     }
 }
 
+/// Without the environment, which holds credentials.
+impl<D> fmt::Debug for TestBedBuilder<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("TestBedBuilder");
+        all.field("config", &self.config).field("edge", &self.edge).finish_non_exhaustive()
+    }
+}
+
 impl<D: Driver> TestBedBuilder<D> {
     /// Changes the edge: its quirks, and its limit of calls.
     pub fn edge(mut self, change: impl FnOnce(LocalEdgeBuilder) -> LocalEdgeBuilder) -> Self {
@@ -209,7 +222,7 @@ impl<D: Driver> TestBedBuilder<D> {
 
     /// Registers a kind of sink.
     pub fn sink(mut self, kind: impl SinkKind) -> Self {
-        self.kinds.push(Arc::new(kind));
+        self.kinds.push(sink::erase(kind));
         self
     }
 
@@ -243,7 +256,7 @@ impl<D: Driver> TestBedBuilder<D> {
             config.spool.dir = folder.path().join("spool");
         }
         let builder = Mapper::builder(driver).config(config).environment(environment);
-        let mapper = kinds.into_iter().fold(builder, MapperBuilder::shared_sink).build();
+        let mapper = kinds.into_iter().fold(builder, MapperBuilder::erased_sink).build();
         let (handle, stop) = (mapper.handle(), CancellationToken::new());
         let mapper = AbortOnDropHandle::new(tokio::spawn(mapper.run_until(stop.clone().cancelled_owned())));
         let bed = TestBed { mapper, stop, handle, edge, folder };

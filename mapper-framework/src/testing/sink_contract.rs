@@ -1,25 +1,28 @@
 //! What every sink has to pass, against the real thing that it writes to.
 //!
-//! A [`SinkFixture`] tells the suite how to reach the target and how to look at what has arrived there; [`check`] does the rest. The
+//! A [`SinkFixture`] says how the suite reaches the target and how it looks at what has arrived there; [`check`] does the rest. The
 //! built-in sinks pass it against real servers, and a sink of your own should.
 
 use std::{
+    future::Future,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use async_trait::async_trait;
-
 use crate::{
     model::{ConfigData, DataType, Device, DeviceId, ModelId, Property, PushMethod, Value},
-    sink::{Credentials, Outcome, Query, Record, Series, Sink, SinkError, SinkKind},
+    sink::{Credentials, Outcome, Record, Series, Sink, SinkError, SinkKind},
 };
 
+use super::sinks;
+
 /// A target for the suite: how to reach it, and how to look at what has arrived.
-#[async_trait]
-pub trait SinkFixture: Send {
+pub trait SinkFixture {
+    /// The type of the kind under test.
+    type Kind: SinkKind;
+
     /// The kind under test.
-    fn kind(&self) -> Arc<dyn SinkKind>;
+    fn kind(&self) -> Self::Kind;
 
     /// What a manifest says to reach the target; nothing for a kind that looks at no push method.
     fn push_methods(&self) -> Vec<PushMethod> {
@@ -54,7 +57,7 @@ pub trait SinkFixture: Send {
 
     /// What has arrived of one property, in the order in which it lies there. Called after the sink has accepted the records; a
     /// target that shows them later waits for `at_least` of them.
-    async fn arrived(&mut self, device: &DeviceId, property: &str, at_least: usize) -> Vec<Arrival>;
+    fn arrived(&mut self, device: &DeviceId, property: &str, at_least: usize) -> impl Future<Output = Vec<Arrival>>;
 }
 
 /// A value at the target.
@@ -71,7 +74,7 @@ pub struct Arrival {
 /// # Panics
 ///
 /// The future panics at the first thing that the sink does otherwise.
-pub async fn check(fixture: &mut dyn SinkFixture) {
+pub async fn check(fixture: &mut impl SinkFixture) {
     a_sound_target_is_healthy(fixture).await;
     a_batch_arrives_whole_and_in_order(fixture).await;
     a_value_of_each_type_arrives_as_it_was(fixture).await;
@@ -89,7 +92,7 @@ fn start() -> i64 {
 }
 
 /// The series of one property of a device of the suite's.
-fn series(fixture: &dyn SinkFixture, device: &str, property: &str, data_type: DataType) -> Arc<Series> {
+fn series(fixture: &impl SinkFixture, device: &str, property: &str, data_type: DataType) -> Arc<Series> {
     let property = Property::builder(property, data_type)
         .unit("bar")
         .push_methods(fixture.push_methods())
@@ -101,16 +104,16 @@ fn series(fixture: &dyn SinkFixture, device: &str, property: &str, data_type: Da
     let routes =
         fixture.kind().routes(&device, &property).unwrap_or_else(|error| panic!("the route is refused: {error}"));
     let route = routes.into_iter().next().expect("the kind has a route for its own push method");
-    Arc::new(Series::new(&device, &property, route))
+    sinks::series(&device, &property, route)
 }
 
 fn record(series: &Arc<Series>, value: impl Into<Value>, timestamp_ms: i64) -> Record {
     let since = Duration::from_millis(timestamp_ms.unsigned_abs());
-    Record::new(Arc::clone(series), value.into(), UNIX_EPOCH + since)
+    sinks::record(series, value, UNIX_EPOCH + since)
 }
 
-async fn open(fixture: &dyn SinkFixture, series: &Series) -> Box<dyn Sink> {
-    let opened = fixture.kind().open(series.route().target(), &fixture.credentials()).await;
+async fn open<F: SinkFixture>(fixture: &F, series: &Series) -> <F::Kind as SinkKind>::Sink {
+    let opened = fixture.kind().open(series.target(), &fixture.credentials()).await;
     opened.unwrap_or_else(|error| panic!("the sink does not open: {error}"))
 }
 
@@ -120,7 +123,7 @@ fn to_retry(outcome: &Outcome) -> Option<&str> {
 }
 
 /// Writes as the framework does: what comes back is written again, and a batch that is refused is split.
-async fn deliver(sink: &mut dyn Sink, batch: &[Record]) -> Vec<Outcome> {
+async fn deliver(sink: &mut impl Sink, batch: &[Record]) -> Vec<Outcome> {
     const ATTEMPTS: usize = 20;
     let mut last = None;
     for _ in 0..ATTEMPTS {
@@ -145,33 +148,33 @@ async fn deliver(sink: &mut dyn Sink, batch: &[Record]) -> Vec<Outcome> {
     panic!("{} records were not written in {ATTEMPTS} attempts: {last:?}", batch.len());
 }
 
-async fn deliver_all(sink: &mut dyn Sink, batch: &[Record]) {
+async fn deliver_all(sink: &mut impl Sink, batch: &[Record]) {
     let outcomes = deliver(sink, batch).await;
     let refused = outcomes.iter().zip(batch).find(|(outcome, _)| **outcome != Outcome::Accepted);
     assert!(refused.is_none(), "not accepted: {refused:?}");
 }
 
-fn expected<'a>(fixture: &dyn SinkFixture, records: impl IntoIterator<Item = &'a Record>) -> Vec<Arrival> {
+fn expected<'a>(fixture: &impl SinkFixture, records: impl IntoIterator<Item = &'a Record>) -> Vec<Arrival> {
     let arrival =
         |record: &Record| Some(Arrival { timestamp_ms: record.timestamp_ms(), value: fixture.shown(record.value())? });
     records.into_iter().filter_map(arrival).collect()
 }
 
-async fn a_sound_target_is_healthy(fixture: &mut dyn SinkFixture) {
+async fn a_sound_target_is_healthy(fixture: &mut impl SinkFixture) {
     let series = series(fixture, "healthy", "pressure", DataType::Double);
     let mut sink = open(fixture, &series).await;
     sink.health().await.unwrap_or_else(|error| panic!("a sound target is not healthy: {error}"));
     sink.close().await;
 }
 
-async fn a_batch_arrives_whole_and_in_order(fixture: &mut dyn SinkFixture) {
+async fn a_batch_arrives_whole_and_in_order(fixture: &mut impl SinkFixture) {
     let names = ["pressure", "level", "flow"];
     let all = names.map(|name| series(fixture, "ordered", name, DataType::Int));
     let begin = start();
     let batch: Vec<_> = (0..300_i64).map(|n| record(&all[n as usize % 3], n, begin + n * 10)).collect();
     let mut sink = open(fixture, &all[0]).await;
     for part in batch.chunks(150) {
-        deliver_all(&mut *sink, part).await;
+        deliver_all(&mut sink, part).await;
     }
     sink.close().await;
     for series in &all {
@@ -181,7 +184,7 @@ async fn a_batch_arrives_whole_and_in_order(fixture: &mut dyn SinkFixture) {
     }
 }
 
-async fn a_value_of_each_type_arrives_as_it_was(fixture: &mut dyn SinkFixture) {
+async fn a_value_of_each_type_arrives_as_it_was(fixture: &mut impl SinkFixture) {
     let values: [(DataType, Value); 9] = [
         (DataType::Int, Value::Int(-7)),
         (DataType::Int, Value::Int(9_007_199_254_740_993)),
@@ -197,7 +200,7 @@ async fn a_value_of_each_type_arrives_as_it_was(fixture: &mut dyn SinkFixture) {
         let series = series(fixture, "typed", &format!("p{number}"), data_type);
         let sent = record(&series, value, start());
         let mut sink = open(fixture, &series).await;
-        let outcomes = deliver(&mut *sink, std::slice::from_ref(&sent)).await;
+        let outcomes = deliver(&mut sink, std::slice::from_ref(&sent)).await;
         sink.close().await;
         if fixture.takes(data_type) {
             assert_eq!(outcomes, [Outcome::Accepted], "a value of type {data_type}: {sent:?}");
@@ -215,7 +218,7 @@ async fn a_value_of_each_type_arrives_as_it_was(fixture: &mut dyn SinkFixture) {
     }
 }
 
-async fn names_that_need_care_arrive_and_damage_nothing(fixture: &mut dyn SinkFixture) {
+async fn names_that_need_care_arrive_and_damage_nothing(fixture: &mut impl SinkFixture) {
     let plain = series(fixture, "named.with-dots", "plain", DataType::Int);
     let names =
         ["it's", "a \"b\"", "x`y", "50%", "a,b=c d", "drop; --", "back\\slash", "größe", "UPPER", "upper", "a/b"];
@@ -226,7 +229,7 @@ async fn names_that_need_care_arrive_and_damage_nothing(fixture: &mut dyn SinkFi
         sent.push(record(&plain, number, start() + number));
         sent.push(record(&series, number, start() + number));
     }
-    deliver_all(&mut *sink, &sent).await;
+    deliver_all(&mut sink, &sent).await;
     sink.close().await;
     let device = plain.device();
     for name in names.into_iter().chain(["plain"]) {
@@ -235,12 +238,12 @@ async fn names_that_need_care_arrive_and_damage_nothing(fixture: &mut dyn SinkFi
     }
 }
 
-async fn a_repeated_batch_is_taken(fixture: &mut dyn SinkFixture) {
+async fn a_repeated_batch_is_taken(fixture: &mut impl SinkFixture) {
     let series = series(fixture, "repeated", "pressure", DataType::Double);
     let batch: Vec<_> = (0..10).map(|n| record(&series, f64::from(n) + 0.5, start() + i64::from(n))).collect();
     let mut sink = open(fixture, &series).await;
-    deliver_all(&mut *sink, &batch).await;
-    deliver_all(&mut *sink, &batch).await;
+    deliver_all(&mut sink, &batch).await;
+    deliver_all(&mut sink, &batch).await;
     sink.close().await;
     let mut arrived = fixture.arrived(series.device(), series.property(), batch.len()).await;
     arrived.sort_by_key(|arrival| arrival.timestamp_ms);
@@ -248,19 +251,19 @@ async fn a_repeated_batch_is_taken(fixture: &mut dyn SinkFixture) {
     assert_eq!(arrived, expected(fixture, &batch), "a repeated batch adds nothing else");
 }
 
-async fn another_connection_goes_on_where_the_first_ended(fixture: &mut dyn SinkFixture) {
+async fn another_connection_goes_on_where_the_first_ended(fixture: &mut impl SinkFixture) {
     let series = series(fixture, "reopened", "pressure", DataType::Int);
     let batch: Vec<_> = (0..2_i64).map(|n| record(&series, n, start() + n)).collect();
     for record in &batch {
         let mut sink = open(fixture, &series).await;
-        deliver_all(&mut *sink, std::slice::from_ref(record)).await;
+        deliver_all(&mut sink, std::slice::from_ref(record)).await;
         sink.close().await;
     }
     let wanted = expected(fixture, &batch);
     assert_eq!(fixture.arrived(series.device(), series.property(), 2).await, wanted);
 }
 
-async fn poison_costs_one_record(fixture: &mut dyn SinkFixture) {
+async fn poison_costs_one_record(fixture: &mut impl SinkFixture) {
     let Some((data_type, poison)) = fixture.poison() else { return };
     let (good, bad) =
         (series(fixture, "poisoned", "good", DataType::Int), series(fixture, "poisoned", "bad", data_type));
@@ -268,7 +271,7 @@ async fn poison_costs_one_record(fixture: &mut dyn SinkFixture) {
     let sent = expected(fixture, &batch);
     batch.insert(37, record(&bad, poison, start()));
     let mut sink = open(fixture, &good).await;
-    let outcomes = deliver(&mut *sink, &batch).await;
+    let outcomes = deliver(&mut sink, &batch).await;
     sink.close().await;
     for (index, outcome) in outcomes.iter().enumerate() {
         match outcome {
@@ -279,7 +282,7 @@ async fn poison_costs_one_record(fixture: &mut dyn SinkFixture) {
     assert_eq!(fixture.arrived(good.device(), good.property(), sent.len()).await, sent);
 }
 
-async fn history_is_given_as_it_was_asked_for(fixture: &mut dyn SinkFixture) {
+async fn history_is_given_as_it_was_asked_for(fixture: &mut impl SinkFixture) {
     let types = [
         ("temperature", DataType::Double),
         ("count", DataType::Int),
@@ -298,14 +301,14 @@ async fn history_is_given_as_it_was_asked_for(fixture: &mut dyn SinkFixture) {
     let mut sink = open(fixture, &all[0]).await;
     let ask = |series: &[Arc<Series>], from: i64, to: i64, limit| {
         let time = |millis: i64| UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs());
-        Query::new(series.to_vec(), time(from), time(to), limit)
+        sinks::query(series.to_vec(), time(from), time(to), limit)
     };
     if let Err(error) = sink.query(&ask(&all, begin, begin, 1)).await
         && error.is_unsupported()
     {
         return;
     }
-    deliver_all(&mut *sink, &batch).await;
+    deliver_all(&mut sink, &batch).await;
     for series in &all {
         fixture.arrived(series.device(), series.property(), 10).await;
     }

@@ -48,25 +48,39 @@ fn first_illegal(text: &str) -> Option<char> {
     text.chars().find(|&character| !(character.is_ascii_alphanumeric() || "-_.,:/@#".contains(character)))
 }
 
-impl fmt::Display for Illegal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Illegal {
+    /// What edgecore would drop.
+    pub(crate) fn message(&self) -> String {
         const ALPHABET: &str = "letters, digits and -_.,:/@#";
         match self {
             Self::NameCharacter(character) => {
-                write!(f, "the name holds {character:?}, and edgecore takes {ALPHABET} only: rename the property")
+                format!("the name holds {character:?}, and edgecore takes {ALPHABET} only")
             }
             Self::NameLength(length) => {
-                write!(f, "the name has {length} characters, and edgecore takes 1 to {MAX_NAME}: rename the property")
+                format!("the name has {length} characters, and edgecore takes 1 to {MAX_NAME}")
             }
-            Self::ValueCharacter(character) => write!(
-                f,
-                "the value holds {character:?}, and edgecore takes {ALPHABET} only: let the driver encode it, or declare the property as BYTES"
-            ),
-            Self::ValueLength(length) => write!(
-                f,
-                "the value has {length} characters, and edgecore takes at most {MAX_VALUE}: push it to a sink, and set reportToCloud: false"
-            ),
+            Self::ValueCharacter(character) => {
+                format!("the value holds {character:?}, and edgecore takes {ALPHABET} only")
+            }
+            Self::ValueLength(length) => {
+                format!("the value has {length} characters, and edgecore takes at most {MAX_VALUE}")
+            }
         }
+    }
+
+    /// What to do about it.
+    pub(crate) fn cure(&self) -> &'static str {
+        match self {
+            Self::NameCharacter(_) | Self::NameLength(_) => "rename the property",
+            Self::ValueCharacter(_) => "let the driver encode it, or declare the property as BYTES",
+            Self::ValueLength(_) => "push it to a sink, and set reportToCloud: false",
+        }
+    }
+}
+
+impl fmt::Display for Illegal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.message(), self.cure())
     }
 }
 

@@ -5,14 +5,16 @@
 //! one property.
 
 mod demand;
-mod desired;
+mod goal;
 pub(crate) mod legality;
 mod outbox;
 mod pace;
+mod phase;
 pub(crate) mod reporter;
 
-pub(crate) use demand::{BudgetAlarm, Demand};
-pub(crate) use desired::{Goal, Phase, check};
+pub(crate) use demand::{BudgetAlarm, Demand, rounded};
+pub(crate) use goal::{Action, Goal, Observed, check, check_value};
 pub(crate) use legality::check_name;
-pub(crate) use outbox::{Outbox, TwinUpdate};
+pub(crate) use outbox::{Outbox, TwinUpdate, Urgency};
 pub(crate) use pace::Pacer;
+pub(crate) use phase::{Echo, Phase};

@@ -55,6 +55,11 @@ impl Pacer {
         self.bucket().refused(Instant::now());
     }
 
+    /// How many calls a second are made at present.
+    pub(crate) fn rate(&self) -> f64 {
+        self.bucket().rate
+    }
+
     /// A new edgecore has a full limiter.
     pub(crate) fn reset(&self) {
         let mut bucket = self.bucket();

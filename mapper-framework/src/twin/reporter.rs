@@ -8,7 +8,14 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     dmi::client::{DesiredReport, EdgeClient, EdgeError, TwinReport},
     model::{DeviceId, DeviceState},
-    telemetry::Telemetry,
+    telemetry::{
+        Occurrence, Telemetry,
+        reports::{
+            ReportAccepted, ReportLimited, ReportRefused, ReportsResumed, StatesUnimplemented, TwinHeldBack,
+            TwinReported, TwinStored,
+        },
+    },
+    watch::Kind,
 };
 
 use super::{
@@ -16,14 +23,11 @@ use super::{
     outbox::{Content, Report},
 };
 
-/// How often a report that edgecore refuses for what it is, such as one of a device it does not know, is sent again.
-const MAX_REFUSALS: u32 = 5;
-
 /// The pause after a call that failed although the connection holds.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How many illegal twins are remembered to have been told of. With more of them, some are told of again.
-const MAX_TOLD: usize = 10_000;
+/// The most illegal twins that are remembered as logged. With more of them, some are logged again.
+const MAX_LOGGED: usize = 10_000;
 
 /// Empties the [`Outbox`] at the pace that edgecore takes.
 #[derive(Debug)]
@@ -33,8 +37,17 @@ pub(crate) struct Reporter {
     telemetry: Telemetry,
     /// The registered connection; `None` while edgecore is away.
     edge: watch::Receiver<Option<EdgeClient>>,
-    /// Twins that edgecore would drop, so that each is told of once. Bounded by [`MAX_TOLD`].
+    /// Twins that edgecore would drop, so that each is logged once. Bounded by [`MAX_LOGGED`].
     illegal: HashSet<(DeviceId, Arc<str>)>,
+}
+
+/// What came of a report that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// edgecore has accepted it.
+    Accepted,
+    /// There was nothing to send that edgecore would store.
+    Nothing,
 }
 
 /// What the reporter does next.
@@ -54,6 +67,7 @@ impl Reporter {
         telemetry: Telemetry,
         edge: watch::Receiver<Option<EdgeClient>>,
     ) -> Self {
+        outbox.set_pace(pacer.rate());
         Self { outbox, pacer, telemetry, edge, illegal: HashSet::new() }
     }
 
@@ -96,13 +110,21 @@ impl Reporter {
 
     /// Makes one call, if there still is something to say.
     async fn report_next(&mut self, client: EdgeClient, drain: &CancellationToken) {
-        let Some(report) = self.outbox.take() else { return };
-        let sent = match &report.content {
-            Content::State(state) => self.report_state(client, &report.device, *state).await,
-            Content::Twins(twins) => self.report_twins(client, &report.device, twins).await,
+        self.outbox.set_pace(self.pacer.rate());
+        let Some(mut report) = self.outbox.take() else { return };
+        let device = report.device.clone();
+        let sent = match &mut report.content {
+            Content::State(state) => self.report_state(client, &device, *state).await,
+            Content::Twins(twins) => self.report_twins(client, &device, twins).await,
         };
-        if let Err(error) = sent {
-            self.not_taken(report, error, drain).await;
+        match sent {
+            Ok(Sent::Nothing) => self.outbox.spare(report),
+            Ok(Sent::Accepted) => {
+                if self.outbox.accepted(report) {
+                    self.telemetry.emit(ReportsResumed { device: &device });
+                }
+            }
+            Err(error) => self.not_taken(report, error, drain).await,
         }
     }
 
@@ -111,16 +133,17 @@ impl Reporter {
         match error {
             EdgeError::TooManyRequests => {
                 self.pacer.refused();
-                self.telemetry.report_limited();
-                self.outbox.put_back(report, false);
+                self.telemetry.emit(ReportLimited {});
+                self.outbox.put_back(report);
                 if drain.is_cancelled() {
                     self.outbox.prefer_states(0);
                 }
             }
             EdgeError::Unimplemented if matches!(report.content, Content::State(_)) => {
-                self.telemetry.states_unimplemented();
+                self.telemetry.emit(StatesUnimplemented {});
+                self.outbox.spare(report);
             }
-            EdgeError::Gone(_) => self.await_reconnect(report).await,
+            EdgeError::Gone(_) => self.await_reconnect(report, &error).await,
             // That it has no call for twins is said by no edgecore, but perhaps by what stands before one: the twins are kept.
             EdgeError::Unimplemented | EdgeError::Refused(_) => self.give_back(report, &error),
         }
@@ -131,33 +154,48 @@ impl Reporter {
         mut client: EdgeClient,
         device: &DeviceId,
         state: DeviceState,
-    ) -> Result<(), EdgeError> {
+    ) -> Result<Sent, EdgeError> {
         if !client.takes_states() {
-            return Ok(());
+            return Ok(Sent::Nothing);
         }
         self.pacer.spend();
         client.report_state(device, state).await?;
         self.pacer.accepted();
-        self.telemetry.report_accepted(0);
-        Ok(())
+        self.telemetry.emit(ReportAccepted { device, twins: 0 });
+        Ok(Sent::Accepted)
     }
 
+    /// Reports twins, and leaves out of them what edgecore would drop.
     async fn report_twins(
         &mut self,
         mut client: EdgeClient,
         device: &DeviceId,
-        twins: &[TwinUpdate],
-    ) -> Result<(), EdgeError> {
-        let legal: Vec<_> = twins.iter().filter_map(|twin| self.render(device, twin)).collect();
+        twins: &mut Vec<TwinUpdate>,
+    ) -> Result<Sent, EdgeError> {
+        let mut legal = Vec::with_capacity(twins.len());
+        twins.retain(|twin| self.render(device, twin).map(|twin| legal.push(twin)).is_some());
         if legal.is_empty() {
-            return Ok(());
+            return Ok(Sent::Nothing);
         }
-        let count = legal.len();
+        let twins = legal.len();
+        let watched = self.watched(&legal);
         self.pacer.spend();
+        for (property, value) in &watched {
+            self.telemetry.emit(TwinReported { device, property, value });
+        }
         client.report_twins(device, legal).await?;
         self.pacer.accepted();
-        self.telemetry.report_accepted(count);
-        Ok(())
+        self.telemetry.emit(ReportAccepted { device, twins });
+        for (property, value) in &watched {
+            self.telemetry.emit(TwinStored { device, property, value });
+        }
+        Ok(Sent::Accepted)
+    }
+
+    /// The names and values of twins while somebody watches them.
+    fn watched(&self, twins: &[TwinReport]) -> Vec<(String, String)> {
+        let twins = twins.iter().filter(|_| self.telemetry.is_watched(Kind::Twin));
+        twins.map(|twin| (twin.property.clone(), twin.reported.clone())).collect()
     }
 
     /// The twin as it goes over the wire; `None` if edgecore would drop it.
@@ -169,8 +207,8 @@ impl Reporter {
             return None;
         }
         let mut desired = DesiredReport {
-            value: property.desired().unwrap_or_default().to_owned(),
-            phase: twin.phase.map_or("", super::Phase::as_str),
+            value: twin.desired.acknowledged.as_deref().unwrap_or_default().to_owned(),
+            phase: twin.desired.phase.map_or("", super::Phase::as_str),
         };
         if let Err(reason) = legality::check_value(&desired.value) {
             // The reported value is good: it must not be dropped for the sake of the desired one.
@@ -189,31 +227,29 @@ impl Reporter {
     }
 
     fn tell_illegal(&mut self, device: &DeviceId, twin: &TwinUpdate, reason: &legality::Illegal) {
-        if self.illegal.len() >= MAX_TOLD {
+        if self.illegal.len() >= MAX_LOGGED {
             self.illegal.clear();
         }
-        let begins = self.illegal.insert((device.clone(), twin.property.shared_name()));
-        self.telemetry.twin_illegal(device, twin.property.name(), reason, begins);
+        let occurrence = Occurrence::first_if(self.illegal.insert((device.clone(), twin.property.shared_name())));
+        self.telemetry.emit(TwinHeldBack { device, property: twin.property.name(), reason, occurrence });
     }
 
-    /// The connection ended under a call: the report waits for the next one.
-    async fn await_reconnect(&mut self, report: Report) {
-        self.outbox.put_back(report, false);
-        // A call can also fail on a connection that is sound, and is not to be hammered then.
+    /// The connection ended under a call: the report waits for the next one. A call can also fail on a connection that is sound: then its
+    /// device rests, and the others go on.
+    async fn await_reconnect(&mut self, report: Report, error: &EdgeError) {
         let pause = tokio::time::sleep(RETRY);
         tokio::select! {
-            () = switched(&mut self.edge) => {}
-            () = pause => {}
+            biased;
+            () = switched(&mut self.edge) => self.outbox.put_back(report),
+            () = pause => self.give_back(report, error),
         }
     }
 
+    /// edgecore refused a report for what it is, or did not answer it: it may take it later.
     fn give_back(&self, report: Report, error: &EdgeError) {
-        if report.refusals >= MAX_REFUSALS {
-            self.telemetry.report_lost(&report.device, error);
-        } else {
-            self.telemetry.report_refused(&report.device, error);
-            self.outbox.put_back(report, true);
-        }
+        let device = report.device.clone();
+        let pause = self.outbox.refused(report);
+        self.telemetry.emit(ReportRefused { device: &device, error, pause });
     }
 }
 
@@ -228,7 +264,10 @@ async fn switched(edge: &mut watch::Receiver<Option<EdgeClient>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DataType, Property};
+    use crate::{
+        model::{DataType, Property},
+        twin::Urgency,
+    };
 
     fn reporter() -> Reporter {
         let (_, edge) = watch::channel(None);
@@ -241,7 +280,7 @@ mod tests {
             property: Arc::new(Property::builder("name", DataType::String).desired(desired).build()),
             value: value.into(),
             timestamp: std::time::SystemTime::UNIX_EPOCH,
-            phase: None,
+            desired: crate::twin::Echo::default(),
         }
     }
 
@@ -251,13 +290,13 @@ mod tests {
         let device = DeviceId::new("", "a");
         assert!(reporter.render(&device, &twin("21 °C", "")).is_none());
         assert!(reporter.render(&device, &twin("21C", "")).is_some());
-        assert_eq!(reporter.telemetry.stats().twins_illegal, 1);
+        assert_eq!(reporter.telemetry.stats().reports().twins_held_back(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_link_that_has_ended_does_not_undo_the_pace() {
         let mut reporter = reporter();
-        reporter.outbox.post_twins(&DeviceId::new("", "a"), [twin("21", "")], false);
+        reporter.outbox.post_twins(&DeviceId::new("", "a"), [twin("21", "")], Urgency::Ordinary);
         for _ in 0..90 {
             reporter.pacer.spend();
         }
@@ -269,13 +308,13 @@ mod tests {
     #[tokio::test]
     async fn unimplemented_ends_states_and_never_costs_twins() {
         let (mut reporter, drain, device) = (reporter(), CancellationToken::new(), DeviceId::new("", "a"));
-        reporter.outbox.post_state(&device, DeviceState::Online, true);
-        reporter.outbox.post_twins(&device, [twin("21", "")], false);
-        for _ in 0..2 {
-            let report = reporter.outbox.take().expect("the state, and then the twins");
-            reporter.not_taken(report, EdgeError::Unimplemented, &drain).await;
-        }
-        assert_eq!(reporter.telemetry.stats().reports_refused, 1);
+        reporter.outbox.post_state(&device, DeviceState::Online, Urgency::Urgent);
+        let report = reporter.outbox.take().expect("the state");
+        reporter.not_taken(report, EdgeError::Unimplemented, &drain).await;
+        reporter.outbox.post_twins(&device, [twin("21", "")], Urgency::Ordinary);
+        let report = reporter.outbox.take().expect("the twins");
+        reporter.not_taken(report, EdgeError::Unimplemented, &drain).await;
+        assert_eq!(reporter.telemetry.stats().reports().refused(), 1);
         assert_eq!(reporter.outbox.pending_state(&device), None);
         assert!(reporter.outbox.pending(&device, "name").is_some());
     }
@@ -283,8 +322,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_while_draining_puts_the_states_first() {
         let (mut reporter, drain, device) = (reporter(), CancellationToken::new(), DeviceId::new("", "a"));
-        reporter.outbox.post_twins(&device, [twin("21", "")], false);
-        reporter.outbox.post_state(&device, DeviceState::Offline, false);
+        reporter.outbox.post_twins(&device, [twin("21", "")], Urgency::Ordinary);
+        reporter.outbox.post_state(&device, DeviceState::Offline, Urgency::Ordinary);
         drain.cancel();
         let report = reporter.outbox.take().expect("the twins");
         reporter.not_taken(report, EdgeError::TooManyRequests, &drain).await;

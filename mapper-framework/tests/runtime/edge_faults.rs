@@ -65,8 +65,8 @@ async fn restarts(bed: TestBed, times: usize) {
     bed.until("it is called still", |edge| edge.twin(&id("d7"), "level").is_some_and(|twin| twin.value() == "7")).await;
     tasks_are_back_to(tasks).await;
     let stats = bed.handle().stats();
-    assert_eq!((stats.connects, stats.sessions_lost), (DEVICES as u64, 0), "no session was touched");
-    assert_eq!(stats.registrations, times as u64 + 1);
+    assert_eq!((stats.sessions().opened(), stats.sessions().lost()), (DEVICES as u64, 0), "no session was touched");
+    assert_eq!(stats.edge().registrations(), times as u64 + 1);
     bed.stop().await.unwrap();
 }
 
@@ -104,8 +104,8 @@ async fn devices_are_collected_from_while_edgecore_is_away() {
     bed.edge().apply(&gauges(names(), 20)).await.unwrap();
     all_report_again(&bed).await;
     bed.edge().stop().await;
-    let before = bed.handle().stats().samples;
-    while bed.handle().stats().samples < before + 1000 {
+    let before = bed.handle().stats().reads().samples();
+    while bed.handle().stats().reads().samples() < before + 1000 {
         tokio::task::yield_now().await;
     }
     assert_eq!(meter.uses().connects, DEVICES as u64);
@@ -127,7 +127,7 @@ async fn an_update_after_every_report_touches_no_session() {
         assert!(matches!(sent, Some(EdgeEvent::DeviceSent { result: Ok(()), .. })), "{sent:?}");
     }
     assert_eq!((meter.uses().connects, meter.uses().closes), (1, 0));
-    assert_eq!(bed.handle().stats().writes, 1);
+    assert_eq!(bed.handle().stats().writes().succeeded(), 1);
     bed.stop().await.unwrap();
 }
 
@@ -146,7 +146,7 @@ async fn an_edgecore_without_device_states_is_asked_once() {
 
 #[tokio::test]
 async fn a_limit_that_others_use_up_is_adapted_to_and_the_last_values_are_stored() {
-    // The mapper is told of ten times the calls that the edge takes.
+    // The mapper's config has ten times the calls that the edge takes.
     let bed = TestBed::builder(Meter::new(), PROTOCOL)
         .edge(|edge| edge.limiter(30, 20.0))
         .config(|config| (config.report.burst, config.report.calls_per_second) = (300, 200.0))
@@ -171,7 +171,6 @@ async fn a_limit_that_others_use_up_is_adapted_to_and_the_last_values_are_stored
     bed.until("many more calls are made", |edge| edge.counts().accepted() > accepted + 60).await;
     let more = bed.edge().counts().limited() - limited;
     assert!(more <= 20, "of the later calls {more} were refused, beside 60 accepted");
-    assert_eq!(bed.handle().stats().reports_lost, 0);
     bed.stop().await.unwrap();
 }
 
@@ -201,4 +200,29 @@ async fn an_edgecore_that_says_nothing_does_not_hold_up_the_shutdown() {
     let began = Instant::now();
     bed.stop().await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+//= KubeEdge v1.23, devicetwin: the list of a registration is complete
+#[tokio::test]
+async fn a_device_that_is_deleted_while_edgecore_is_away_is_removed_when_it_has_been_missing_twice() {
+    let bed = TestBed::start(Meter::new(), PROTOCOL).await;
+    bed.edge().apply(&gauges(["kept".to_owned(), "gone".to_owned()], 1000)).await.unwrap();
+    bed.edge().stop().await;
+    bed.edge().delete_device(&id("gone")).await.unwrap();
+    let mut events = bed.edge().events();
+    bed.edge().restart().await.unwrap();
+    let mut registers = async || {
+        let registered = |event: &EdgeEvent| matches!(event, EdgeEvent::MapperRegistered { devices: Some(1), .. });
+        events.wait_for(registered).await.expect("the edge runs");
+    };
+    registers().await;
+    assert_eq!(bed.handle().devices().await, [id("gone"), id("kept")]);
+    tokio::time::pause();
+    registers().await;
+    tokio::time::resume();
+    while bed.handle().devices().await != [id("kept")] {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bed.handle().stats().devices().vanished(), 1);
+    bed.stop().await.unwrap();
 }

@@ -96,3 +96,20 @@ async fn nothing_is_left_of_a_mapper_that_is_dropped() {
         assert!(!folder.exists());
     }
 }
+
+#[tokio::test]
+async fn the_memory_of_writes_and_the_audit_lie_where_the_config_says_and_are_free_for_the_next_mapper() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, audit) = (folder.path().join("spool"), folder.path().join("log/audit.log"));
+    for _ in 0..2 {
+        let bed = TestBed::builder(Meter::new(), PROTOCOL).config(|config| {
+            config.spool.dir.clone_from(&spool);
+            config.writes.audit.path.clone_from(&audit);
+        });
+        let bed = bed.start().await;
+        assert!(spool.join("writes.memory").is_file() && audit.is_file());
+        let stats = bed.handle().stats();
+        assert_eq!((stats.memory().failed(), stats.memory().damaged(), stats.audit().failed()), (0, 0, 0));
+        bed.stop().await.unwrap();
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_input;
+mod credentials;
 mod edge_faults;
 mod lifecycle;
 mod logged;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use mapper_framework::{Device, Driver, DriverError, Property, Session, Value, model::DeviceId};
+use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, Value, model::DeviceId};
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -73,7 +73,7 @@ impl Driver for Meter {
 impl Session for Connection {
     type Visitor = Visitor;
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         match property.visitor() {
             Visitor::Count => {
                 let count = self.counts.entry(property.name().to_owned()).or_default();
@@ -81,7 +81,7 @@ impl Session for Connection {
                 Ok((*count).into())
             }
             Visitor::Setting => {
-                Ok(self.settings.lock().unwrap().get(property.name()).cloned().unwrap_or(Value::Int(0)))
+                Ok(self.settings.lock().unwrap().get(property.name()).cloned().unwrap_or(Value::Int(0)).into())
             }
             Visitor::Degrees => Ok("21 °C".into()),
             Visitor::Abyss => {

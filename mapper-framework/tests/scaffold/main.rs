@@ -64,7 +64,7 @@ async fn serve(driver: impl Driver, protocol: &str, manifests: &str, id: DeviceI
     assert_eq!(bed.handle().device(&id).await.unwrap().reason, None);
     assert_eq!(bed.edge().counts().dropped_twins(), 0);
     let stats = bed.handle().stats();
-    assert_eq!((stats.read_failures, stats.write_failures), (0, 0));
+    assert_eq!((stats.reads().failed(), stats.writes().failed()), (0, 0));
     bed.stop().await.unwrap();
 }
 

@@ -12,7 +12,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use mapper_framework::{
-    AccessMode, DataType, Device, Driver, DriverError, Property, Session, Value,
+    AccessMode, DataType, Device, Driver, DriverError, Property, Reading, Session, Value,
 };
 use serde::Deserialize;
 
@@ -64,13 +64,13 @@ impl Session for Connection {
         )))
     }
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         let point = DataPoint::of(property)?;
         // The device: read the property from it.
         let value = point.simulated(self.since.elapsed().as_secs());
         Ok(match point.spec().access_mode {
-            AccessMode::ReadWrite => self.settings.entry(point).or_insert(value).clone(),
-            _ => value,
+            AccessMode::ReadWrite => self.settings.entry(point).or_insert(value).clone().into(),
+            _ => value.into(),
         })
     }
 
@@ -135,7 +135,7 @@ pub(crate) enum DataPoint {
     Ab,
     /// 1. `KubeEdge`, `snake_case`, `std::env` and `http://a/b`
     ///
-    /// `a_b`: `INT`, `ReadOnly`, from 0.3 to 2.1
+    /// `a_b`: `INT`, `ReadOnly`, from 1 to 2
     Ab2,
     /// `a.b`: `BOOLEAN`, `ReadWrite`
     Ab3,
@@ -191,8 +191,8 @@ impl DataPoint {
                 name: "a_b",
                 data_type: DataType::Int,
                 access_mode: AccessMode::ReadOnly,
-                minimum: Some(0.3),
-                maximum: Some(2.1),
+                minimum: Some(1.0),
+                maximum: Some(2.0),
                 unit: "",
             },
             Self::Ab3 => Spec {

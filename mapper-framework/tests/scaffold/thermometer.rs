@@ -12,7 +12,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use mapper_framework::{
-    AccessMode, DataType, Device, Driver, DriverError, Property, Session, Value,
+    AccessMode, DataType, Device, Driver, DriverError, Property, Reading, Session, Value,
 };
 use serde::Deserialize;
 
@@ -64,13 +64,13 @@ impl Session for Connection {
         )))
     }
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         let point = DataPoint::of(property)?;
         // The device: read the property from it.
         let value = point.simulated(self.since.elapsed().as_secs());
         Ok(match point.spec().access_mode {
-            AccessMode::ReadWrite => self.settings.entry(point).or_insert(value).clone(),
-            _ => value,
+            AccessMode::ReadWrite => self.settings.entry(point).or_insert(value).clone().into(),
+            _ => value.into(),
         })
     }
 

@@ -8,8 +8,8 @@ use std::{
 use anyhow::Result;
 use integration_tests::servers::RedisServer;
 use mapper_framework::{
-    Device, Driver, DriverError, Property, Reading, Session, Value,
-    sink::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, async_trait},
+    Change, Device, Driver, DriverError, Property, Reading, Session,
+    sink::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target},
     testing::TestBed,
 };
 use tokio::time::{Interval, interval};
@@ -80,13 +80,13 @@ impl Driver for Ticker {
 impl Session for Ticking {
     type Visitor = ();
 
-    async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+    async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
         Ok(0.into())
     }
 
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
         self.0.tick().await;
-        Ok((0..10).map(|number| Reading::new("tick", number)).collect())
+        Ok((0..10).map(|number| Change::new("tick", number)).collect())
     }
 }
 
@@ -94,8 +94,9 @@ impl Session for Ticking {
 #[derive(Clone, Default)]
 struct Watch(Arc<Mutex<Vec<Duration>>>);
 
-#[async_trait]
 impl SinkKind for Watch {
+    type Sink = Watch;
+
     fn name(&self) -> &str {
         "watch"
     }
@@ -104,12 +105,11 @@ impl SinkKind for Watch {
         Ok(vec![Route::to(Target::new("watch", &()))])
     }
 
-    async fn open(&self, _: &Target, _: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
-        Ok(Box::new(self.clone()))
+    async fn open(&self, _: &Target, _: &Credentials) -> Result<Watch, SinkError> {
+        Ok(self.clone())
     }
 }
 
-#[async_trait]
 impl Sink for Watch {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let now = SystemTime::now();

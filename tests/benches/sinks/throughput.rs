@@ -10,11 +10,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
 use mapper_framework::{
     DataType, Device, Property,
     config::SinksConfig,
     model::PushMethod,
-    sink::{self, Credentials, Outcome, Record, Series, Sink, async_trait},
+    sink::{Credentials, Outcome, Record, Series, Sink, SinkKind},
+    testing::sinks::{self, BuiltinSink},
 };
 use tokio::time::Instant;
 
@@ -42,7 +44,7 @@ pub(crate) async fn run() -> Result<()> {
     mysql::run(&table).await
 }
 
-/// Writes so many batches in each round, and tells what the median round of each side comes to.
+/// Writes so many batches in each round, and prints what the median round of each side comes to.
 async fn compare(
     table: &Table,
     name: &str,
@@ -51,17 +53,17 @@ async fn compare(
     credentials: &Credentials,
     bare: &mut dyn Bare,
 ) -> Result<()> {
-    let kind = sink::builtin(name, &SinksConfig::default()).context("the sink is compiled")?;
+    let kind = sinks::builtin(name, &SinksConfig::default()).context("the sink is compiled")?;
     let property = Property::builder("pressure", DataType::Double).unit("bar").push_methods(vec![method]).build();
     let device = Device::builder("boiler").build();
     let route = kind.routes(&device, &property).map_err(anyhow::Error::from)?.into_iter().next().context("a route")?;
-    let series = Arc::new(Series::new(&device, &property, route));
-    let Ok(mut sink) = kind.open(series.route().target(), credentials).await else { bail!("{name} cannot be opened") };
+    let series = sinks::series(&device, &property, route);
+    let Ok(mut sink) = kind.open(series.target(), credentials).await else { bail!("{name} cannot be opened") };
     let (mut ours, mut theirs, mut number) = (Vec::new(), Vec::new(), 0);
     for _ in 0..ROUNDS {
         let batches: Vec<_> = (0..2 * batches).map(|_| batch(&series, &mut number)).collect();
         let (for_us, for_them) = batches.split_at(batches.len() / 2);
-        ours.push(time_ours(&mut *sink, for_us).await?);
+        ours.push(time_ours(&mut sink, for_us).await?);
         theirs.push(time_theirs(bare, for_them).await?);
     }
     let rate = |times: &mut Vec<Duration>| {
@@ -80,12 +82,12 @@ fn batch(series: &Arc<Series>, number: &mut u64) -> Vec<Record> {
     let record = |_| {
         *number += 1;
         let time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + *number);
-        Record::new(Arc::clone(series), (*number as f64 / 8.0).into(), time)
+        sinks::record(series, *number as f64 / 8.0, time)
     };
     (0..BATCH).map(record).collect()
 }
 
-async fn time_ours(sink: &mut dyn Sink, batches: &[Vec<Record>]) -> Result<Duration> {
+async fn time_ours(sink: &mut BuiltinSink, batches: &[Vec<Record>]) -> Result<Duration> {
     let began = Instant::now();
     for batch in batches {
         match sink.write(batch).await {

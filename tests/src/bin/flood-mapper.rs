@@ -50,15 +50,18 @@ async fn main() -> Result<()> {
 /// Prints the state of the sinks whenever it has changed, and not more often than a test can read it.
 async fn say(handle: Handle) {
     let mut said = String::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
     loop {
-        handle.wait_for_sinks(|sinks| state(sinks) != said).await;
-        said = state(&handle.sinks());
-        println!("{said}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        ticks.tick().await;
+        let now = state(&handle.sinks());
+        if now != said {
+            println!("{now}");
+            said = now;
+        }
     }
 }
 
 fn state(sinks: &[SinkStatus]) -> String {
-    let spooled: u64 = sinks.iter().map(|sink| sink.spooled_records).sum();
+    let spooled: u64 = sinks.iter().map(SinkStatus::spooled_records).sum();
     format!("spooled={spooled} {}", sinks.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }

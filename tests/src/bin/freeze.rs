@@ -46,11 +46,11 @@ fn keep_users(kept: &Path, version: &str) -> Result<()> {
     write(&users.with_extension("sha256"), &folder::checksums(&users)?)
 }
 
-/// What the template gives to somebody who takes every default.
+/// What the template gives to somebody who takes the release, and every other default.
 fn keep_generated(users: &Path) -> Result<()> {
     let generated = users.join("generated");
     clear(&generated)?;
-    generate_into(users, &[("project-name", "generated")])?;
+    generate_into(users, &[("project-name", "generated"), ("framework", "released")])?;
     println!("wrote {}", generated.display());
     Ok(())
 }

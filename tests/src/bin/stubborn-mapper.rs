@@ -1,8 +1,8 @@
-//! A mapper whose device does not answer, for tests of what a process does then. It says on standard output what happens to it.
+//! A mapper whose device hardly answers, for tests of what a process does then. It says on standard output what happens to it.
 
 use std::{process::ExitCode, thread, time::Duration};
 
-use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Session, Value};
+use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Reading, Session};
 use serde::Deserialize;
 
 /// Longer than any test.
@@ -13,7 +13,7 @@ struct Stubborn;
 /// `configData`
 #[derive(Deserialize)]
 struct Config {
-    /// `waits` in a future, `blocks` a thread, or does `not-close`.
+    /// `waits` in a future, `blocks` a thread, does `not-close`, or `answers` after all.
     habit: Habit,
 }
 
@@ -23,6 +23,7 @@ enum Habit {
     Waits,
     Blocks,
     NotClose,
+    Answers,
 }
 
 struct Hung(Habit);
@@ -39,12 +40,14 @@ impl Driver for Stubborn {
 impl Session for Hung {
     type Visitor = ();
 
-    async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+    async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
         println!("reading");
         if self.0 == Habit::Blocks {
             tokio::task::spawn_blocking(|| thread::sleep(FOREVER)).await?;
         }
-        tokio::time::sleep(FOREVER).await;
+        if self.0 != Habit::Answers {
+            tokio::time::sleep(FOREVER).await;
+        }
         Ok(0.into())
     }
 

@@ -113,7 +113,7 @@ impl Store {
         }
     }
 
-    /// Keeps what can be kept, as InfluxDB does, and tells of the rest.
+    /// Keeps what can be kept, as InfluxDB does, and reports the rest.
     fn put(&mut self, lines: Vec<line::Line>) -> Option<String> {
         let mut dropped = 0;
         for line in lines {

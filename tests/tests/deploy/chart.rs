@@ -104,6 +104,57 @@ fn a_secret_that_exists_is_mounted_and_one_that_is_given_is_made() -> Result<()>
 }
 
 #[test]
+fn the_secrets_of_devices_are_mounted_by_their_names() -> Result<()> {
+    let (Some(check), files) = (Check::tool(), Files::generate()?) else { return Ok(()) };
+    let values =
+        "deviceCredentials: {login: {existingSecret: plant}, default.pump: {data: {password: not-a-real-one}}}";
+    let documents = check.chart(&files.chart(), Some(&files.values(values)?))?;
+    let workload = one(&documents, "DaemonSet");
+    let secret = one(&documents, "Secret");
+    for (volume, path, name) in [
+        ("device-credentials-0", "/etc/mapper/devices/default.pump", &secret["metadata"]["name"]),
+        ("device-credentials-1", "/etc/mapper/devices/login", &json!("plant")),
+    ] {
+        assert_eq!(pod::mount(workload, volume), Some(path));
+        assert_eq!(&pod::volume(workload, volume)["secret"]["secretName"], name);
+    }
+    let config = one(&documents, "ConfigMap")["data"]["config.yaml"].as_str().unwrap_or_default();
+    assert!(config.contains("driver:\n  credentials: /etc/mapper/devices\n"), "{config}");
+    Ok(())
+}
+
+#[test]
+fn sections_of_the_mappers_own_are_taken() -> Result<()> {
+    let (Some(check), files) = (Check::tool(), Files::generate()?) else { return Ok(()) };
+    let values = "{config: {driver: {settings: {port: 5}}, sinks: {sqlite: {file: /x}}}, credentials: {sqlite: {existingSecret: a}}}";
+    let documents = check.chart(&files.chart(), Some(&files.values(values)?))?;
+    let config = one(&documents, "ConfigMap")["data"]["config.yaml"].as_str().unwrap_or_default();
+    assert!(config.contains("credentials: /etc/mapper/credentials/sqlite\n    file: /x\n"), "{config}");
+    Ok(())
+}
+
+/// Every key below a section, with the schema's own view of it.
+fn assert_known(section: &Json, schema: &Json, path: &str) {
+    for (key, value) in section.as_object().into_iter().flatten() {
+        // The chart sets this one.
+        if path != "/spool" || key != "dir" {
+            let known = &schema["properties"][key];
+            assert!(!known.is_null(), "values.schema.json does not know {path}/{key}");
+            assert_known(value, known, &format!("{path}/{key}"));
+        }
+    }
+}
+
+#[test]
+fn the_schema_of_the_values_knows_every_key_of_the_config() -> Result<()> {
+    let schema = fs::read(root().join("mapper-template/deploy/chart/values.schema.json"))?;
+    let schema: Json = serde_json::from_slice(&schema)?;
+    let config = serde_json::to_value(mapper_framework::config::Config::default())?;
+    assert_known(&config, &schema["properties"]["config"], "");
+    Ok(())
+}
+
+#[test]
 fn a_changed_config_restarts_the_pods_and_the_same_one_does_not() -> Result<()> {
     let (Some(check), files) = (Check::tool(), Files::generate()?) else { return Ok(()) };
     let checksum = |yaml: &str| {
@@ -127,7 +178,26 @@ fn a_wrong_value_is_refused_by_its_key() -> Result<()> {
         ("image: {tga: 1.2.3}", "at '/image': additional properties 'tga' not allowed"),
         ("devices: [ttyUSB0]", "at '/devices/0': 'ttyUSB0' does not match pattern '^/dev/.'"),
         ("devices: /dev/ttyUSB0", "at '/devices': got string, want array"),
-        ("credentials: {kafka: {existingSecret: a}}", "invalid propertyName 'kafka'"),
+        ("credentials: {Kafka: {existingSecret: a}}", "invalid propertyName 'Kafka'"),
+        ("deviceCredentials: {../etc: {existingSecret: a}}", "invalid propertyName '../etc'"),
+        ("config: {reprot: {burst: 1}}", "at '/config': additional properties 'reprot' not allowed"),
+        ("config: {report: {brust: 1}}", "at '/config/report': additional properties 'brust' not allowed"),
+        ("config: {sinks: {batch_recods: 1}}", "at '/config/sinks/batch_recods': got number, want object"),
+        (
+            "config: {sinks: {mqtt: {clientid: a}}}",
+            "at '/config/sinks/mqtt': additional properties 'clientid' not allowed",
+        ),
+        ("config: {spool: {dir: /x}}", "at '/config/spool': additional properties 'dir' not allowed"),
+        ("config: {writes: {mode: none}}", "at '/config/writes/mode': value must be one of 'enabled', 'readOnly'"),
+        ("config: {writes: {audit: {dir: /x}}}", "at '/config/writes/audit': additional properties 'dir' not allowed"),
+        (
+            "terminationGracePeriodSeconds: 10",
+            "is 10 and config.shutdown.grace 10s: the kubelet would end the mapper before",
+        ),
+        (
+            "{terminationGracePeriodSeconds: 90, config: {shutdown: {grace: 1m 30s}}}",
+            "raise terminationGracePeriodSeconds, or lower config.shutdown.grace",
+        ),
         ("credentials: {redis: {secret: a}}", "at '/credentials/redis': additional properties 'secret' not allowed"),
         ("config: {common: {protocol: ''}}", "at '/config/common/protocol': minLength"),
         ("spool: {type: pvc}", "at '/spool/type': value must be one of 'hostPath', 'emptyDir'"),

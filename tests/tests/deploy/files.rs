@@ -24,7 +24,8 @@ impl Files {
 
     /// A project of this name, for this protocol.
     pub(crate) fn named(project: &str, protocol: &str) -> Result<Self> {
-        generate::generate(&[("project-name", project), ("protocol", protocol)]).map(Self)
+        let answers = [("project-name", project), ("protocol", protocol), ("framework", "released")];
+        generate::generate(&answers).map(Self)
     }
 
     /// The project itself.

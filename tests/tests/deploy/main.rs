@@ -6,6 +6,7 @@ mod files;
 mod image;
 mod manifests;
 mod mapper;
+mod mutations;
 mod pod;
 
 use std::{

@@ -1,8 +1,8 @@
 //! Names in the documents are those of the code: keys of the config, variables, flags, counters, and log lines.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
-use mapper_framework::{Stats, config::Config};
+use mapper_framework::{config::Config, stats::Stats};
 use serde_json::Value;
 
 use crate::{document, guides, root};
@@ -29,11 +29,23 @@ fn keys() -> (BTreeSet<String>, BTreeSet<String>) {
     (keys, sections)
 }
 
-/// The names of the counters.
-fn counters() -> Vec<String> {
-    let debug = format!("{:?}", Stats::default());
-    let fields = debug.trim_start_matches("Stats {").trim_end_matches('}').split(',');
-    fields.map(|field| field.split_once(':').unwrap().0.trim().to_owned()).collect()
+/// The names of the counters, each with its group.
+fn counters() -> Vec<&'static str> {
+    Stats::default().counters().map(|(name, _)| name).collect()
+}
+
+/// The sources in a folder and those below, with strings that go on in the next line joined.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(path).unwrap();
+        }
+    }
+    text.split("\\\n").map(str::trim_start).collect::<Vec<_>>().concat()
 }
 
 /// The code of all guides, with the name of the guide.
@@ -41,6 +53,20 @@ fn code() -> Vec<(String, String)> {
     let guides = guides();
     let spans = guides.iter().flat_map(|guide| guide.code().into_iter().map(|code| (guide.name(), code.to_owned())));
     spans.collect()
+}
+
+/// The sections that the guides' driver and sink bring with them, and their keys.
+const OWN: [&str; 6] = [
+    "driver.settings",
+    "driver.settings.bus",
+    "sinks.<name>",
+    "sinks.lines",
+    "sinks.lines.prefix",
+    "sinks.lines.credentials",
+];
+
+fn variable_of(key: &str) -> String {
+    format!("MAPPER_{}", key.replace('.', "__").to_uppercase())
 }
 
 #[test]
@@ -51,11 +77,15 @@ fn every_key_of_the_config_in_the_guides_exists() {
     for (guide, code) in code() {
         // `sinks.redis.max_length: 0` names the key, too.
         let name = code.split(':').next().unwrap_or_default();
+        if counters().contains(&name) {
+            continue;
+        }
         let is_a_key =
             top.iter().any(|section| name.strip_prefix(section.as_str()).is_some_and(|rest| rest.starts_with('.')));
         if is_a_key {
             seen += 1;
-            assert!(keys.contains(name) || sections.contains(name), "{guide}: there is no key `{name}`");
+            let exists = keys.contains(name) || sections.contains(name) || OWN.contains(&name);
+            assert!(exists, "{guide}: there is no key `{name}`");
         }
     }
     assert!(seen > 80, "only {seen} keys were found");
@@ -63,8 +93,8 @@ fn every_key_of_the_config_in_the_guides_exists() {
 
 #[test]
 fn every_environment_variable_of_the_framework_in_the_guides_is_one_of_a_key() {
-    let variables: BTreeSet<_> =
-        keys().0.iter().map(|key| format!("MAPPER_{}", key.replace('.', "__").to_uppercase())).collect();
+    let keys = keys().0;
+    let variables: BTreeSet<_> = keys.iter().map(String::as_str).chain(OWN).map(variable_of).collect();
     let named: Vec<_> = code().into_iter().filter(|(_, code)| code.starts_with("MAPPER_")).collect();
     assert!(!named.is_empty());
     for (guide, variable) in named {
@@ -80,13 +110,32 @@ fn the_guide_to_the_sinks_has_every_key_of_the_sinks_and_of_the_spool_with_its_d
         let begin = format!("| `{key}` | ");
         let row = guide.prose.iter().find_map(|line| line.strip_prefix(&begin));
         let row = row.unwrap_or_else(|| panic!("sinks.md has no row for `{key}`"));
-        let told = row.split('|').next().unwrap_or_default().trim().trim_matches('`');
+        let documented = row.split('|').next().unwrap_or_default().trim().trim_matches('`');
         let default = match &defaults.pointer(&format!("/{}", key.replace('.', "/"))).unwrap() {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let is_derived = ["the mapper's name", "/var/lib/kubeedge/<name>/spool"].contains(&told) && default.is_empty();
-        assert!(told == default || is_derived, "sinks.md tells {told:?} for `{key}`, and it is {default:?}");
+        let is_derived =
+            ["the mapper's name", "/var/lib/kubeedge/<name>/spool"].contains(&documented) && default.is_empty();
+        assert!(documented == default || is_derived, "sinks.md has {documented:?} for `{key}`, and it is {default:?}");
+    }
+}
+
+#[test]
+fn the_guide_to_reports_has_every_key_of_reports_and_pushes() {
+    let source = fs::read_to_string(root().join("mapper-framework/src/model/report.rs")).unwrap();
+    let is_key = |word: &&str| {
+        let name = ["report", "push"].iter().find_map(|begin| word.strip_prefix(begin));
+        name.is_some_and(|name| name.starts_with(char::is_uppercase) && name.chars().all(char::is_alphabetic))
+    };
+    let keys: BTreeSet<_> = source.split('"').filter(is_key).collect();
+    assert_eq!(keys.len(), 11, "{keys:?}");
+    let guide = document("docs/reporting.md");
+    for key in keys {
+        assert!(
+            guide.prose.iter().any(|line| line.starts_with(&format!("| `{key}` | "))),
+            "reporting.md has no `{key}`"
+        );
     }
 }
 
@@ -95,15 +144,18 @@ fn every_counter_stands_in_the_guide_to_failures_and_each_that_stands_there_exis
     let (guide, counters) = (document("docs/failure-modes.md"), counters());
     let code: BTreeSet<_> = guide.code().into_iter().collect();
     for counter in &counters {
-        assert!(code.contains(counter.as_str()), "failure-modes.md does not tell of the counter {counter}");
+        assert!(code.contains(counter), "failure-modes.md has no counter {counter}");
     }
+    let groups: BTreeSet<_> =
+        counters.iter().filter_map(|counter| counter.split_once('.')).map(|(group, _)| group).collect();
+    let (keys, _) = keys();
     let is_like_a_counter = |code: &&&str| {
-        code.contains('_')
-            && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-            && **code != "spawn_blocking"
+        let is_a_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let of_a_group = code.split_once('.').is_some_and(|(group, name)| groups.contains(group) && is_a_name(name));
+        of_a_group && !keys.contains(**code)
     };
     for name in code.iter().filter(is_like_a_counter) {
-        assert!(counters.iter().any(|counter| counter == name), "failure-modes.md names {name}, which is no counter");
+        assert!(counters.contains(name), "failure-modes.md names {name}, which is no counter");
     }
 }
 
@@ -112,19 +164,18 @@ fn levels_of(sources: &str, message: &str) -> Vec<&'static str> {
     const MACROS: [(&str, &str); 4] =
         [("error!(", "ERROR"), ("warn!(", "WARN"), ("info!(", "INFO"), ("debug!(", "DEBUG")];
     let level_at = |at: usize| {
-        let calls = MACROS.iter().filter_map(|(name, level)| Some((sources[..at].rfind(name)?, *level)));
-        calls.max().map(|(_, level)| level)
+        // An event of the telemetry names the level just before, and `line!` with a comma.
+        let before = sources[..at].trim_end_matches([' ', ',']);
+        let declared = MACROS.iter().find(|(_, level)| before.ends_with(level)).map(|(_, level)| *level);
+        let calls = MACROS.iter().filter_map(|(name, level)| Some((before.rfind(name)?, *level)));
+        declared.or(calls.max().map(|(_, level)| level))
     };
     sources.match_indices(&format!("\"{message}")).filter_map(|(at, _)| level_at(at)).collect()
 }
 
 #[test]
 fn every_log_line_in_the_guides_is_one_of_the_framework_at_its_level() {
-    let sources =
-        ["telemetry.rs", "mapper.rs", "dmi/transport.rs"].map(|file| root().join("mapper-framework/src").join(file));
-    let sources = sources.map(|file| fs::read_to_string(file).unwrap()).join("\n");
-    // A string that goes on in the next line.
-    let sources = sources.split("\\\n").map(str::trim_start).collect::<Vec<_>>().concat();
+    let sources = sources(&root().join("mapper-framework/src"));
     let mut seen = 0;
     for (guide, code) in code() {
         let levels = ["ERROR ", "WARN ", "INFO "];
@@ -138,18 +189,17 @@ fn every_log_line_in_the_guides_is_one_of_the_framework_at_its_level() {
 
 #[test]
 fn every_warning_and_error_that_is_counted_stands_in_the_guide_to_failures() {
-    let telemetry = fs::read_to_string(root().join("mapper-framework/src/telemetry.rs")).unwrap();
-    let telemetry = telemetry.split("\\\n").map(str::trim_start).collect::<Vec<_>>().concat();
+    let telemetry = sources(&root().join("mapper-framework/src/telemetry"));
+    let mut seen = 0;
     let text = document("docs/failure-modes.md").text();
-    for (level, name) in [("ERROR", "error!("), ("WARN", "warn!(")] {
-        for call in telemetry.split(name).skip(1) {
-            let message = call.split('"').nth(1).unwrap_or_default();
-            // A long one is told by its beginning, up to the first stop.
+    for (level, name) in [("ERROR", " ERROR \""), ("WARN", " WARN \"")] {
+        for event in telemetry.split(name).skip(1) {
+            seen += 1;
+            let message = event.split('"').next().unwrap_or_default();
+            // A long one is known by its beginning, up to the first stop.
             let begin = message.split([':', ',']).next().unwrap_or_default();
-            assert!(
-                text.contains(&format!("{level} {begin}")),
-                "failure-modes.md does not tell of {level} {message:?}"
-            );
+            assert!(text.contains(&format!("{level} {begin}")), "failure-modes.md has no {level} {message:?}");
         }
     }
+    assert!(seen > 25, "only {seen} events were found");
 }

@@ -1,11 +1,15 @@
 //! The YAML in the documents is taken by the framework.
 
+use std::time::Duration;
+
 use mapper_framework::{
-    Device, Driver, DriverError, Property, Session, Value,
+    Device, Driver, DriverError, Property, Reading, Session,
     config::{Config, Sources},
     model::DeviceId,
     testing::TestBed,
+    watch::{Filter, Kind, What},
 };
+use tokio::time::timeout;
 
 use crate::{document, guides, markdown::Block};
 
@@ -54,7 +58,7 @@ impl Driver for Silent {
 impl Session for Silent {
     type Visitor = ();
 
-    async fn read(&mut self, _: &Property<()>) -> Result<Value, DriverError> {
+    async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
         Ok(0.into())
     }
 }
@@ -72,7 +76,8 @@ fn manifests(property: &str) -> String {
 
 #[tokio::test]
 async fn every_push_method_in_the_guide_to_the_sinks_makes_a_target_of_its_kind() {
-    let pushes = yaml(&["pushMethod"]);
+    let mut pushes = yaml(&["pushMethod"]);
+    pushes.retain(|(guide, _)| guide == "sinks.md");
     assert_eq!(pushes.len(), 7, "one for each kind");
     let mut kinds = Vec::new();
     for (guide, block) in pushes {
@@ -85,10 +90,37 @@ async fn every_push_method_in_the_guide_to_the_sinks_makes_a_target_of_its_kind(
         assert!(device.device.is_some_and(|device| device.properties().len() == 1), "{:?}", device.reason);
         let sinks = bed.handle().sinks();
         assert_eq!(sinks.len(), 1, "{guide}: {}", block.text);
-        kinds.push(sinks[0].target.kind().to_owned());
+        kinds.push(sinks[0].target().kind().to_owned());
     }
     kinds.sort();
     assert_eq!(kinds, ["http", "influxdb2", "mqtt", "mysql", "otel", "redis", "tdengine"]);
+}
+
+#[tokio::test]
+async fn every_anomaly_detection_in_the_guides_is_taken_whole() {
+    let mut found = yaml(&["pushMethod", "properties"]);
+    found.retain(|(_, block)| block.text.contains("anomalyDetection"));
+    assert_eq!(found.len(), 2);
+    for (guide, block) in found {
+        let (indent, fields) = match block.text.split_once("  - name: temperature\n") {
+            Some((_, fields)) => ("    ", fields),
+            None => ("", &*block.text),
+        };
+        let fields: Vec<_> = fields.lines().map(|line| line.strip_prefix(indent).unwrap_or(line)).collect();
+        let right = manifests(&fields.join("\n"));
+        let bed = TestBed::start(Silent, "silent").await;
+        let mut watch = bed.handle().watch(Filter::all().kinds([Kind::State])).await.expect("the mapper runs");
+        for (manifest, is_right) in [(&right, true), (&right.replace("min: ", "mni: "), false)] {
+            bed.edge().apply(manifest).await.unwrap_or_else(|error| panic!("{guide}: {error}\n{manifest}"));
+            let next = timeout(Duration::from_secs(30), watch.next()).await.expect("a state").expect("the mapper runs");
+            let What::State { reason, .. } = next.what() else { panic!("{guide}: {next:?} is no state") };
+            assert_eq!(
+                !reason.as_ref().is_some_and(|it| it.contains("mni")),
+                is_right,
+                "{guide}: {reason:?}\n{manifest}"
+            );
+        }
+    }
 }
 
 #[test]

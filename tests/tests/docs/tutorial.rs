@@ -1,11 +1,15 @@
 //! The tutorial's commands, one after the other in an empty folder, with what it says they print.
 //!
-//! Only two of them are not entered into a shell: cargo-generate is not installed, since the tests have it as a library, and cargo builds
-//! where it builds the other projects of the template.
+//! Two of them are not entered into a shell: `cargo xtask new` runs within this process, whose crates are built already, and is given
+//! the folder to make the mapper in; and cargo builds where it builds the other projects of the template.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use cargo_generate::{Cli, Vcs};
 use clap::Parser;
 use integration_tests::{
     ChildGuard,
@@ -15,6 +19,9 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::{document, markdown::Block, root};
+
+/// How a line begins that cargo prints for each crate.
+const COMPILING: &str = "   Compiling ";
 
 /// Somebody who follows the tutorial in an empty folder.
 struct Reader {
@@ -55,11 +62,10 @@ impl Reader {
 
     async fn enter(&mut self, line: &str, succeeds: bool) {
         match line.split_once(' ').unwrap_or((line, "")) {
-            ("cd", folder) => folder.clone_into(&mut self.place),
-            ("cargo", "install --locked cargo-generate") => {}
-            ("cargo", words) if words.starts_with("generate ") => self.generate(words),
+            ("cd", folder) => self.go(folder),
+            ("cargo", words) if words.starts_with("xtask new ") => self.make(words),
             ("cargo", words) if words.starts_with("run -- --standalone ") => self.start(words),
-            ("cargo", words) => self.wait_for(self.cargo(words), line, succeeds),
+            ("cargo", words) => drop(self.wait_for(self.cargo(words), line, succeeds)),
             _ => {
                 if let Some(mapper) = &mut self.mapper {
                     mapper.forget_lines();
@@ -71,17 +77,22 @@ impl Reader {
         }
     }
 
-    /// Generates from this clone, which is the reader's.
-    fn generate(&self, words: &str) {
-        let clone = root().to_str().unwrap();
-        let word = |word: &str| match word {
-            "mapper-framework/mapper-template" => format!("{clone}/mapper-template"),
-            word => word.replace('"', "").replace("$PWD/mapper-framework", clone),
-        };
-        let words = ["cargo".to_owned()].into_iter().chain(words.split(' ').map(word));
-        let Cli::Generate(mut arguments) = Cli::try_parse_from(words).unwrap();
-        (arguments.destination, arguments.vcs) = (Some(self.home.path().to_owned()), Some(Vcs::None));
-        let project = cargo_generate::generate(arguments).unwrap();
+    /// Into a folder, or into one beside.
+    fn go(&mut self, folder: &str) {
+        let beside = folder.strip_prefix("../").unwrap_or(folder);
+        assert!(
+            !beside.contains('/') && (beside == folder) == self.place.is_empty(),
+            "cd {folder} from {:?}",
+            self.place
+        );
+        beside.clone_into(&mut self.place);
+    }
+
+    /// Makes a mapper from this clone, which is the reader's.
+    fn make(&self, words: &str) {
+        assert_eq!(self.place, "mapper-framework", "cargo knows xtask in the clone only");
+        let words = words.split(' ').skip(1).chain(["--destination", self.home.path().to_str().unwrap()]);
+        let project = new_mapper::Arguments::try_parse_from(words).unwrap().run(false).unwrap();
         fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
     }
 
@@ -92,17 +103,26 @@ impl Reader {
         cargo
     }
 
-    /// Waits for a command that may have to build, which has no deadline.
-    fn wait_for(&mut self, mut command: std::process::Command, line: &str, succeeds: bool) {
+    /// Waits for a command that may have to build, which has no deadline, and gives what it took.
+    fn wait_for(&mut self, mut command: std::process::Command, line: &str, succeeds: bool) -> Duration {
+        let start = Instant::now();
         let output = command.output().unwrap();
+        let took = start.elapsed();
         let printed = [output.stdout, output.stderr].concat();
         self.printed = String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect();
         assert_eq!(output.status.success(), succeeds, "{line}:\n{}", self.printed.join("\n"));
+        took
     }
 
     /// Starts the mapper, in the place of the one that runs, and leaves it running.
     fn start(&mut self, words: &str) {
-        self.wait_for(self.cargo("build"), "cargo build", true);
+        let took = self.wait_for(self.cargo("build"), "cargo build", true).as_secs_f64();
+        if self.mapper.is_none() {
+            let crates = self.printed.iter().filter(|line| line.starts_with(COMPILING)).count();
+            // Past what catches the output of tests that pass.
+            let mut stderr = io::stderr();
+            writeln!(stderr, "the tutorial's first build: {crates} crates in {took:.1} s").unwrap();
+        }
         self.printed.clear();
         self.mapper = Some(ChildGuard::spawn(&mut Command::from(self.cargo(words))));
     }
@@ -120,18 +140,30 @@ impl Reader {
     }
 }
 
-/// The text with `#` for each number.
-fn without_numbers(line: &str) -> String {
-    let mut text = String::new();
-    for character in line.chars() {
-        let is_number = character.is_ascii_digit() || character == '.';
-        if !is_number {
-            text.push(character);
-        } else if !text.ends_with('#') {
-            text.push('#');
+/// The text with `#` for each number, but for that of a line in a file: the reader's file is the tutorial's.
+fn without_numbers(text: &str) -> String {
+    let mut without = String::new();
+    for word in text.split_inclusive(' ') {
+        if word.contains(".yaml:") {
+            without += word;
+            continue;
+        }
+        for character in word.chars() {
+            let is_number = character.is_ascii_digit() || character == '.';
+            if !is_number {
+                without.push(character);
+            } else if !without.ends_with('#') {
+                without.push('#');
+            }
         }
     }
-    text
+    without
+}
+
+#[test]
+fn numbers_may_differ_but_lines_of_files_may_not() {
+    assert_eq!(without_numbers("twin a-1 load = 0.42"), without_numbers("twin a-2 load = 17"));
+    assert_ne!(without_numbers("d/i.yaml:9: error: x"), without_numbers("d/i.yaml:11: error: x"));
 }
 
 #[tokio::test]

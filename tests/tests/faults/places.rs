@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use async_trait::async_trait;
 use integration_tests::{
     Proxy,
     servers::{
         MariaDbServer, Mosquitto, MosquittoOptions, RedisOptions, RedisServer, Reply, Subscriber, TdengineDouble,
     },
 };
-use mapper_framework::{config::SinksConfig, sink::async_trait};
+use mapper_framework::config::SinksConfig;
 
 /// A server, and what has arrived there.
 #[async_trait]

@@ -59,7 +59,7 @@ impl Run {
     pub(crate) async fn until(&self, what: &str, fits: impl Fn(&SinkStatus) -> bool) {
         let handle = self.bed.handle();
         let wait = handle.wait_for_sinks(|sinks| {
-            sinks.iter().for_each(|sink| assert!(sink.ledger.adds_up(), "{sink}"));
+            sinks.iter().for_each(|sink| assert!(sink.ledger().adds_up(), "{sink}"));
             sinks.first().is_some_and(&fits)
         });
         if timeout(PATIENCE, wait).await.is_err() {
@@ -68,21 +68,21 @@ impl Run {
     }
 
     pub(crate) async fn until_produced(&self, records: u64) {
-        self.until("so many are produced", |sink| sink.ledger.produced >= records).await;
+        self.until("so many are produced", |sink| sink.ledger().produced() >= records).await;
     }
 
     pub(crate) async fn until_down(&self) -> String {
-        self.until("it is down", |sink| sink.state == SinkState::Down).await;
-        self.bed.handle().sinks()[0].reason.clone().unwrap_or_default()
+        self.until("it is down", |sink| sink.state() == SinkState::Down).await;
+        self.bed.handle().sinks()[0].reason().unwrap_or_default().to_owned()
     }
 
     /// Waits until everything is settled, and stops the mapper.
     pub(crate) async fn settle(self) -> Ledger {
         self.until("everything is settled", |sink| {
-            sink.ledger.produced == self.total && sink.ledger.in_flight == 0 && sink.spooled_records == 0
+            sink.ledger().produced() == self.total && sink.ledger().in_flight() == 0 && sink.spooled_records() == 0
         })
         .await;
-        let ledger = self.bed.handle().sinks()[0].ledger;
+        let ledger = *self.bed.handle().sinks()[0].ledger();
         self.bed.stop().await.unwrap();
         ledger
     }
@@ -92,15 +92,15 @@ impl Run {
 async fn nothing_is_lost(what: &str, place: &mut dyn Place, run: Run) {
     let total = run.total as usize;
     let ledger = run.settle().await;
-    assert_eq!((ledger.delivered, ledger.rejected, ledger.dropped), (total as u64, 0, 0), "{ledger}");
+    assert_eq!((ledger.delivered(), ledger.rejected(), ledger.dropped()), (total as u64, 0, 0), "{ledger}");
     let twice = duplicates(place, total).await;
     println!("{what}: {total} records, {twice} of them twice; {ledger}");
-    assert!(twice as u64 <= ledger.repeated, "{twice} arrived twice, and the ledger knows of {}", ledger.repeated);
+    assert!(twice as u64 <= ledger.repeated(), "{twice} arrived twice, and the ledger knows of {}", ledger.repeated());
 }
 
 pub(crate) async fn a_server_killed_in_the_middle_of_a_flood_comes_back(mut place: impl Place) {
     let run = Run::start(&place, place.port(), 1_000, 30_000).await;
-    run.until("it works", |sink| sink.ledger.delivered >= 5_000).await;
+    run.until("it works", |sink| sink.ledger().delivered() >= 5_000).await;
     place.kill().await;
     run.until_produced(15_000).await;
     place.restart().await;
@@ -127,7 +127,7 @@ pub(crate) async fn a_server_that_never_answers_is_left_and_tried_again(mut plac
 
 pub(crate) async fn a_server_frozen_in_the_middle_of_a_flood_goes_on(mut place: impl Place) {
     let run = Run::start(&place, place.port(), 1_000, 6_000).await;
-    run.until("it works", |sink| sink.ledger.delivered >= 1_000).await;
+    run.until("it works", |sink| sink.ledger().delivered() >= 1_000).await;
     place.freeze().await;
     run.until_down().await;
     place.thaw().await;
@@ -142,13 +142,13 @@ pub(crate) async fn a_server_behind_a_slow_line_gets_everything(mut place: impl 
         config.sinks.write_timeout = Duration::from_millis(1_500);
     })
     .await;
-    run.until("it works", |sink| sink.state == SinkState::Up).await;
+    run.until("it works", |sink| sink.state() == SinkState::Up).await;
     proxy.slow_down(50_000);
     let handle = run.bed.handle();
     nothing_is_lost("slow line", &mut place, run).await;
     println!("slow line: {:.1?}", began.elapsed());
     let sink = &handle.sinks()[0];
-    assert!(sink.ledger.repeated < 6_000, "what is written again is bounded: {sink}");
+    assert!(sink.ledger().repeated() < 6_000, "what is written again is bounded: {sink}");
 }
 
 pub(crate) async fn a_password_that_is_put_right_is_enough(mut place: impl Place) {

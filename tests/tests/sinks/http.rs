@@ -1,13 +1,16 @@
 //! The sink `http` against a web server.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use integration_tests::servers::{Answer, Certificate, Received, Receiver, ReceiverTls};
 use mapper_framework::{
     config::{HttpFormat, SinksConfig},
     model::{DataType, DeviceId, HttpPush, PushMethod, Value},
-    sink::{Credentials, Outcome, SinkKind, async_trait},
-    testing::sink_contract::{self, Arrival, SinkFixture},
+    sink::{Credentials, Outcome, Sink},
+    testing::{
+        sink_contract::{self, Arrival, SinkFixture},
+        sinks::BuiltinKind,
+    },
 };
 use serde_json::Value as Json;
 
@@ -58,9 +61,10 @@ impl Fixture {
     }
 }
 
-#[async_trait]
 impl SinkFixture for Fixture {
-    fn kind(&self) -> Arc<dyn SinkKind> {
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
         bench(&self.receiver, self.format).kind
     }
 
@@ -270,7 +274,7 @@ async fn a_token_that_fits_in_no_header_is_not_shown() {
     let receiver = Receiver::script([]).await;
     let bench = bench(&receiver, HttpFormat::Ndjson);
     let opened = bench.try_open(&Credentials::none().with_token("hunter2\n")).await;
-    let error = opened.err().expect("refused").to_string();
+    let error = opened.expect_err("refused").to_string();
     assert!(error.contains("line break") && !error.contains("hunter2"), "{error}");
 }
 

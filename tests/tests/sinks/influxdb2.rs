@@ -10,8 +10,11 @@ use integration_tests::{
 use mapper_framework::{
     config::SinksConfig,
     model::{DataType, DeviceId, Influxdb2Push, PushMethod, Value},
-    sink::{Credentials, Outcome, Query, SinkKind, async_trait, builtin},
-    testing::sink_contract::{self, Arrival, SinkFixture},
+    sink::{Credentials, Outcome, Sink},
+    testing::{
+        sink_contract::{self, Arrival, SinkFixture},
+        sinks::{self, BuiltinKind},
+    },
 };
 use tokio::time::{sleep, timeout};
 
@@ -33,16 +36,17 @@ fn token() -> Credentials {
     Credentials::none().with_token(InfluxdbDouble::TOKEN)
 }
 
-fn kind() -> Arc<dyn SinkKind> {
-    builtin("influxdb2", &SinksConfig::default()).expect("the sink is built in")
+fn kind() -> BuiltinKind {
+    sinks::builtin("influxdb2", &SinksConfig::default()).expect("the sink is built in")
 }
 
 /// The real target of the suite.
 struct Victoria(VictoriaMetrics);
 
-#[async_trait]
 impl SinkFixture for Victoria {
-    fn kind(&self) -> Arc<dyn SinkKind> {
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
         kind()
     }
 
@@ -93,9 +97,10 @@ async fn points(server: &VictoriaMetrics, labels: &[(&str, &str)]) -> Vec<Arriva
 /// The target of the suite that keeps all values, and can be read.
 struct Double(InfluxdbDouble);
 
-#[async_trait]
 impl SinkFixture for Double {
-    fn kind(&self) -> Arc<dyn SinkKind> {
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
         kind()
     }
 
@@ -174,7 +179,7 @@ async fn a_server_without_flux_is_told_from_one_with_a_mistake() {
     let Some(server) = VictoriaMetrics::start().await else { return };
     let bench = bench(push(server.port()));
     let record = bench.record("level", 1, 0);
-    let query = Query::new(vec![Arc::clone(record.series())], record.timestamp(), record.timestamp(), 1);
+    let query = sinks::query(vec![Arc::clone(record.series())], record.timestamp(), record.timestamp(), 1);
     let error = bench.open().await.query(&query).await.unwrap_err();
     assert!(error.is_unsupported() && error.to_string().contains("Flux"), "{error}");
 }
@@ -229,7 +234,7 @@ async fn history_that_cannot_be_read_is_an_error_that_says_why() {
     .await;
     let bench = bench(push(receiver.port()));
     let record = bench.record("level", 1, 0);
-    let query = Query::new(vec![Arc::clone(record.series())], record.timestamp(), record.timestamp(), 1);
+    let query = sinks::query(vec![Arc::clone(record.series())], record.timestamp(), record.timestamp(), 1);
     let mut sink = bench.open().await;
     for (part, is_unsupported) in [("the query was killed", false), ("a typo", false), ("nobody here", true)] {
         let error = sink.query(&query).await.unwrap_err();

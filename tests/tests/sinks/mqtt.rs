@@ -12,8 +12,11 @@ use integration_tests::{
 use mapper_framework::{
     config::{MqttVersion, SinksConfig},
     model::{DataType, Device, DeviceId, MqttPush, Property, PushMethod, Value},
-    sink::{self, Credentials, Outcome, Record, Series, Sink, SinkError, SinkKind, async_trait},
-    testing::sink_contract::{Arrival, SinkFixture, check},
+    sink::{Credentials, Outcome, Record, Series, Sink, SinkError, SinkKind},
+    testing::{
+        sink_contract::{Arrival, SinkFixture, check},
+        sinks::{self, BuiltinKind, BuiltinSink},
+    },
 };
 use serde_json::Value as Json;
 use tokio::{
@@ -32,8 +35,8 @@ fn config(version: MqttVersion) -> SinksConfig {
     config
 }
 
-fn kind(config: &SinksConfig) -> Arc<dyn SinkKind> {
-    sink::builtin("mqtt", config).expect("mqtt is compiled")
+fn kind(config: &SinksConfig) -> BuiltinKind {
+    sinks::builtin("mqtt", config).expect("mqtt is compiled")
 }
 
 fn push(address: &str, topic: &str, qos: u8) -> MqttPush {
@@ -49,11 +52,11 @@ fn series(name: &str, push: MqttPush) -> Arc<Series> {
     let property = Property::builder(name, DataType::String).push_methods(vec![PushMethod::Mqtt(push)]).build();
     let device = Device::builder("boiler").property(property.clone()).build();
     let routes = kind(&SinksConfig::default()).routes(&device, &property).expect("a route");
-    Arc::new(Series::new(&device, &property, routes.into_iter().next().expect("a route")))
+    sinks::series(&device, &property, routes.into_iter().next().expect("a route"))
 }
 
 fn record(series: &Arc<Series>, value: impl Into<String>) -> Record {
-    Record::new(Arc::clone(series), Value::from(value.into()), UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+    sinks::record(series, value.into(), UNIX_EPOCH + Duration::from_secs(1_700_000_000))
 }
 
 /// One record for each of these numbers, which are their values.
@@ -65,15 +68,11 @@ fn local(broker: &Mosquitto) -> String {
     format!("mqtt://127.0.0.1:{}", broker.port())
 }
 
-async fn try_open(
-    config: &SinksConfig,
-    series: &Series,
-    credentials: &Credentials,
-) -> Result<Box<dyn Sink>, SinkError> {
-    kind(config).open(series.route().target(), credentials).await
+async fn try_open(config: &SinksConfig, series: &Series, credentials: &Credentials) -> Result<BuiltinSink, SinkError> {
+    kind(config).open(series.target(), credentials).await
 }
 
-async fn open(config: &SinksConfig, series: &Series) -> Box<dyn Sink> {
+async fn open(config: &SinksConfig, series: &Series) -> BuiltinSink {
     try_open(config, series, &Credentials::none()).await.expect("the broker accepts")
 }
 
@@ -106,7 +105,7 @@ fn numbers(messages: &[Published]) -> Vec<usize> {
 }
 
 /// Waits until the sink no longer believes in its connection.
-async fn loss(sink: &mut dyn Sink) -> SinkError {
+async fn loss(sink: &mut BuiltinSink) -> SinkError {
     let lost = async {
         loop {
             match sink.health().await {
@@ -135,9 +134,10 @@ impl Fixture {
     }
 }
 
-#[async_trait]
 impl SinkFixture for Fixture {
-    fn kind(&self) -> Arc<dyn SinkKind> {
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
         kind(&self.config)
     }
 
@@ -271,7 +271,7 @@ async fn a_wrong_password_is_told_of_and_can_be_put_right() {
 }
 
 /// Opens a sink until it works, as the framework does.
-async fn reopen(config: &SinksConfig, series: &Series) -> Box<dyn Sink> {
+async fn reopen(config: &SinksConfig, series: &Series) -> BuiltinSink {
     let opened = async {
         loop {
             match try_open(config, series, &Credentials::none()).await {
@@ -351,7 +351,7 @@ async fn an_idle_sink_notices_that_the_broker_is_gone() {
     }
     broker.kill().await;
     for sink in &mut sinks {
-        let error = loss(&mut **sink).await;
+        let error = loss(sink).await;
         assert!(error.is_disconnected() && error.to_string().starts_with(&local(&broker)), "{error:?}");
         let error = sink.write(&[record(&series, "x")]).await.expect_err("there is no connection");
         assert!(error.is_disconnected(), "{error:?}");
@@ -412,7 +412,7 @@ async fn a_broker_that_falls_silent_is_given_up_after_a_ping() {
     };
     let client = async {
         let mut sink = open(&config, &series).await;
-        loss(&mut *sink).await.to_string()
+        loss(&mut sink).await.to_string()
     };
     let (sent, reason) = timeout(DEADLINE, async { tokio::join!(broker, client) }).await.expect("it is given up");
     assert_eq!(sent, [0xC0, 0], "one PINGREQ");
@@ -441,7 +441,7 @@ async fn a_broker_that_wants_no_keep_alive_is_not_pinged_to_death() {
     let client = async {
         let mut sink = open(&config, &series).await;
         assert_eq!(is_pinged.await, Ok([0xC0, 0]));
-        let lost = timeout(Duration::from_millis(100), loss(&mut *sink)).await;
+        let lost = timeout(Duration::from_millis(100), loss(&mut sink)).await;
         assert!(lost.is_err(), "{lost:?}");
         assert_eq!(sink.write(&[record(&series, "x")]).await.expect("written"), Outcome::accepted(1));
         sink.close().await;
@@ -483,7 +483,7 @@ async fn a_second_connection_of_the_same_mapper_takes_the_place_of_the_first() {
     for version in VERSIONS {
         let mut first = open(&config(version), &series).await;
         let mut second = open(&config(version), &series).await;
-        let error = loss(&mut *first).await;
+        let error = loss(&mut first).await;
         assert!(error.is_disconnected() && error.to_string().contains("sinks.mqtt.client_id"), "{error:?}");
         assert_eq!(second.write(&[record(&series, "x")]).await.expect("written"), Outcome::accepted(1));
         second.close().await;

@@ -10,8 +10,11 @@ use mapper_framework::{
     Device, Property,
     config::{MysqlLayout, SinksConfig},
     model::{DataType, DeviceId, MysqlPush, PushMethod, Value},
-    sink::{Credentials, Outcome, Query, Record, Series, Sink, SinkError, SinkKind, async_trait, builtin},
-    testing::sink_contract::{self, Arrival, SinkFixture},
+    sink::{Credentials, Outcome, Record, Series, Sink, SinkError, SinkKind},
+    testing::{
+        sink_contract::{self, Arrival, SinkFixture},
+        sinks::{self, BuiltinKind, BuiltinSink},
+    },
 };
 
 struct Fixture<'a> {
@@ -38,16 +41,16 @@ impl<'a> Fixture<'a> {
         let property = Property::builder(property, data_type).unit("bar").push_methods(self.push_methods()).build();
         let device = Device::builder(device).property(property.clone()).build();
         let route = self.kind().routes(&device, &property).expect("a route").remove(0);
-        Arc::new(Series::new(&device, &property, route))
+        sinks::series(&device, &property, route)
     }
 
     fn pressure(&self) -> Arc<Series> {
         self.series("boiler", "pressure", DataType::Double)
     }
 
-    async fn open(&self) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self) -> Result<BuiltinSink, SinkError> {
         let series = self.pressure();
-        self.kind().open(series.route().target(), &self.credentials).await
+        self.kind().open(series.target(), &self.credentials).await
     }
 
     /// The rows of a statement in the database, each joined to one text.
@@ -57,10 +60,11 @@ impl<'a> Fixture<'a> {
     }
 }
 
-#[async_trait]
 impl SinkFixture for Fixture<'_> {
-    fn kind(&self) -> Arc<dyn SinkKind> {
-        builtin("mysql", &self.config).expect("it is compiled")
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
+        sinks::builtin("mysql", &self.config).expect("it is compiled")
     }
 
     fn push_methods(&self) -> Vec<PushMethod> {
@@ -107,7 +111,7 @@ fn arrival(row: &str) -> Arrival {
 }
 
 fn record(series: &Arc<Series>, value: impl Into<Value>, timestamp_ms: u64) -> Record {
-    Record::new(Arc::clone(series), value.into(), UNIX_EPOCH + Duration::from_millis(timestamp_ms))
+    sinks::record(series, value, UNIX_EPOCH + Duration::from_millis(timestamp_ms))
 }
 
 #[tokio::test]
@@ -132,11 +136,11 @@ async fn the_suite_passes_over_tls_with_a_certificate_of_the_mapper() {
     let mut fixture = Fixture::new(&server);
     assert!(fixture.open().await.is_err(), "the server insists on TLS");
     fixture.config.mysql.tls = true;
-    let error = fixture.open().await.err().expect("nobody trusts the server").to_string();
+    let error = fixture.open().await.expect_err("nobody trusts the server").to_string();
     assert!(error.contains("UnknownIssuer"), "{error}");
     fixture.config.tls.ca_file.clone_from(&server.certificate().cert_file);
     fixture.config.tls.cert_file.clone_from(&server.certificate().cert_file);
-    let error = fixture.open().await.err().expect("half an identity").to_string();
+    let error = fixture.open().await.expect_err("half an identity").to_string();
     assert!(error.contains("sinks.tls.key_file"), "{error}");
     fixture.config.tls.key_file.clone_from(&server.certificate().key_file);
     sink_contract::check(&mut fixture).await;
@@ -148,7 +152,7 @@ async fn a_wrong_password_is_told_without_it_and_the_right_one_opens() {
     let mut fixture = Fixture::new(&server);
     for credentials in [Credentials::none(), Credentials::none().with_password("hunter3")] {
         fixture.credentials = credentials;
-        let error = fixture.open().await.err().expect("refused");
+        let error = fixture.open().await.expect_err("refused");
         assert!(error.is_retryable(), "{error:?}");
         let error = error.to_string();
         assert!(error.contains("Access denied") && error.contains("sinks.mysql.credentials"), "{error}");
@@ -170,7 +174,7 @@ async fn a_killed_server_is_noticed_at_once_and_the_next_connection_goes_on() {
     let lost = [record(&series, 2.5, 2_000)];
     let error = sink.write(&lost).await.expect_err("nobody is there");
     assert!(error.is_disconnected(), "{error:?}");
-    let error = Fixture::new(&server).open().await.err().expect("nobody is there");
+    let error = Fixture::new(&server).open().await.expect_err("nobody is there");
     assert!(error.is_retryable() && error.to_string().contains("127.0.0.1"), "{error:?}");
     assert!(begin.elapsed() < Duration::from_secs(2), "it took {:?}", begin.elapsed());
 
@@ -234,7 +238,7 @@ async fn a_table_of_the_go_framework_is_written_and_read() {
         fixture.select("SELECT * FROM `default/boiler/pressure`").await,
         ["1 1970-01-01 00:00:01 1.5", "2 1970-01-01 00:00:02 2.5"]
     );
-    let query = Query::new(vec![series], UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60), 10);
+    let query = sinks::query(vec![series], UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60), 10);
     let points = sink.query(&query).await.expect("answered");
     let found: Vec<_> = points.iter().map(|point| (point.timestamp_ms, point.value.clone())).collect();
     assert_eq!(found, [(1_000, Value::Double(1.5)), (2_000, Value::Double(2.5))]);
@@ -252,7 +256,7 @@ async fn names_that_are_no_names_of_tables_are_cut_and_their_histories_stay_apar
     assert_eq!(sink.write(&batch).await.unwrap(), Outcome::accepted(names.len()));
     assert_eq!(fixture.select("SHOW TABLES").await.len(), names.len());
     for (number, series) in (0_i64..).zip(all) {
-        let query = Query::new(vec![Arc::clone(&series)], UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60), 10);
+        let query = sinks::query(vec![Arc::clone(&series)], UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60), 10);
         let points = sink.query(&query).await.expect("answered");
         assert_eq!(points.len(), 1, "{}", series.property());
         assert_eq!(points[0].value, Value::Int(number), "{}", series.property());
@@ -308,7 +312,7 @@ async fn a_user_who_may_not_make_the_database_is_told_and_needs_only_to_write_on
     let Some(server) = MariaDbServer::start().await else { return };
     let fixture = Fixture::new(&server);
     server.sql("REVOKE ALL ON plant.* FROM mapper@127.0.0.1").await;
-    let error = fixture.open().await.err().expect("refused");
+    let error = fixture.open().await.expect_err("refused");
     assert!(error.is_retryable() && error.to_string().contains("grant the user"), "{error:?}");
 
     server.sql("CREATE DATABASE plant; GRANT INSERT, UPDATE, SELECT ON plant.* TO mapper@127.0.0.1").await;

@@ -1,13 +1,16 @@
 //! The sink `otel` against a receiver that reads OTLP by its official definition.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use integration_tests::servers::{Answer, Certificate, Received, Receiver, ReceiverTls};
 use mapper_framework::{
     config::SinksConfig,
     model::{DataType, DeviceId, OtelPush, PushMethod, Value},
-    sink::{Credentials, Outcome, SinkKind, async_trait, builtin},
-    testing::sink_contract::{self, Arrival, SinkFixture},
+    sink::{Credentials, Outcome, Sink},
+    testing::{
+        sink_contract::{self, Arrival, SinkFixture},
+        sinks::{self, BuiltinKind},
+    },
 };
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse},
@@ -37,10 +40,11 @@ fn bench(receiver: &Receiver) -> Bench {
 /// The suite's target.
 struct Collector(Receiver);
 
-#[async_trait]
 impl SinkFixture for Collector {
-    fn kind(&self) -> Arc<dyn SinkKind> {
-        builtin("otel", &config()).expect("the sink is built in")
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
+        sinks::builtin("otel", &config()).expect("the sink is built in")
     }
 
     fn push_methods(&self) -> Vec<PushMethod> {

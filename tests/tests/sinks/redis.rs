@@ -10,8 +10,11 @@ use mapper_framework::{
     Device, Property,
     config::SinksConfig,
     model::{DataType, DeviceId, PushMethod, RedisPush, Value},
-    sink::{Credentials, Outcome, Query, Record, Series, Sink, SinkError, SinkKind, async_trait, builtin},
-    testing::sink_contract::{self, Arrival, SinkFixture},
+    sink::{Credentials, Outcome, Record, Series, Sink, SinkError, SinkKind},
+    testing::{
+        sink_contract::{self, Arrival, SinkFixture},
+        sinks::{self, BuiltinKind, BuiltinSink},
+    },
 };
 use serde_json::Value as Json;
 
@@ -35,12 +38,12 @@ impl<'a> Fixture<'a> {
         let property = Property::builder(property, DataType::Int).push_methods(self.push_methods()).build();
         let device = Device::builder(device).property(property.clone()).build();
         let route = self.kind().routes(&device, &property).expect("a route").remove(0);
-        Arc::new(Series::new(&device, &property, route))
+        sinks::series(&device, &property, route)
     }
 
-    async fn open(&self) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self) -> Result<BuiltinSink, SinkError> {
         let series = self.series("any", "any");
-        self.kind().open(series.route().target(), &self.credentials).await
+        self.kind().open(series.target(), &self.credentials).await
     }
 
     fn in_sorted_set(&self, key: &str) -> Vec<Json> {
@@ -58,10 +61,11 @@ impl<'a> Fixture<'a> {
     }
 }
 
-#[async_trait]
 impl SinkFixture for Fixture<'_> {
-    fn kind(&self) -> Arc<dyn SinkKind> {
-        builtin("redis", &self.config).expect("it is compiled")
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
+        sinks::builtin("redis", &self.config).expect("it is compiled")
     }
 
     fn push_methods(&self) -> Vec<PushMethod> {
@@ -105,7 +109,7 @@ fn from_document(document: &Json) -> Arrival {
 }
 
 fn record(series: &Arc<Series>, value: i64, timestamp_ms: u64) -> Record {
-    Record::new(Arc::clone(series), Value::Int(value), UNIX_EPOCH + Duration::from_millis(timestamp_ms))
+    sinks::record(series, value, UNIX_EPOCH + Duration::from_millis(timestamp_ms))
 }
 
 fn values(documents: &[Json]) -> Vec<&str> {
@@ -134,7 +138,7 @@ async fn an_acl_user_passes_the_suite_over_tls_with_a_certificate_of_the_mapper(
     let mut fixture = Fixture::new(&server);
     fixture.address = format!("rediss://localhost:{}", server.tls_port());
     fixture.credentials = Credentials::none().with_username(RedisServer::USER).with_password(PASSWORD);
-    let error = fixture.open().await.err().expect("nobody trusts the server").to_string();
+    let error = fixture.open().await.expect_err("nobody trusts the server").to_string();
     assert!(error.contains("UnknownIssuer") && error.contains("sinks.tls.ca_file"), "{error}");
     fixture.config.tls.ca_file.clone_from(&server.certificate().cert_file);
     fixture.config.tls.cert_file.clone_from(&server.certificate().cert_file);
@@ -151,7 +155,7 @@ async fn a_wrong_password_is_told_without_it_and_the_right_one_opens() {
         [(Credentials::none(), "NOAUTH"), (Credentials::none().with_password("hunter3"), "WRONGPASS")]
     {
         fixture.credentials = credentials;
-        let error = fixture.open().await.err().expect("refused");
+        let error = fixture.open().await.expect_err("refused");
         assert!(error.is_retryable(), "{error:?}");
         let error = error.to_string();
         assert!(error.contains(code) && error.contains("sinks.redis.credentials"), "{error}");
@@ -173,7 +177,7 @@ async fn a_killed_server_is_noticed_at_once_and_the_next_connection_goes_on() {
     let lost = [record(&series, 2, 2_000)];
     let error = sink.write(&lost).await.expect_err("nobody is there");
     assert!(error.is_disconnected(), "{error:?}");
-    let error = Fixture::new(&server).open().await.err().expect("nobody is there");
+    let error = Fixture::new(&server).open().await.expect_err("nobody is there");
     assert!(error.is_retryable() && error.to_string().contains("127.0.0.1"), "{error:?}");
     assert!(begin.elapsed() < Duration::from_secs(2), "it took {:?}", begin.elapsed());
 
@@ -289,10 +293,10 @@ async fn the_history_tells_namespaces_apart_and_goes_through_many_pages() {
     batch.extend((0..2_500).map(|n| record(&many, n, 20 + n.unsigned_abs())));
     assert_eq!(sink.write(&batch).await.unwrap(), Outcome::accepted(batch.len()));
     let to = UNIX_EPOCH + Duration::from_secs(60);
-    let points = sink.query(&Query::new(vec![few], UNIX_EPOCH, to, 10)).await.expect("answered");
+    let points = sink.query(&sinks::query(vec![few], UNIX_EPOCH, to, 10)).await.expect("answered");
     let found: Vec<_> = points.iter().map(|point| (point.timestamp_ms, point.value.clone())).collect();
     assert_eq!(found, [(10, Value::Int(1))]);
-    let points = sink.query(&Query::new(vec![many], UNIX_EPOCH, to, 2_000)).await.expect("answered");
+    let points = sink.query(&sinks::query(vec![many], UNIX_EPOCH, to, 2_000)).await.expect("answered");
     let (first, last) = (points.first().expect("points"), points.last().expect("points"));
     assert_eq!((points.len(), first.timestamp_ms, last.timestamp_ms), (2_000, 520, 2_519));
 }
@@ -304,7 +308,7 @@ async fn without_sorted_sets_there_is_no_history_and_it_says_what_to_set() {
     fixture.config.redis.sorted_set = false;
     fixture.config.redis.stream = true;
     let series = fixture.series("boiler", "pressure");
-    let query = Query::new(vec![series], UNIX_EPOCH, UNIX_EPOCH, 1);
+    let query = sinks::query(vec![series], UNIX_EPOCH, UNIX_EPOCH, 1);
     let error = fixture.open().await.expect("opened").query(&query).await.expect_err("there is none");
     assert!(error.is_unsupported() && error.to_string().contains("sinks.redis.sorted_set"), "{error:?}");
 }

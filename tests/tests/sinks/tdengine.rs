@@ -12,8 +12,11 @@ use integration_tests::{
 use mapper_framework::{
     config::SinksConfig,
     model::{DataType, Device, DeviceId, Property, PushMethod, Quality, TdenginePush, Value},
-    sink::{Credentials, Outcome, Query, Record, Series, Sink, SinkError, SinkKind, async_trait, builtin},
-    testing::sink_contract::{self, Arrival, SinkFixture},
+    sink::{Credentials, Outcome, Record, Series, Sink, SinkError, SinkKind},
+    testing::{
+        sink_contract::{self, Arrival, SinkFixture},
+        sinks::{self, BuiltinKind, BuiltinSink},
+    },
 };
 use proptest::prelude::*;
 use tokio::time::timeout;
@@ -25,8 +28,8 @@ const REST: &str = "http";
 /// The database that the tests name.
 const DATABASE: &str = "plant";
 
-fn kind() -> Arc<dyn SinkKind> {
-    builtin("tdengine", &SinksConfig::default()).expect("a built-in kind")
+fn kind() -> BuiltinKind {
+    sinks::builtin("tdengine", &SinksConfig::default()).expect("a built-in kind")
 }
 
 fn push(scheme: &str, double: &TdengineDouble) -> PushMethod {
@@ -45,18 +48,18 @@ fn series_in(scheme: &str, double: &TdengineDouble, property: &str, data_type: D
     let property = Property::builder(property, data_type).unit(unit).push_methods(vec![push(scheme, double)]).build();
     let device = Device::builder("boiler").property(property.clone()).build();
     let route = kind().routes(&device, &property).expect("a route").remove(0);
-    Arc::new(Series::new(&device, &property, route))
+    sinks::series(&device, &property, route)
 }
 
-async fn try_open(series: &Series, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
-    timeout(DEADLINE, kind().open(series.route().target(), credentials)).await.expect("it opens in time")
+async fn try_open(series: &Series, credentials: &Credentials) -> Result<BuiltinSink, SinkError> {
+    timeout(DEADLINE, kind().open(series.target(), credentials)).await.expect("it opens in time")
 }
 
-async fn open(series: &Series) -> Box<dyn Sink> {
+async fn open(series: &Series) -> BuiltinSink {
     try_open(series, &Credentials::none()).await.expect("it opens")
 }
 
-async fn write(sink: &mut dyn Sink, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+async fn write(sink: &mut BuiltinSink, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
     timeout(DEADLINE, sink.write(batch)).await.expect("it is written in time")
 }
 
@@ -67,7 +70,7 @@ static START: LazyLock<SystemTime> = LazyLock::new(|| {
 });
 
 fn record(series: &Arc<Series>, value: impl Into<Value>, millis: u64) -> Record {
-    Record::new(Arc::clone(series), value.into(), *START + Duration::from_millis(millis))
+    sinks::record(series, value, *START + Duration::from_millis(millis))
 }
 
 fn rows(double: &TdengineDouble, property: &str) -> Vec<TdengineRow> {
@@ -83,9 +86,10 @@ struct Fixture {
     double: TdengineDouble,
 }
 
-#[async_trait]
 impl SinkFixture for Fixture {
-    fn kind(&self) -> Arc<dyn SinkKind> {
+    type Kind = BuiltinKind;
+
+    fn kind(&self) -> BuiltinKind {
         kind()
     }
 
@@ -119,7 +123,7 @@ async fn a_row_tells_all_about_its_property() {
     let level = series(WEBSOCKET, &double, "level", DataType::Float);
     let mut sink = open(&level).await;
     let sent = record(&level, 0.1_f32, 0).with_quality(Quality::Uncertain);
-    assert_eq!(write(&mut *sink, &[sent]).await.expect("written"), [Outcome::Accepted]);
+    assert_eq!(write(&mut sink, &[sent]).await.expect("written"), [Outcome::Accepted]);
     let [row] = &rows(&double, "level")[..] else { panic!("one row") };
     assert_eq!((row.value.as_str(), row.quality.as_str(), row.unit.as_str()), ("0.1", "uncertain", "bar"));
     assert_eq!((row.supertable.as_str(), row.model.as_str()), ("mapper_double", level.model().name()));
@@ -139,7 +143,7 @@ async fn a_wrong_password_is_told_without_it_and_the_right_one_is_taken_then() {
         assert!(shown.contains("Authentication failure") && !shown.contains("hunter2"), "{shown}");
         let right = Credentials::none().with_username("root").with_password("it's @ secret:/%");
         let mut sink = try_open(&series, &right).await.expect("the right password opens it");
-        assert_eq!(write(&mut *sink, &[record(&series, 1_i64, 0)]).await.expect("written"), [Outcome::Accepted]);
+        assert_eq!(write(&mut sink, &[record(&series, 1_i64, 0)]).await.expect("written"), [Outcome::Accepted]);
     }
 }
 
@@ -148,16 +152,16 @@ async fn a_connection_that_is_cut_is_given_up_and_another_one_goes_on() {
     let double = TdengineDouble::start();
     let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
-    write(&mut *sink, &[record(&series, 1_i64, 0)]).await.expect("written");
+    write(&mut sink, &[record(&series, 1_i64, 0)]).await.expect("written");
     double.drop_connections().await;
     let batch = [record(&series, 2_i64, 1)];
-    let lost = write(&mut *sink, &batch).await.expect_err("the connection is gone");
+    let lost = write(&mut sink, &batch).await.expect_err("the connection is gone");
     assert!(lost.is_disconnected(), "{lost:?}");
-    let again = write(&mut *sink, &batch).await.expect_err("the client does not recover");
+    let again = write(&mut sink, &batch).await.expect_err("the client does not recover");
     assert!(again.is_disconnected(), "{again:?}");
     sink.close().await;
     let mut sink = open(&series).await;
-    write(&mut *sink, &batch).await.expect("written");
+    write(&mut sink, &batch).await.expect("written");
     assert_eq!(values(&double, "pressure"), ["1", "2"]);
 }
 
@@ -166,10 +170,10 @@ async fn a_connection_that_is_cut_while_nothing_is_written_is_noticed_by_the_nex
     let double = TdengineDouble::start();
     let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
-    write(&mut *sink, &[record(&series, 1_i64, 0)]).await.expect("written");
+    write(&mut sink, &[record(&series, 1_i64, 0)]).await.expect("written");
     double.drop_connections().await;
     // While this goes over REST, the client reads the end of its connection.
-    let query = Query::new(vec![Arc::clone(&series)], *START, *START, 10);
+    let query = sinks::query(vec![Arc::clone(&series)], *START, *START, 10);
     sink.query(&query).await.expect("answered");
     let batch = [record(&series, 2_i64, 1)];
     let before_the_deadline = SinksConfig::default().write_timeout / 2;
@@ -184,16 +188,16 @@ async fn a_server_that_was_away_is_written_to_again() {
         let mut double = TdengineDouble::start();
         let series = series(scheme, &double, "pressure", DataType::Int);
         let mut sink = open(&series).await;
-        write(&mut *sink, &[record(&series, 1_i64, 0)]).await.expect("written");
+        write(&mut sink, &[record(&series, 1_i64, 0)]).await.expect("written");
         double.kill().await;
         let batch = [record(&series, 2_i64, 1)];
-        let lost = write(&mut *sink, &batch).await.expect_err("nobody is there");
+        let lost = write(&mut sink, &batch).await.expect_err("nobody is there");
         assert!(lost.is_disconnected(), "over {scheme}: {lost:?}");
-        let refused = try_open(&series, &Credentials::none()).await.err().expect("nobody is there");
+        let refused = try_open(&series, &Credentials::none()).await.expect_err("nobody is there");
         assert!(refused.is_disconnected(), "over {scheme}: {refused:?}");
         double.restart().await;
         let mut sink = open(&series).await;
-        write(&mut *sink, &batch).await.expect("written");
+        write(&mut sink, &batch).await.expect("written");
         assert_eq!(values(&double, "pressure"), ["1", "2"], "over {scheme}");
     }
 }
@@ -212,7 +216,7 @@ async fn a_server_that_hangs_blocks_nothing_but_its_own_write() {
         drop(sink);
         double.set_hanging(false);
         let mut sink = open(&series).await;
-        write(&mut *sink, &batch).await.expect("written");
+        write(&mut sink, &batch).await.expect("written");
         assert_eq!(values(&double, "pressure"), ["1"], "over {scheme}");
     }
 }
@@ -223,11 +227,11 @@ async fn a_database_and_a_table_that_are_dropped_are_made_again() {
         let double = TdengineDouble::start();
         let series = series(scheme, &double, "pressure", DataType::Int);
         let mut sink = open(&series).await;
-        write(&mut *sink, &[record(&series, 0_i64, 0)]).await.expect("written");
+        write(&mut sink, &[record(&series, 0_i64, 0)]).await.expect("written");
         for (number, drop) in (1_u32..).zip(["DROP DATABASE plant", "DROP STABLE plant.mapper_int"]) {
             double.execute(drop).expect(drop);
             let batch = [record(&series, i64::from(number), number.into())];
-            assert_eq!(write(&mut *sink, &batch).await.expect(drop), [Outcome::Accepted], "over {scheme}");
+            assert_eq!(write(&mut sink, &batch).await.expect(drop), [Outcome::Accepted], "over {scheme}");
             assert_eq!(values(&double, "pressure"), [number.to_string()], "over {scheme}");
         }
     }
@@ -239,14 +243,14 @@ async fn who_may_not_make_tables_writes_to_those_that_exist_and_is_told_of_those
     let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
     let batch = [record(&series, 1_i64, 0)];
-    write(&mut *sink, &batch).await.expect("written");
+    write(&mut sink, &batch).await.expect("written");
     double.set_frozen(true);
-    write(&mut *sink, &batch).await.expect("written");
+    write(&mut sink, &batch).await.expect("written");
     double.execute("DROP DATABASE plant").expect("dropped");
-    let error = write(&mut *sink, &batch).await.expect_err("there is no database");
+    let error = write(&mut sink, &batch).await.expect_err("there is no database");
     assert!(error.is_retryable() && error.to_string().contains("the user may not make it"), "{error}");
     double.set_frozen(false);
-    write(&mut *sink, &batch).await.expect("written");
+    write(&mut sink, &batch).await.expect("written");
 }
 
 #[tokio::test]
@@ -258,10 +262,10 @@ async fn a_supertable_that_somebody_else_has_made_rejects_no_record() {
     let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
     let batch = [record(&series, 1_i64, 0)];
-    let error = write(&mut *sink, &batch).await.expect_err("it has other tags");
+    let error = write(&mut sink, &batch).await.expect_err("it has other tags");
     assert!(error.is_retryable() && error.to_string().contains("Invalid column name"), "{error}");
     double.execute("DROP STABLE plant.mapper_int").expect("dropped");
-    write(&mut *sink, &batch).await.expect("an operator has put it right");
+    write(&mut sink, &batch).await.expect("an operator has put it right");
 }
 
 #[tokio::test]
@@ -271,9 +275,9 @@ async fn a_time_is_the_same_in_a_database_that_counts_nanoseconds() {
     let series = series(REST, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
     let sent = record(&series, 1_i64, 7);
-    write(&mut *sink, std::slice::from_ref(&sent)).await.expect("written");
+    write(&mut sink, std::slice::from_ref(&sent)).await.expect("written");
     assert_eq!(rows(&double, "pressure")[0].timestamp_ms, sent.timestamp_ms());
-    let query = Query::new(vec![Arc::clone(&series)], sent.timestamp(), sent.timestamp(), 10);
+    let query = sinks::query(vec![Arc::clone(&series)], sent.timestamp(), sent.timestamp(), 10);
     let points = sink.query(&query).await.expect("answered");
     assert_eq!(points.iter().map(|point| point.timestamp_ms).collect::<Vec<_>>(), [sent.timestamp_ms()]);
 }
@@ -285,7 +289,7 @@ async fn a_record_that_does_not_fit_costs_only_itself() {
         let text = series(scheme, &double, "note", DataType::String);
         let mut sink = open(&text).await;
         let batch = [record(&text, "a", 0), record(&text, "°".repeat(4_001), 1), record(&text, "°".repeat(4_000), 2)];
-        let outcomes = write(&mut *sink, &batch).await.expect("written");
+        let outcomes = write(&mut sink, &batch).await.expect("written");
         assert_eq!(outcomes[0], Outcome::Accepted);
         assert_eq!(outcomes[1], Outcome::rejected("the text has 4001 characters, and at most 4000 fit"));
         assert_eq!(outcomes[2], Outcome::Accepted);
@@ -299,10 +303,10 @@ async fn what_the_server_alone_can_refuse_is_refused_for_good() {
         let double = TdengineDouble::start();
         let series = series(scheme, &double, "pressure", DataType::Int);
         let mut sink = open(&series).await;
-        let ancient = Record::new(Arc::clone(&series), Value::Int(1), UNIX_EPOCH + Duration::from_secs(86_400));
-        let error = write(&mut *sink, &[ancient]).await.expect_err("older than the database keeps");
+        let ancient = sinks::record(&series, 1, UNIX_EPOCH + Duration::from_secs(86_400));
+        let error = write(&mut sink, &[ancient]).await.expect_err("older than the database keeps");
         assert!(!error.is_retryable() && error.to_string().contains("0x060b"), "over {scheme}: {error}");
-        write(&mut *sink, &[record(&series, 2_i64, 0)]).await.expect("the connection is sound");
+        write(&mut sink, &[record(&series, 2_i64, 0)]).await.expect("the connection is sound");
     }
 }
 
@@ -312,7 +316,7 @@ async fn the_later_of_two_values_in_a_millisecond_stays() {
     let series = series(WEBSOCKET, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
     let batch = [record(&series, 1_i64, 0), record(&series, 2_i64, 0)];
-    assert_eq!(write(&mut *sink, &batch).await.expect("written"), Outcome::accepted(2));
+    assert_eq!(write(&mut sink, &batch).await.expect("written"), Outcome::accepted(2));
     assert_eq!(values(&double, "pressure"), ["2"]);
 }
 
@@ -323,7 +327,7 @@ async fn a_batch_longer_than_a_statement_may_be_arrives_whole() {
     let mut sink = open(&series).await;
     let text = "'\\".repeat(2_000);
     let batch: Vec<_> = (0..300).map(|n| record(&series, text.clone(), n)).collect();
-    assert_eq!(write(&mut *sink, &batch).await.expect("written"), Outcome::accepted(300));
+    assert_eq!(write(&mut sink, &batch).await.expect("written"), Outcome::accepted(300));
     assert_eq!(values(&double, "note"), vec![text; 300]);
 }
 
@@ -334,10 +338,10 @@ async fn a_new_unit_leaves_the_old_values_theirs_and_the_history_whole() {
     let psi = series_in(WEBSOCKET, &double, "pressure", DataType::Double, "psi");
     let mut sink = open(&bar).await;
     let batch = [record(&bar, 2_i64, 0), record(&psi, 29.5, 1)];
-    write(&mut *sink, &batch).await.expect("written");
+    write(&mut sink, &batch).await.expect("written");
     let units: Vec<_> = rows(&double, "pressure").into_iter().map(|row| row.unit).collect();
     assert_eq!(units, ["bar", "psi"]);
-    let query = Query::new(vec![psi], *START, *START + Duration::from_secs(1), 10);
+    let query = sinks::query(vec![psi], *START, *START + Duration::from_secs(1), 10);
     let points = sink.query(&query).await.expect("answered");
     let values: Vec<_> = points.into_iter().map(|point| point.value).collect();
     assert_eq!(values, [Value::Double(2.0), Value::Double(29.5)], "in the type that the property has now");
@@ -348,7 +352,7 @@ async fn a_database_that_does_not_exist_has_no_history_and_is_not_made_to_have_o
     let double = TdengineDouble::start();
     let series = series(REST, &double, "pressure", DataType::Int);
     let mut sink = open(&series).await;
-    let query = Query::new(vec![series], *START, *START, 10);
+    let query = sinks::query(vec![series], *START, *START, 10);
     assert_eq!(sink.query(&query).await.expect("answered"), []);
     double.execute("DROP DATABASE plant").expect_err("it is not there");
 }
@@ -374,11 +378,11 @@ fn hostile_text_comes_back_as_it_was_wherever_it_stands() {
             let series = series_in(REST, &double, &name, DataType::String, &unit);
             let sent = record(&series, text.as_str(), 0);
             let mut sink = open(&series).await;
-            let outcomes = write(&mut *sink, std::slice::from_ref(&sent)).await.expect("written");
+            let outcomes = write(&mut sink, std::slice::from_ref(&sent)).await.expect("written");
             assert_eq!(outcomes, [Outcome::Accepted]);
             let stored = rows(&double, &name);
             assert!(stored.iter().any(|row| row.value == text && row.unit == unit), "{stored:?}");
-            let query = Query::new(vec![series], sent.timestamp(), sent.timestamp(), 1_000);
+            let query = sinks::query(vec![series], sent.timestamp(), sent.timestamp(), 1_000);
             let points = sink.query(&query).await.expect("answered");
             assert!(points.iter().any(|point| point.value == Value::from(text.as_str())), "{points:?}");
         });

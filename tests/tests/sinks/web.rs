@@ -1,26 +1,24 @@
 //! What the tests of the sinks that speak HTTP have in common.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use mapper_framework::{
     config::SinksConfig,
     model::{DataType, Device, Property, PushMethod, Value},
-    sink::{Credentials, Outcome, Record, Route, Series, Sink, SinkError, SinkKind, builtin},
+    sink::{Credentials, Outcome, Record, Route, SinkError, SinkKind},
+    testing::sinks::{self, BuiltinKind, BuiltinSink},
 };
 
 /// What a test writes with: a built-in kind, and where a manifest wants it to write to.
 pub(crate) struct Bench {
-    pub(crate) kind: Arc<dyn SinkKind>,
+    pub(crate) kind: BuiltinKind,
     push: PushMethod,
 }
 
 impl Bench {
     pub(crate) fn new(push: PushMethod, config: &SinksConfig) -> Self {
         let name = push.kind().expect("the method is one of a sink");
-        Self { kind: builtin(name, config).expect("the sink is built in"), push }
+        Self { kind: sinks::builtin(name, config).expect("the sink is built in"), push }
     }
 
     fn route(&self, property: &Property) -> Route {
@@ -41,9 +39,9 @@ impl Bench {
             _ => DataType::String,
         };
         let property = self.property(property, data_type);
-        let series = Series::new(&Device::builder("boiler").build(), &property, self.route(&property));
+        let series = sinks::series(&Device::builder("boiler").build(), &property, self.route(&property));
         let hour_ago = SystemTime::now() - Duration::from_secs(3_600);
-        Record::new(Arc::new(series), value, hour_ago + Duration::from_millis(milliseconds))
+        sinks::record(&series, value, hour_ago + Duration::from_millis(milliseconds))
     }
 
     /// Records of the property `level`, with the values 0, 1, 2 and so on.
@@ -51,15 +49,15 @@ impl Bench {
         (0..count).map(|n| self.record("level", i64::try_from(n).expect("few"), n)).collect()
     }
 
-    pub(crate) async fn open(&self) -> Box<dyn Sink> {
+    pub(crate) async fn open(&self) -> BuiltinSink {
         self.open_as(&Credentials::none()).await
     }
 
-    pub(crate) async fn open_as(&self, credentials: &Credentials) -> Box<dyn Sink> {
+    pub(crate) async fn open_as(&self, credentials: &Credentials) -> BuiltinSink {
         self.try_open(credentials).await.expect("the sink opens")
     }
 
-    pub(crate) async fn try_open(&self, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    pub(crate) async fn try_open(&self, credentials: &Credentials) -> Result<BuiltinSink, SinkError> {
         let route = self.route(&self.property("level", DataType::Int));
         self.kind.open(route.target(), credentials).await
     }

@@ -37,8 +37,7 @@ fn is_refused(question: &str, answer: &str, message: &str) {
     let error = generate_into(folder.path(), &[(question, answer)]).unwrap_err();
     let told = format!("{error:#}");
     assert!(told.contains(message), "{question}={answer}: {told}");
-    // cargo-generate makes the folder before it looks at these answers.
-    assert_eq!(fs::read_dir(folder.path().join("my-mapper")).unwrap().count(), 0, "{question}={answer}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{question}={answer}");
 }
 
 /// The names of the cases, and what is answered in each: every driver with all, none, one and some of
@@ -49,21 +48,27 @@ fn combinations() -> Vec<Vec<(&'static str, &'static str)>> {
 }
 
 #[test]
-fn a_project_without_answers_has_all_sinks_and_the_released_framework() {
-    let project = generate(&[]).unwrap();
+fn a_project_on_the_release_has_all_sinks_and_its_version() {
+    let project = generate(&[("framework", "released")]).unwrap();
     let manifest = project.read("Cargo.toml").unwrap();
     assert!(manifest.starts_with("[package]\nname = \"my-mapper\"\n"), "{manifest}");
     let version = env!("CARGO_PKG_VERSION");
-    assert!(manifest.contains(&format!("\nmapper-framework = {{ version = \"{version}\" }}\n")), "{manifest}");
+    let sinks = SINKS.map(|sink| format!("\"sink-{sink}\"")).join(", ");
+    let framework = |features: &str| {
+        format!(
+            "\nmapper-framework = {{ version = \"{version}\", default-features = false, features = [{features}] }}\n"
+        )
+    };
+    assert!(manifest.contains(&framework(&sinks)) && manifest.contains(&framework("\"testing\"")), "{manifest}");
     assert!(project.read("src/main.rs").unwrap().contains(r#".protocol("simulated")"#));
 }
 
 #[test]
 fn the_template_names_the_framework_s_version() {
-    let template = fs::read_to_string(root().join("mapper-template/Cargo.toml.liquid")).unwrap();
+    let template = fs::read_to_string(root().join("mapper-template/answers.rhai")).unwrap();
     let version = env!("CARGO_PKG_VERSION");
-    let found = template.matches(&format!("mapper-framework = {{ version = \"{version}\"")).count();
-    assert_eq!(found, 1, "mapper-template/Cargo.toml.liquid must ask for {version}, the workspace's version");
+    let found = template.matches(&format!("\"version = \\\"{version}\\\"\"")).count();
+    assert_eq!(found, 1, "mapper-template/answers.rhai must ask for {version}, the workspace's version");
 }
 
 #[test]
@@ -98,7 +103,7 @@ fn the_code_is_short() {
         let project = generate(&[("driver_kind", kind)]).unwrap();
         let lines = |file: &str| project.read(file).unwrap().lines().count();
         let (driver, main) = (lines("src/driver.rs"), lines("src/main.rs"));
-        assert!(driver < 120, "{kind}: the driver has {driver} lines");
+        assert!(driver <= 130, "{kind}: the driver has {driver} lines");
         assert!(driver + main < 150, "{kind}: src has {} lines", driver + main);
     }
 }
@@ -141,8 +146,8 @@ fn the_framework_comes_from_where_the_user_says() {
     let git = line(&[("framework", "git"), ("framework_git", "https://example.com/mappers.git"), ("sinks", "none")]);
     let wanted = r#"mapper-framework = { git = "https://example.com/mappers.git", default-features = false }"#;
     assert_eq!(git, wanted);
-    let path = line(&[("framework", "path"), ("framework_path", "/home/me/mapper-framework")]);
-    assert_eq!(path, r#"mapper-framework = { path = "/home/me/mapper-framework" }"#);
+    let path = line(&[("framework", "path"), ("framework_path", "/home/me/mapper-framework"), ("sinks", "none")]);
+    assert_eq!(path, r#"mapper-framework = { path = "/home/me/mapper-framework", default-features = false }"#);
 }
 
 #[test]
@@ -207,7 +212,7 @@ fn a_wrong_answer_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_source_of_the_framework_must_be_told_and_be_whole() {
+fn a_source_of_the_framework_must_be_given_and_be_whole() {
     is_refused("framework", "git", "`framework_git` is missing default value");
     is_refused("framework", "path", "`framework_path` is missing default value");
     for (framework, question, answer) in

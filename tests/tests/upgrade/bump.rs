@@ -54,7 +54,8 @@ fn a_project_moves_to_the_next_patch_and_the_next_minor_without_an_edit_of_its_s
 fn the_template_gives_what_is_frozen_of_its_release() -> Result<()> {
     let release = newest_release()?;
     if text(release) == WORKSPACE {
-        let (frozen, given) = (generated(release), generate(&[("project-name", "generated")])?);
+        let (frozen, given) =
+            (generated(release), generate(&[("project-name", "generated"), ("framework", "released")])?);
         assert_eq!(
             checksums(&given.path.join("src"))?,
             checksums(&frozen.join("src"))?,
@@ -140,7 +141,7 @@ impl Package {
 fn set_version(manifest: &Path, version: &str) -> Result<()> {
     let text = fs::read_to_string(manifest)?;
     let old = format!("\nversion = \"{WORKSPACE}\"\n");
-    anyhow::ensure!(text.contains(&old), "{} tells no version", manifest.display());
+    anyhow::ensure!(text.contains(&old), "{} has no version", manifest.display());
     Ok(fs::write(manifest, text.replacen(&old, &format!("\nversion = \"{version}\"\n"), 1))?)
 }
 

@@ -48,10 +48,14 @@ impl<'a> Project<'a> {
     pub(crate) fn ask_for(&self, version: &str) -> Result<()> {
         let manifest = self.folder.join("Cargo.toml");
         let text = fs::read_to_string(&manifest)?;
-        let line =
-            text.lines().find(|line| line.starts_with("mapper-framework = ")).context("it needs the framework")?;
-        let number = line.split('"').nth(1).context("the version stands in quotes")?;
-        Ok(fs::write(manifest, text.replace(line, &line.replacen(number, version, 1)))?)
+        // It is a dependency, and one of the tests.
+        let lines = text.lines().map(|line| match line.split('"').nth(1) {
+            Some(number) if line.starts_with("mapper-framework = ") => line.replacen(number, version, 1),
+            _ => line.to_owned(),
+        });
+        let asking: String = lines.map(|line| line + "\n").collect();
+        ensure!(asking.contains(&format!("\"{version}\"")), "{} names no version of the framework", manifest.display());
+        Ok(fs::write(manifest, asking)?)
     }
 
     /// The version of the framework in the project's lock file.

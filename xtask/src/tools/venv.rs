@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{python, stamp::Stamp};
+use super::{
+    interpreter::{self, Host},
+    stamp::Stamp,
+};
 use crate::shell;
 
 /// What to install into a virtual environment.
@@ -46,9 +49,9 @@ pub(super) struct Venv {
 }
 
 impl Venv {
-    /// Makes `folder` a virtual environment with exactly these packages, unless it is one; `why` is told to the user.
+    /// Makes `folder` a virtual environment with exactly these packages, unless it is one; `why` is printed for the user.
     pub(super) fn ensure(folder: &Path, packages: &Packages, why: &str) -> Result<Self> {
-        let host = python::host(why)?;
+        let host = interpreter::provide(why)?;
         let stamp = Stamp::new(folder, format!("{}\n{host}\n{}", folder.display(), packages.content));
         let venv = Self { folder: folder.to_owned() };
         if !stamp.is_current() {
@@ -65,7 +68,7 @@ impl Venv {
         self.folder.join("bin/python")
     }
 
-    fn create(&self, host: &python::Host) -> Result<()> {
+    fn create(&self, host: &Host) -> Result<()> {
         let mut create = Command::new(host.path());
         shell::run_quietly(create.args(["-m", "venv", "--clear"]).arg(&self.folder))
     }

@@ -1,6 +1,8 @@
 //! The driver by itself, called as the framework calls it.
 
-use mapper_framework::{DataType, Device, Driver, DriverError, Property, Session, Value};
+use std::sync::Arc;
+
+use mapper_framework::{DataType, Device, Driver, DriverError, Property, Reading, Session, Value, testing::read_many};
 use modbus_tcp::{Config, ModbusTcp, Unit, Visitor};
 use serde_json::{Value as Json, json};
 
@@ -16,18 +18,18 @@ async fn a_number_of_each_type_is_read_and_all_in_one_request() -> Outcome {
         (number(2, "int32"), Value::Int(-70_000)),
         (number(4, "uint32"), Value::Int(4_000_000_000)),
         (number(6, "int64"), Value::Int(-5_000_000_000_000)),
-        (number(10, "uint64"), Value::Int(5_000_000_000_000)),
+        (number(10, "uint64"), Value::Double(5e12)),
         (number(14, "float32"), Value::Float(21.5)),
         (number(16, "float64"), Value::Double(0.1)),
         (holding(json!({"address": 20, "type": "uint32", "wordOrder": "little"})), Value::Int(0x1234_5678)),
         (holding(json!({"address": 22, "type": "uint32", "byteOrder": "little"})), Value::Int(0x1234_5678)),
         (holding(json!({"address": 0, "type": "int16", "scale": 0.1, "bias": 20})), Value::Double(19.5)),
     ];
-    let properties: Vec<_> = expected.iter().map(|(property, _)| property).collect();
-    let values = unit.read_many(&properties).await;
+    let properties: Vec<_> = expected.iter().map(|(property, _)| Arc::new(property.clone())).collect();
+    let values = read_many(&mut unit, &properties).await;
     assert_eq!(values.len(), expected.len());
     for (value, (property, expected)) in values.into_iter().zip(&expected) {
-        assert_eq!(value.as_ref().ok(), Some(expected), "{property:?}: {value:?}");
+        assert_eq!(value.as_ref().ok().map(Reading::get_value), Some(expected), "{property:?}: {value:?}");
     }
     // Registers 18 and 19 belong to the float64 at 16, and 20 follows at once: nothing parts the eleven.
     assert_eq!(server.news().await?, ["connected", "request 3 3 0 24"]);
@@ -46,7 +48,7 @@ async fn the_four_tables_are_told_apart() -> Outcome {
     ];
     let mut values = Vec::new();
     for property in &properties {
-        values.push(unit.read(property).await?);
+        values.push(unit.read(property).await?.into_value());
     }
     assert_eq!(values, [false.into(), true.into(), Value::Int(600), Value::Int(583)]);
     let requests = ["request 1 1 1 1", "request 1 2 1 1", "request 1 3 0 1", "request 1 4 0 1"];
@@ -58,10 +60,10 @@ async fn the_four_tables_are_told_apart() -> Outcome {
 async fn a_gap_is_bridged_only_if_the_config_says_so() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let driver = ModbusTcp::default();
-    let properties = [number(0, "uint16"), number(3, "uint16")];
+    let properties = [number(0, "uint16"), number(3, "uint16")].map(Arc::new);
     for (max_gap, requests) in [(0, vec!["request 6 3 0 1", "request 6 3 3 1"]), (2, vec!["request 6 3 0 4"])] {
         let mut unit = connect_with(&driver, &server, json!({"unitId": 6, "maxGap": max_gap})).await?;
-        let values = unit.read_many(&properties.each_ref()).await;
+        let values = read_many(&mut unit, &properties).await;
         assert_eq!(integers(values), [Some(0), Some(3)]);
         let mut news = server.news().await?;
         news.retain(|line| line.starts_with("request"));
@@ -88,8 +90,8 @@ async fn what_is_written_stands_in_the_device() -> Outcome {
     );
     assert_eq!(server.holding(1, 0, 1).await?, [-213_i16 as u16]);
     assert_eq!(server.holding(1, 10, 2).await?, [0x5678, 0x1234]);
-    assert_eq!(unit.read(&bit("Coil", 2)).await?, Value::Boolean(true));
-    assert_eq!(unit.read(&bit("Coil", 1)).await?, Value::Boolean(false));
+    assert_eq!(unit.read(&bit("Coil", 2)).await?.into_value(), Value::Boolean(true));
+    assert_eq!(unit.read(&bit("Coil", 1)).await?.into_value(), Value::Boolean(false));
     Ok(())
 }
 
@@ -103,7 +105,7 @@ async fn a_value_that_does_not_fit_is_refused_and_not_sent() -> Outcome {
     assert!(error.starts_with(r#"HoldingRegister 10: "0.5" does not fit"#), "{error}");
     let error = refusal(unit.write(&bit("DiscreteInput", 0), &Value::Boolean(true)).await);
     assert_eq!(error, "DiscreteInput 0 can only be read, as Modbus has it");
-    assert_eq!(unit.read(&number(10, "int16")).await?, Value::Int(0));
+    assert_eq!(unit.read(&number(10, "int16")).await?.into_value(), Value::Int(0));
     assert_eq!(server.news().await?, ["connected", "request 1 3 10 1"]);
     Ok(())
 }
@@ -112,8 +114,8 @@ async fn a_value_that_does_not_fit_is_refused_and_not_sent() -> Outcome {
 async fn a_register_that_does_not_exist_costs_only_its_own_property() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let mut unit = connect(&ModbusTcp::default(), &server, 6).await?;
-    let properties: Vec<_> = (0..10).map(|address| number(address, "uint16")).collect();
-    let mut values = unit.read_many(&properties.iter().collect::<Vec<_>>()).await;
+    let properties: Vec<_> = (0..10).map(|address| Arc::new(number(address, "uint16"))).collect();
+    let mut values = read_many(&mut unit, &properties).await;
     let error = refusal(values.remove(5));
     assert_eq!(error, "HoldingRegister 5: the device answers with exception 0x02, Illegal data address");
     assert_eq!(integers(values), [0, 1, 2, 3, 4, 6, 7, 8, 9].map(Some));
@@ -126,12 +128,12 @@ async fn a_unit_that_the_gateway_cannot_reach_fails_without_costing_the_connecti
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let driver = ModbusTcp::default();
     let (mut away, mut there) = (connect(&driver, &server, 5).await?, connect(&driver, &server, 1).await?);
-    let properties = [number(0, "int16"), number(0, "uint16")];
-    for value in away.read_many(&properties.each_ref()).await {
+    let properties = [number(0, "int16"), number(0, "uint16")].map(Arc::new);
+    for value in read_many(&mut away, &properties).await {
         let error = value.expect_err("the unit is away");
         assert!(error.is_retryable() && !error.is_disconnected(), "{error}");
     }
-    assert_eq!(there.read(&number(0, "int16")).await?, Value::Int(600));
+    assert_eq!(there.read(&number(0, "int16")).await?.into_value(), Value::Int(600));
     // Smaller requests would not reach it either, and would each cost the gateway's timeout.
     assert_eq!(server.news().await?, ["connected", "request 5 3 0 1", "request 1 3 0 1"]);
     Ok(())
@@ -145,13 +147,13 @@ async fn units_behind_one_gateway_share_a_connection_that_ends_with_the_last_of_
     let (mut one, mut two) = (one?, two?);
     let temperature = property(json!({"register": "InputRegister", "address": 0, "type": "int16"}));
     let (hot, cold) = tokio::join!(one.read(&temperature), two.read(&temperature));
-    assert_eq!((hot?, cold?), (Value::Int(583), Value::Int(-71)));
+    assert_eq!((hot?, cold?), (583.into(), (-71).into()));
     assert_eq!(connections(&server.news().await?), 1);
     drop(one);
-    assert_eq!(two.read(&temperature).await?, Value::Int(-71));
+    assert_eq!(two.read(&temperature).await?.into_value(), Value::Int(-71));
     drop(two);
     one = connect(&driver, &server, 1).await?;
-    assert_eq!(one.read(&temperature).await?, Value::Int(583));
+    assert_eq!(one.read(&temperature).await?.into_value(), Value::Int(583));
     assert_eq!(connections(&server.news().await?), 1, "the first connection is gone, so this is another one");
     Ok(())
 }
@@ -171,8 +173,8 @@ async fn sessions_learn_that_the_server_is_gone_and_connect_again() -> Outcome {
     // As the framework does: one device after the other gives up its session and gets a new one.
     one = connect(&driver, &server, 1).await?;
     two = connect(&driver, &server, 2).await?;
-    assert_eq!(one.read(&number(0, "int16")).await?, Value::Int(600));
-    assert_eq!(two.read(&number(0, "int16")).await?, Value::Int(600));
+    assert_eq!(one.read(&number(0, "int16")).await?.into_value(), Value::Int(600));
+    assert_eq!(two.read(&number(0, "int16")).await?.into_value(), Value::Int(600));
     assert_eq!(connections(&server.news().await?), 1);
     Ok(())
 }
@@ -188,18 +190,53 @@ async fn nobody_listening_is_an_error_that_names_the_address() -> Outcome {
 }
 
 #[tokio::test]
-async fn a_missed_timeout_costs_the_connection_so_that_a_late_answer_finds_nobody() -> Outcome {
+async fn a_unit_that_never_answers_costs_the_others_neither_session_nor_connection() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let mut there = connect(&driver, &server, 1).await?;
+    for _ in 0..5 {
+        let mut silent = connect_with(&driver, &server, json!({"unitId": 4, "timeout": 50})).await?;
+        let error = silent.read(&number(0, "int16")).await.expect_err("the unit never answers");
+        assert!(error.is_disconnected(), "{error:?}");
+        assert_eq!(error.to_string(), "HoldingRegister 0: no answer within 50 ms");
+        assert_eq!(there.read(&number(0, "int16")).await?.into_value(), Value::Int(600));
+    }
+    assert_eq!(connections(&server.news().await?), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_late_answer_is_taken_neither_for_another_units_nor_for_another_registers() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let mut late = connect_with(&driver, &server, json!({"unitId": 7, "timeout": 50})).await?;
+    let mut there = connect(&driver, &server, 1).await?;
+    for _ in 0..2 {
+        // Each answer comes when the next request is there. A connection with late answers is not a silent one.
+        for register in [0, 1, 0, 1, 0] {
+            let error = late.read(&number(register, "int16")).await.expect_err("the answer is late");
+            assert_eq!(error.to_string(), format!("HoldingRegister {register}: no answer within 50 ms"));
+        }
+        assert_eq!(there.read(&number(0, "int16")).await?.into_value(), Value::Int(600));
+    }
+    there.write(&number(0, "int16"), &Value::Int(601)).await?;
+    assert_eq!(server.holding(1, 0, 1).await?, [601]);
+    assert_eq!(connections(&server.news().await?), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_answers_is_made_anew_and_no_session_notices() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let driver = ModbusTcp::default();
     let mut silent = connect_with(&driver, &server, json!({"unitId": 4, "timeout": 50})).await?;
     let mut there = connect(&driver, &server, 1).await?;
-    let error = silent.read(&number(0, "int16")).await.expect_err("the unit never answers");
-    assert!(error.is_disconnected(), "{error:?}");
-    assert_eq!(error.to_string(), "HoldingRegister 0: no answer within 50 ms");
-    assert!(there.read(&number(0, "int16")).await.expect_err("the connection is shared").is_disconnected());
-    there = connect(&driver, &server, 1).await?;
-    assert_eq!(there.read(&number(0, "int16")).await?, Value::Int(600));
-    assert_eq!(connections(&server.news().await?), 2);
+    for _ in 0..3 {
+        assert!(silent.read(&number(0, "int16")).await.is_err());
+    }
+    assert_eq!(server.connections().await?, 1);
+    assert_eq!(there.read(&number(0, "int16")).await?.into_value(), Value::Int(600));
+    assert_eq!(server.connections().await?, 2);
     Ok(())
 }
 
@@ -207,16 +244,15 @@ async fn a_missed_timeout_costs_the_connection_so_that_a_late_answer_finds_nobod
 async fn a_call_that_is_dropped_half_way_does_not_leave_its_answer_to_the_next() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let driver = ModbusTcp::default();
-    let mut silent = connect_with(&driver, &server, json!({"unitId": 4, "timeout": 60_000})).await?;
+    let mut late = connect_with(&driver, &server, json!({"unitId": 7, "timeout": 60_000})).await?;
     let mut there = connect(&driver, &server, 1).await?;
     let register = number(0, "int16");
     tokio::select! {
-        value = silent.read(&register) => panic!("the unit never answers, but gave {value:?}"),
-        () = server.says("request 4 3 0 1") => {}
+        value = late.read(&register) => panic!("the answer comes after the next request, but gave {value:?}"),
+        () = server.says("request 7 3 0 1") => {}
     }
-    assert!(there.read(&register).await.expect_err("the connection is out of step").is_disconnected());
-    there = connect(&driver, &server, 1).await?;
-    assert_eq!(there.read(&register).await?, Value::Int(600));
+    assert_eq!(there.read(&register).await?.into_value(), Value::Int(600));
+    assert_eq!(connections(&server.news().await?), 1);
     Ok(())
 }
 
@@ -229,9 +265,15 @@ async fn the_boilers_of_the_manifests_are_read_in_one_request_for_each_table() -
         let config = manifest["spec"]["protocol"]["configData"].clone();
         let mut unit = connect_with(&driver, &server, config).await?;
         let properties = manifest["spec"]["properties"].as_array().expect("a list").iter();
-        let properties: Vec<_> = properties.map(|it| property(it["visitors"]["configData"].clone())).collect();
-        for value in unit.read_many(&properties.iter().collect::<Vec<_>>()).await {
-            values.push(value?.to_string());
+        let visitor = |it: &Json| {
+            let mut visitor = it["visitors"]["configData"].clone();
+            // That key is the framework's.
+            visitor.as_object_mut().and_then(|keys| keys.remove("writePolicy"));
+            Arc::new(property(visitor))
+        };
+        let properties: Vec<_> = properties.map(visitor).collect();
+        for value in read_many(&mut unit, &properties).await {
+            values.push(value?.get_value().to_string());
         }
     }
     let (one, two) = values.split_at(6);
@@ -278,8 +320,9 @@ fn number(address: u16, data_type: &str) -> Property<Visitor> {
     holding(json!({"address": address, "type": data_type}))
 }
 
-fn integers(values: Vec<Result<Value, DriverError>>) -> Vec<Option<i64>> {
-    let integer = |value| if let Ok(Value::Int(integer)) = value { Some(integer) } else { None };
+fn integers(values: Vec<Result<Reading, DriverError>>) -> Vec<Option<i64>> {
+    let value = |result: Result<Reading, DriverError>| result.ok().map(Reading::into_value);
+    let integer = |result| if let Some(Value::Int(integer)) = value(result) { Some(integer) } else { None };
     values.into_iter().map(integer).collect()
 }
 

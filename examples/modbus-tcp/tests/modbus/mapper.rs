@@ -1,7 +1,13 @@
 //! The whole mapper, between an edgecore and the server.
 
 use integration_tests::DEADLINE;
-use mapper_framework::{Mapper, config::Config, local_edge::LocalEdge, model::DeviceId};
+use mapper_framework::{
+    Handle, Mapper,
+    config::{Config, ReportStrategy},
+    local_edge::LocalEdge,
+    model::{DeviceId, Value},
+    watch::{Filter, Kind, What},
+};
 use modbus_tcp::ModbusTcp;
 use tokio::time::timeout;
 
@@ -35,8 +41,11 @@ async fn a_desired_value_arrives_in_the_register_and_one_out_of_bounds_does_not(
         holds(edge, &boiler(1), "setpoint", "72.5").await;
         assert_eq!(server.holding(1, 0, 1).await?, [725]);
         edge.set_desired(&boiler(1), "setpoint", "95").await?;
-        edge.wait_until(|edge| edge.twin(&boiler(1), "setpoint").is_some_and(|twin| twin.observed_desired() == "95"))
+        // What was read after that carries the last desired value that the boiler has.
+        let before = edge.twin(&boiler(1), "setpoint").map_or(0, |twin| twin.times_stored());
+        edge.wait_until(|edge| edge.twin(&boiler(1), "setpoint").is_some_and(|twin| twin.times_stored() > before + 1))
             .await;
+        assert!(edge.twin(&boiler(1), "setpoint").is_some_and(|twin| twin.observed_desired() == "72.5"));
         holds(edge, &boiler(1), "setpoint", "72.5").await;
         assert_eq!(server.holding(1, 0, 1).await?, [725]);
         Ok(())
@@ -51,8 +60,8 @@ async fn devices_are_back_with_values_and_settings_when_the_server_is_back() -> 
         holds(edge, &boiler(1), "pump", "true").await;
         holds(edge, &boiler(2), "setpoint", "55").await;
         server.kill().await;
-        is(edge, &boiler(1), "disconnected").await;
-        is(edge, &boiler(2), "disconnected").await;
+        is(edge, &boiler(1), "offline").await;
+        is(edge, &boiler(2), "offline").await;
         let stored = edge.counts().stored_twins();
         let mut server = Server::start(server.port).await?.expect("Python was there a moment ago");
         for device in [boiler(1), boiler(2)] {
@@ -128,8 +137,47 @@ async fn a_property_that_cannot_be_as_its_model_says_costs_only_itself() -> Outc
     .await
 }
 
+#[tokio::test]
+async fn units_that_answer_late_or_never_cost_a_healthy_one_no_cycle_and_no_session() -> Outcome {
+    const ROUNDS: usize = 6;
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let units = [("healthy", 6, 2000), ("late", 7, 100), ("silent", 4, 100)];
+    let devices = units.map(|(name, unit, timeout)| behind_the_gateway(name, unit, timeout)).concat();
+    let [healthy, late, silent] = units.map(|(name, ..)| DeviceId::new("default", name));
+    run_with_handle(&at(&server, &format!("{ONE_REGISTER}{devices}")), async |edge, handle| {
+        is(edge, &healthy, "online").await;
+        is(edge, &late, "offline").await;
+        is(edge, &silent, "offline").await;
+        let kinds = [Kind::State, Kind::Sample];
+        let mut watch = handle.watch(Filter::all().kinds(kinds)).await.ok_or("the mapper runs")?;
+        let lost = |device| handle.device_stats(device).map_or(0, |stats| stats.sessions().lost());
+        let mut reads = 0;
+        while reads < ROUNDS || lost(&late).min(lost(&silent)) < 3 {
+            match watch.next().await.ok_or("the mapper runs")?.what() {
+                What::Sample(sample) if sample.device == healthy => {
+                    assert_eq!(sample.value, Value::Int(4));
+                    reads += 1;
+                }
+                What::Sample(sample) => panic!("no answer came in time, but gave {sample:?}"),
+                What::State { device, .. } => assert_ne!(*device, healthy),
+                event => panic!("not asked for: {event:?}"),
+            }
+        }
+        let stats = handle.device_stats(&healthy).ok_or("the device is there")?;
+        assert_eq!((stats.sessions().opened(), stats.sessions().lost()), (1, 0));
+        assert_eq!((stats.reads().failed(), stats.reads().ticks_skipped()), (0, 0));
+        assert_eq!(server.connections().await?, 1);
+        Ok(())
+    })
+    .await
+}
+
 /// Runs a mapper beside an edgecore which holds the manifests, until the test is done.
 async fn run(manifests: &str, test: impl AsyncFnOnce(&LocalEdge) -> Outcome) -> Outcome {
+    run_with_handle(manifests, async |edge, _| test(edge).await).await
+}
+
+async fn run_with_handle(manifests: &str, test: impl AsyncFnOnce(&LocalEdge, &Handle) -> Outcome) -> Outcome {
     let folder = tempfile::tempdir()?;
     let edge = LocalEdge::builder().start(folder.path()).await?;
     edge.apply(manifests).await?;
@@ -137,9 +185,13 @@ async fn run(manifests: &str, test: impl AsyncFnOnce(&LocalEdge) -> Outcome) -> 
     config.common.protocol = "modbus-tcp".to_owned();
     config.common.edgecore_sock = edge.socket().to_owned();
     config.grpc_server.socket_path = folder.path().join("mapper.sock");
+    config.spool.dir = folder.path().join("spool");
+    // The tests wait for reads by the reports that they make.
+    config.report.strategy = ReportStrategy::Always;
     let mapper = Mapper::builder(ModbusTcp::default()).config(config).build();
+    let handle = mapper.handle();
     let mut outcome = None;
-    mapper.run_until(async { outcome = timeout(DEADLINE, test(&edge)).await.ok() }).await?;
+    mapper.run_until(async { outcome = timeout(DEADLINE, test(&edge, &handle)).await.ok() }).await?;
     outcome.unwrap_or_else(|| Err(format!("still waits in vain after {DEADLINE:?}: {:#?}", edge.twins()).into()))
 }
 
@@ -189,6 +241,41 @@ spec:
       collectCycle: 5000
       visitors: {protocolName: modbus-tcp, configData: {register: HoldingRegister, address: 6, type: int16}}
 ";
+
+/// A model of devices with one register.
+const ONE_REGISTER: &str = "
+apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata: {name: model}
+spec:
+  protocol: modbus-tcp
+  properties:
+    - {name: register, type: INT, accessMode: ReadOnly}
+";
+
+/// A device of [`ONE_REGISTER`], read once a second.
+fn behind_the_gateway(name: &str, unit: u8, timeout: u32) -> String {
+    format!(
+        "---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {{name: {name}}}
+spec:
+  deviceModelRef: {{name: model}}
+  nodeName: edge-node
+  protocol:
+    protocolName: modbus-tcp
+    configData: {{host: 127.0.0.1, unitId: {unit}, timeout: {timeout}, port: 5020}}
+  stateReport: {{reportToCloud: true}}
+  properties:
+    - name: register
+      reportToCloud: true
+      collectCycle: 1000
+      visitors: {{protocolName: modbus-tcp, configData: {{register: HoldingRegister, address: {address}, type: int16}}}}
+",
+        address = if unit == 6 { 4 } else { 0 },
+    )
+}
 
 fn boiler(number: u8) -> DeviceId {
     DeviceId::new("default", &format!("boiler-{number}"))

@@ -21,7 +21,7 @@ pub(crate) struct Server {
     /// A bare client, to look at what the server holds.
     pub(crate) probe: Context,
     /// How many lines of the output [`news`](Self::news) has returned.
-    told: usize,
+    fetched: usize,
 }
 
 impl Server {
@@ -33,7 +33,7 @@ impl Server {
         let line = process.wait_for_line(|line| line.starts_with("listening ")).await;
         let port = line.trim_start_matches("listening ").parse()?;
         let probe = tcp::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-        let mut server = Self { process, port, probe, told: 0 };
+        let mut server = Self { process, port, probe, fetched: 0 };
         server.news().await?;
         Ok(Some(server))
     }
@@ -51,10 +51,10 @@ impl Server {
         self.probe.set_slave(Slave(6));
         self.probe.read_discrete_inputs(15, 1).await??;
         self.process.wait_for_line(|line| line == LAST).await;
-        let mut news = self.process.lines().split_off(self.told);
+        let mut news = self.process.lines().split_off(self.fetched);
         let end = news.iter().rposition(|line| line == LAST).context("the line has come")?;
         news.truncate(end + 1);
-        self.told += news.len();
+        self.fetched += news.len();
         news.pop();
         Ok(news)
     }

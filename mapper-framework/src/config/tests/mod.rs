@@ -2,6 +2,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt, time::Duration};
 
 use super::*;
 
+mod own;
 mod renames;
 
 /// Sources with this file and a protocol that the mapper's author set.
@@ -82,12 +83,16 @@ fn a_file_may_set_every_key() {
     assert_eq!((sinks.mysql.layout, sinks.mysql.tls), (MysqlLayout::Property, true));
     assert_eq!((sinks.redis.max_length, sinks.redis.ttl), (1_000, Duration::from_secs(7 * 24 * 3600)));
     assert_eq!((config.spool.max_bytes, config.spool.sync), (1_000_000, SpoolSync::Never));
+    let writes = &config.writes;
+    assert_eq!((writes.mode, writes.dry_run, writes.first_start), (WritesMode::ReadOnly, true, FirstStart::Hold));
+    assert_eq!((writes.audit.max_bytes, writes.audit.files), (1_000_000, 3));
     let unset = leaves(&serde_json::to_value(Config::default()).unwrap());
     for (key, value) in leaves(&serde_json::to_value(&config).unwrap()) {
         assert_ne!(unset.get(&key), Some(&value), "{key} is not set by the file");
     }
     assert_eq!(config.shutdown.grace, Duration::ZERO);
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Json));
+    assert_eq!(config.log.statistics, Duration::from_secs(3600));
 }
 
 /// All values of a config by their keys.
@@ -121,6 +126,8 @@ fn defaults_depend_on_the_protocol() {
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/gpio.sock"));
     assert_eq!(config.common.name, "gpio-mapper");
     assert_eq!(config.sinks.otel.service_name, "gpio-mapper");
+    assert_eq!(config.writes.memory.to_str(), Some("/var/lib/kubeedge/gpio-mapper/spool/writes.memory"));
+    assert_eq!(load(file("spool: {dir: /data}")).writes.memory.to_str(), Some("/data/writes.memory"));
     let config = load(file("common: {protocol: opc/ua}"));
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/opc-ua.sock"));
 }
@@ -183,8 +190,21 @@ fn other_variables_are_left_alone() {
         ("MAPPER_SERVICE_PORT", "7777"),
         ("MAPPER_PORT", "tcp://10.0.0.1:7777"),
         ("MAPPER_PORT_7777_TCP_ADDR", "10.0.0.1"),
+        ("MAPPER_PORT_7777_TCP", "tcp://10.0.0.1:7777"),
+        ("MAPPER_REST_SERVICE_PORT_HTTP", "80"),
+        ("MAPPER_REST_PORT", "udp://10.0.0.1:80"),
     ]));
     assert_eq!(config, load(file("")));
+}
+
+#[test]
+fn a_variable_may_hold_an_address() {
+    let config = load(file("").env([("MAPPER_COMMON__NAME", "http://plant"), ("MAPPER_SPOOL__DIR", "tcp://plant")]));
+    assert_eq!((config.common.name.as_str(), config.spool.dir.to_str()), ("http://plant", Some("tcp://plant")));
+    assert_eq!(
+        warnings(file("").env([("MAPPER_COMMON__NAM", "http://plant")])),
+        ["environment variable MAPPER_COMMON__NAM names no key and is ignored; did you mean `MAPPER_COMMON__NAME`?"]
+    );
 }
 
 #[test]
@@ -260,9 +280,12 @@ fn a_value_of_the_wrong_type_says_key_origin_and_what_would_fit() {
     for (yaml, expected) in [
         (
             "common:\n  http_port: seven",
-            "config.yaml:2:14: `common.http_port`: invalid type: string \"seven\", expected u16",
+            "config.yaml:2:14: `common.http_port`: found \"seven\", expected a whole number from 0 to 65535",
         ),
-        ("common: {http_port: -1}", "config.yaml:1:21: `common.http_port`: invalid value: integer `-1`, expected u16"),
+        (
+            "common: {http_port: -1}",
+            "config.yaml:1:21: `common.http_port`: found -1, expected a whole number from 0 to 65535",
+        ),
         ("common: {name: [a]}", "config.yaml:1:16: `common.name`: found a list or a mapping, expected a single value"),
         (
             "report: {burst: {a: 1}}",
@@ -274,19 +297,27 @@ fn a_value_of_the_wrong_type_says_key_origin_and_what_would_fit() {
         ),
         (
             "driver: {call_timeout: 10}",
-            "config.yaml:1:24: `driver.call_timeout`: invalid value: string \"10\", expected a duration, such as `10s` or `500ms`",
+            "config.yaml:1:24: `driver.call_timeout`: found \"10\", expected a duration, such as `10s` or `500ms`",
         ),
-        ("log: {format: xml}", "config.yaml:1:15: `log.format`: unknown variant `xml`, expected `text` or `json`"),
+        ("log: {format: xml}", "config.yaml:1:15: `log.format`: found `xml`, expected `text` or `json`"),
+        (
+            "writes: {mode: readonly}",
+            "config.yaml:1:16: `writes.mode`: found `readonly`, expected `enabled` or `readOnly`",
+        ),
+        (
+            "writes: {first_start: skip}",
+            "config.yaml:1:23: `writes.first_start`: found `skip`, expected `write` or `hold`",
+        ),
         (
             "log: {level: loud}",
-            "config.yaml:1:14: `log.level`: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`",
+            "config.yaml:1:14: `log.level`: found `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`",
         ),
     ] {
         assert_eq!(error(file(yaml)), expected);
     }
     assert_eq!(
         error(file("").env([("MAPPER_REPORT__BURST", "many")])),
-        "environment variable MAPPER_REPORT__BURST: `report.burst`: invalid type: string \"many\", expected u32"
+        "environment variable MAPPER_REPORT__BURST: `report.burst`: found \"many\", expected a whole number from 0 to 4294967295"
     );
 }
 
@@ -326,6 +357,13 @@ fn a_value_that_cannot_work_says_why() {
              0.000000000000000000000000000001"
                 .into(),
         ),
+        ("writes: {audit: {files: 0}}".into(), "`writes.audit.files` must be above zero, found 0".into()),
+        (
+            "writes: {audit: {max_bytes: 1000}}".into(),
+            "`writes.audit.max_bytes` must be at least 65536 bytes; found 1000".into(),
+        ),
+        ("report: {deadband: -1}".into(), "`report.deadband` must be zero or above, found -1".into()),
+        ("sinks: {push_error_bound: -0.5}".into(), "`sinks.push_error_bound` must be zero or above, found -0.5".into()),
         ("report: {burst: 0}".into(), "`report.burst` must be above zero, found 0".into()),
         ("driver: {call_timeout: 0s}".into(), "`driver.call_timeout` must be above zero, found 0ns".into()),
         ("driver: {backoff_max: 0s}".into(), "`driver.backoff_max` must be above zero, found 0ns".into()),

@@ -70,7 +70,7 @@ fn the_new_name_wins_over_the_old_one_and_a_later_source_over_both() {
 fn a_value_under_an_old_name_that_does_not_fit_says_where_it_stands() {
     assert_eq!(
         error(renamed("common:\n  port: many\n")),
-        "config.yaml:2:9: `common.http_port`: invalid type: string \"many\", expected u16"
+        "config.yaml:2:9: `common.http_port`: found \"many\", expected a whole number from 0 to 65535"
     );
     assert_eq!(
         error(renamed("common: {port: [80]}")),

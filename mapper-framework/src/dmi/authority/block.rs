@@ -7,7 +7,7 @@ use super::frames::{self, CONTINUATION, Fragment, HEADERS, Head};
 use super::hpack;
 use super::rule::Rule;
 
-/// The most payload of one header block, with its padding. tonic's server accepts 16 KiB unless told otherwise.
+/// The most payload of one header block, with its padding. tonic's server accepts 16 KiB by default.
 pub(super) const MAX_BLOCK: usize = 64 * 1024;
 /// The most CONTINUATION frames of one block. A client fills its frames, so four suffice for [`MAX_BLOCK`].
 pub(super) const MAX_CONTINUATIONS: usize = 64;
@@ -36,7 +36,7 @@ pub(super) enum Verdict {
 }
 
 impl Held {
-    /// Takes bytes up to the end of the current head or frame, and tells how many.
+    /// Takes bytes up to the end of the current head or frame, and returns how many.
     pub(super) fn take(&mut self, input: &[u8]) -> Result<(usize, Verdict), AuthorityError> {
         let was_known = self.head().is_some();
         let taken = self.fill(input);

@@ -72,7 +72,7 @@ impl Rewriter {
         }
     }
 
-    /// Takes the leading bytes of `input` that go on unchanged, and tells how many, so that the caller need not copy
+    /// Takes the leading bytes of `input` that go on unchanged, and returns how many, so that the caller need not copy
     /// them. The rest is for [`push`](Self::push).
     pub(super) fn pass(&mut self, input: &[u8]) -> usize {
         let mut at = 0;

@@ -4,6 +4,7 @@ use prost::Message;
 use prost_types::Any;
 use serde_json::Value as Json;
 
+use super::Unreadable;
 use crate::{
     dmi::generated::CustomizedValue,
     model::{ConfigData, Problem},
@@ -11,13 +12,13 @@ use crate::{
 
 const PREFIX: &str = "type.googleapis.com/";
 
-/// Reads a `configData`. An entry that cannot be read is left out, and told to `problem` with its key.
-pub(crate) fn to_config_data(data: Option<CustomizedValue>, mut problem: impl FnMut(String, String)) -> ConfigData {
+/// Reads a `configData`. An entry that cannot be read is left out, and given to `problem` with its key.
+pub(crate) fn to_config_data(data: Option<CustomizedValue>, mut problem: impl FnMut(String, Unreadable)) -> ConfigData {
     let mut config = ConfigData::new();
     for (key, any) in data.unwrap_or_default().data {
         match to_json(&any) {
             Ok(value) => drop(config.insert(key, value)),
-            Err(message) => problem(key, message),
+            Err(unreadable) => problem(key, unreadable),
         }
     }
     config
@@ -43,7 +44,7 @@ fn wrap(name: &str, message: &impl Message) -> Any {
 }
 
 /// The JSON form of a wrapped scalar.
-fn to_json(any: &Any) -> Result<Json, String> {
+fn to_json(any: &Any) -> Result<Json, Unreadable> {
     let name = any.type_url.rsplit('/').next().unwrap_or_default();
     let bytes = any.value.as_slice();
     let json = match name.strip_prefix("google.protobuf.").unwrap_or(name) {
@@ -56,12 +57,17 @@ fn to_json(any: &Any) -> Result<Json, String> {
         "BoolValue" => bool::decode(bytes).map(Json::from),
         "StringValue" => String::decode(bytes).map(Json::from),
         "BytesValue" => Vec::<u8>::decode(bytes).map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into()),
-        _ => return Err(format!("the type {name:?} is not a scalar: write text, a number or a boolean")),
+        _ => {
+            let message = format!("the type {name:?} is not a scalar");
+            return Err(Unreadable::new(message, "write text, a number or a boolean"));
+        }
     };
     match json {
-        Ok(Json::Null) => Err("the number is not finite".to_owned()),
+        Ok(Json::Null) => Err(Unreadable::new("the number is not finite", "write digits, such as 12.5")),
         Ok(json) => Ok(json),
-        Err(error) => Err(format!("the {name} cannot be decoded: {error}")),
+        Err(error) => {
+            Err(Unreadable::new(format!("the {name} cannot be decoded: {error}"), "write text, a number or a boolean"))
+        }
     }
 }
 
@@ -89,7 +95,7 @@ fn double(number: f64) -> Json {
 mod tests {
     use super::*;
 
-    fn read(any: &Any) -> Result<Json, String> {
+    fn read(any: &Any) -> Result<Json, Unreadable> {
         to_json(any)
     }
 
@@ -121,9 +127,9 @@ mod tests {
     #[test]
     fn what_is_no_number_or_no_scalar_is_refused() {
         assert!(read(&wrap("FloatValue", &f32::NAN)).is_err());
-        assert!(read(&wrap("Struct", &true)).unwrap_err().contains("not a scalar"));
+        assert!(read(&wrap("Struct", &true)).unwrap_err().message.contains("not a scalar"));
         let torn = Any { type_url: format!("{PREFIX}google.protobuf.FloatValue"), value: vec![0x0d, 0x00] };
-        assert!(read(&torn).unwrap_err().contains("cannot be decoded"));
+        assert!(read(&torn).unwrap_err().message.contains("cannot be decoded"));
     }
 
     #[test]

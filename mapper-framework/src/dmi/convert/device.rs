@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    Invalid, from_config_data,
+    Invalid, Unreadable, from_config_data,
     push::{from_push_methods, to_push_methods},
     to_config_data,
 };
@@ -36,8 +36,8 @@ pub(crate) fn instance(device: Option<pb::Device>) -> Result<DeviceInstance, Inv
     }
     let mut problems = Vec::new();
     let protocol = spec.protocol.unwrap_or_default();
-    let config = to_config_data(protocol.config_data, |key, message| {
-        problems.push(Problem::of_device(format!("protocol.configData.{key}"), message));
+    let config = to_config_data(protocol.config_data, |key, Unreadable { message, cure }| {
+        problems.push(Problem::of_device(format!("protocol.configData.{key}"), message).with_cure(cure));
     });
     // Not collected: that would keep the message's vector, whose elements are six times as large.
     let mut properties = Vec::with_capacity(spec.properties.len());
@@ -58,21 +58,23 @@ pub(crate) fn instance(device: Option<pb::Device>) -> Result<DeviceInstance, Inv
 fn property(property: pb::DeviceProperty, problems: &mut Vec<Problem>) -> Option<InstanceProperty> {
     let name = property.name;
     if name.is_empty() {
-        problems.push(Problem::of_device("properties.name", "is empty: the property is left out"));
+        problems.push(Problem::of_device("properties.name", "is empty: the property is left out").with_cure("name it"));
         return None;
     }
     let known = problems.len();
-    let mut problem = |field: &str, message: String| problems.push(Problem::of_property(&name, field, message));
+    let mut problem = |field: &str, Unreadable { message, cure }: Unreadable| {
+        problems.push(Problem::of_property(&name, field, message).with_cure(cure));
+    };
     let visitor = property.visitors.and_then(|visitors| visitors.config_data);
-    let visitor = to_config_data(visitor, |key, message| problem(&format!("visitors.configData.{key}"), message));
+    let visitor = to_config_data(visitor, |key, wrong| problem(&format!("visitors.configData.{key}"), wrong));
     let collect_cycle = cycle(property.collect_cycle, "collectCycle", &mut problem);
     let report_cycle = cycle(property.report_cycle, "reportCycle", &mut problem);
     if problems.len() > known {
         return None;
     }
     // A push method that is wrong costs that push method: the property is still collected.
-    let mut problem = |field: &str, message: String| {
-        problems.push(Problem::of_property(&name, format!("pushMethod.{field}"), message));
+    let mut problem = |field: &str, Unreadable { message, cure }: Unreadable| {
+        problems.push(Problem::of_property(&name, format!("pushMethod.{field}"), message).with_cure(cure));
     };
     let push_methods = property.push_method.map(|push| to_push_methods(push, &mut problem)).unwrap_or_default();
     Some(InstanceProperty {
@@ -86,11 +88,12 @@ fn property(property: pb::DeviceProperty, problems: &mut Vec<Problem>) -> Option
     })
 }
 
-fn cycle(millis: i64, field: &str, problem: &mut impl FnMut(&str, String)) -> Duration {
+fn cycle(millis: i64, field: &str, problem: &mut impl FnMut(&str, Unreadable)) -> Duration {
     match u64::try_from(millis) {
         Ok(millis) => Duration::from_millis(millis),
         Err(_) => {
-            problem(field, format!("{millis} ms is negative: use 0 for the default of 1000 ms"));
+            let message = format!("{millis} ms is negative");
+            problem(field, Unreadable::new(message, "use 0 for the default of 1000 ms"));
             Duration::ZERO
         }
     }

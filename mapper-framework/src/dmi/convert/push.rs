@@ -7,10 +7,10 @@ use crate::{
     model::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush},
 };
 
-use super::{from_config_data, to_config_data};
+use super::{Unreadable, from_config_data, to_config_data};
 
-/// Reads the push methods of a property. What is wrong is told to `problem` with its field, and left out.
-pub(super) fn to_push_methods(push: pb::PushMethod, mut problem: impl FnMut(&str, String)) -> Vec<PushMethod> {
+/// Reads the push methods of a property. What is wrong is given to `problem` with its field, and left out.
+pub(super) fn to_push_methods(push: pb::PushMethod, mut problem: impl FnMut(&str, Unreadable)) -> Vec<PushMethod> {
     let mut methods = Vec::new();
     if let Some(http) = push.http {
         collect(&mut methods, to_http(http), &mut problem);
@@ -23,7 +23,7 @@ pub(super) fn to_push_methods(push: pb::PushMethod, mut problem: impl FnMut(&str
     }
     if let Some(anomaly) = push.anomaly_detection {
         let data = pb::CustomizedValue { data: anomaly.data };
-        let config = to_config_data(Some(data), |key, message| problem(&format!("anomalyDetection.{key}"), message));
+        let config = to_config_data(Some(data), |key, wrong| problem(&format!("anomalyDetection.{key}"), wrong));
         methods.push(PushMethod::AnomalyDetection(config));
     }
     if let Some(db) = push.db_method {
@@ -32,23 +32,29 @@ pub(super) fn to_push_methods(push: pb::PushMethod, mut problem: impl FnMut(&str
     methods
 }
 
-type Misfit = (&'static str, String);
+type Misfit = (&'static str, Unreadable);
 
-fn collect(methods: &mut Vec<PushMethod>, method: Result<PushMethod, Misfit>, problem: &mut impl FnMut(&str, String)) {
+fn collect(
+    methods: &mut Vec<PushMethod>,
+    method: Result<PushMethod, Misfit>,
+    problem: &mut impl FnMut(&str, Unreadable),
+) {
     match method {
         Ok(method) => methods.push(method),
-        Err((field, message)) => problem(field, message),
+        Err((field, wrong)) => problem(field, wrong),
     }
 }
 
 fn to_http(http: pb::PushMethodHttp) -> Result<PushMethod, Misfit> {
+    let wrong = |field, message: String, cure| (field, Unreadable::new(message, cure));
     let port = u16::try_from(http.port);
     let timeout = u64::try_from(http.timeout);
+    let no_timeout = |_| wrong("http.timeout", format!("{} ms is negative", http.timeout), "use 0 for the default");
     Ok(PushMethod::Http(HttpPush {
         host_name: http.hostname,
-        port: port.map_err(|_| ("http.port", format!("{} is not a port: use 0 to 65535", http.port)))?,
+        port: port.map_err(|_| wrong("http.port", format!("{} is not a port", http.port), "use 0 to 65535"))?,
         request_path: http.requestpath,
-        timeout: match timeout.map_err(|_| ("http.timeout", format!("{} ms is negative", http.timeout)))? {
+        timeout: match timeout.map_err(no_timeout)? {
             0 => None,
             millis => Some(Duration::from_millis(millis)),
         },
@@ -58,7 +64,10 @@ fn to_http(http: pb::PushMethodHttp) -> Result<PushMethod, Misfit> {
 fn to_mqtt(mqtt: pb::PushMethodMqtt) -> Result<PushMethod, Misfit> {
     let qos = match mqtt.qos {
         0..=2 => mqtt.qos as u8,
-        other => return Err(("mqtt.qos", format!("{other} is not a quality of service: use 0, 1 or 2"))),
+        other => {
+            let message = format!("{other} is not a quality of service");
+            return Err(("mqtt.qos", Unreadable::new(message, "use 0, 1 or 2")));
+        }
     };
     Ok(PushMethod::Mqtt(MqttPush { address: mqtt.address, topic: mqtt.topic, qos, retained: mqtt.retained }))
 }

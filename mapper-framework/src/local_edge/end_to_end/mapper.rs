@@ -35,7 +35,7 @@ pub(super) enum Called {
     RemoveModel(String, String),
 }
 
-/// A mapper that listens, tells what it is called with, and refuses devices named `bad`.
+/// A mapper that listens, notes what it is called with, and refuses devices named `bad`.
 pub(super) struct FakeMapper {
     pub(super) socket: PathBuf,
     calls: mpsc::UnboundedReceiver<Called>,

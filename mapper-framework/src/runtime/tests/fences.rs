@@ -1,12 +1,12 @@
-//! What the driver's types do with what the user wrote, and how it is told.
+//! What the driver's types do with what the user wrote, and how it is reported.
 
 use tokio::time::sleep;
 
-use super::rig::{Rig, SECOND, device, id, model, property};
+use super::rig::{Logged, Rig, SECOND, device, id, model, property, ruled};
 use crate::{
     DeviceState,
     dmi::command::Refusal,
-    model::{ConfigData, DeviceInstance, InstanceProperty, Problem},
+    model::{ConfigData, DeviceId, DeviceInstance, InstanceProperty, Problem},
 };
 
 fn data(value: serde_json::Value) -> ConfigData {
@@ -29,7 +29,8 @@ async fn a_visitor_that_does_not_fit_costs_its_property_only() {
     let wrong =
         InstanceProperty { visitor: data(serde_json::json!({"register": "seven"})).into(), ..property("y", 1000) };
     let message = refusal(&rig, device("a", [property("x", 1000), wrong])).await;
-    let expected = r#"device default/a: property "y", visitors.configData.register: invalid type: string "seven""#;
+    let expected =
+        r#"device default/a: property "y", visitors.configData.register: found "seven", expected a whole number from"#;
     assert!(message.starts_with(expected), "{message}");
     rig.puppet.until("read a/x", 2).await;
     assert_eq!((rig.puppet.count("read a/y"), rig.state("a").await), (0, DeviceState::Unhealthy));
@@ -54,7 +55,25 @@ async fn a_type_that_panics_while_it_is_read_costs_what_was_read() {
     assert!(message.contains("device default/c: protocol.configData: the driver panicked"), "{message}");
     rig.puppet.again("read b/x", 2).await;
     assert_eq!(rig.handle.devices().await, [id("a"), id("b"), id("c")]);
-    assert_eq!(rig.stats().driver_panics, 2);
+    assert_eq!(rig.stats().sessions().driver_panics(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_is_wrong_with_a_config_and_with_visitors_is_in_the_refusal_and_in_the_devices_reason() {
+    let rig = Rig::new().await;
+    let wrong =
+        InstanceProperty { visitor: data(serde_json::json!({"register": "seven"})).into(), ..property("x", 1000) };
+    let config = data(serde_json::json!({"port": "abc", "unit": 300}));
+    let message = refusal(&rig, DeviceInstance { config, ..device("a", [wrong]) }).await;
+    sleep(SECOND).await;
+    let reason = rig.snapshot("a").await.reason.expect("it is unhealthy");
+    for text in [&message, &reason] {
+        for part in
+            ["protocol.configData.port: found", "protocol.configData.unit: found", "visitors.configData.register:"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +100,7 @@ async fn a_thousand_problems_make_a_message_that_can_be_read() {
     wrong.problems.push(Problem::of_device("one", "more"));
     refusal(&rig, wrong).await;
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
-    assert_eq!(rig.stats().problems, 10_001, "each is counted once");
+    assert_eq!(rig.stats().devices().problems(), 10_001, "each is counted once");
     rig.puppet.until("read a/x", 1).await;
 }
 
@@ -94,4 +113,58 @@ async fn a_model_that_becomes_wrong_names_the_device_that_suffers() {
     let Err(Refusal::Invalid(message)) = rig.upsert_model(wrong).await else { panic!("it is invalid") };
     assert!(message.starts_with(r#"device default/a: property "y", type: unknown data type "INTEGER""#), "{message}");
     rig.puppet.again("read a/x", 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_edgecore_loses_is_said_at_registration_in_the_log_and_in_the_state() {
+    let rig = Rig::new().await;
+    let logged = Logged::warnings();
+    let lost = DeviceInstance { id: DeviceId::new("dev", "a"), ..device("a", [property("x", 1000)]) };
+    for _ in 0..3 {
+        let message = refusal(&rig, lost.clone()).await;
+        assert!(message.contains("metadata.namespace: edgecore loses every twin"), "{message}");
+    }
+    let mut changed = lost.clone();
+    changed.properties.push(property("y", 1000));
+    refusal(&rig, changed).await;
+    sleep(2 * SECOND).await;
+    assert_eq!(logged.count("nothing of the device reaches the cloud"), 1, "{:?}", logged.lines());
+    let snapshot = rig.handle.device(&lost.id).await.expect("it is there");
+    assert_eq!(snapshot.state, DeviceState::Unhealthy);
+    assert!(snapshot.reason.is_some_and(|reason| reason.contains("use another namespace")));
+    assert_eq!(snapshot.samples.len(), 2, "it is served for the sinks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn cycles_in_nanoseconds_and_a_timeout_beyond_the_deadline_are_said_once() {
+    let rig = Rig::new().await;
+    let logged = Logged::warnings();
+    let config = data(serde_json::json!({"timeout": 20_000}));
+    let doubted = DeviceInstance { config, ..device("a", [property("x", 10_000_000_000)]) };
+    rig.add(doubted.clone()).await;
+    rig.add(doubted).await;
+    let lines = logged.lines();
+    assert_eq!(logged.count("probably not what was meant"), 2, "{lines:?}");
+    assert!(lines[0].contains("20000 ms is longer than driver.call_timeout"), "{lines:?}");
+    assert!(lines[1].contains("collectCycle: 10000000000 ms is more than a day (115 days)"), "{lines:?}");
+    assert_eq!(rig.stats().devices().doubts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_writes_that_is_misspelt_or_has_no_effect_is_said_once() {
+    let rig = Rig::new().await;
+    let logged = Logged::warnings();
+    let misspelt = ruled("x", "", &serde_json::json!({"register": 1, "writeTolerence": 1}));
+    let idle = ruled("y", "", &serde_json::json!({"writePolicy": "never", "writeMaxAttempts": 2}));
+    for _ in 0..2 {
+        rig.add(device("a", [misspelt.clone(), idle.clone()])).await;
+    }
+    let lines = logged.lines();
+    assert_eq!(logged.count("probably not what was meant"), 2, "{lines:?}");
+    assert_eq!(
+        logged.count("visitors.configData.writeTolerence: neither the driver nor the framework knows this key"),
+        1
+    );
+    assert_eq!(logged.count("did you mean writeTolerance?"), 1, "{lines:?}");
+    assert_eq!(logged.count("writeMaxAttempts: has no effect beside writePolicy: never"), 1, "{lines:?}");
 }

@@ -1,5 +1,6 @@
 //! The runtime against drivers that misbehave. Time is paused: hours pass in a moment, and to the millisecond.
 
+mod contract;
 mod desired;
 mod faults;
 mod fences;
@@ -7,6 +8,12 @@ mod health;
 mod membership;
 mod operations;
 mod puppet;
+mod reconnects;
+mod reporting;
 mod rig;
 mod sinks;
 mod updates;
+mod watches;
+mod writing;
+mod writing_adverse;
+mod writing_at_random;

@@ -49,7 +49,7 @@ async fn what_is_asked_wrongly_never_reaches_the_driver() {
     for (method, property, expected) in
         [("get", "x", r#"has no method "get""#), ("set", "fixed", r#"cannot be called on property "fixed""#)]
     {
-        let error = rig.handle.call(&id("a"), method, property, "1").await.expect_err("it is wrong");
+        let error = rig.handle.call(&id("a"), method, &[(property, "1")]).await.expect_err("it is wrong");
         assert!(matches!(error, OperationError::NotFound(_)) && !error.is_retryable(), "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
@@ -59,17 +59,19 @@ async fn what_is_asked_wrongly_never_reaches_the_driver() {
 #[tokio::test(start_paused = true)]
 async fn a_method_is_called_on_its_property() {
     let rig = running().await;
-    rig.handle.call(&id("a"), "set", "x", "7").await.expect("all is well");
+    rig.handle.call(&id("a"), "set", &[("x", "7")]).await.expect("all is well");
     assert_eq!((rig.puppet.count("call set of a"), rig.puppet.value("a/x")), (1, Some(Value::Int(7))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_drivers_error_is_handed_on_and_costs_what_it_says() {
     let rig = running().await;
-    for (does, connects) in [(Does::Fail, 1), (Does::Refuse, 1), (Does::Disconnect, 2)] {
+    for (does, connects) in [(Does::Fail, 1), (Does::Refuse, 1), (Does::Disconnect, 3)] {
         rig.puppet.on("write a/x", does);
         let error = rig.handle.write(&id("a"), "x", "7").await.expect_err("the driver fails");
-        assert!(matches!(error, OperationError::Failed { .. }), "{does:?}: {error}");
+        let refused = matches!(error, OperationError::Refused { .. });
+        assert!(refused || matches!(error, OperationError::Failed { .. }), "{does:?}: {error}");
+        assert_eq!((refused, error.is_retryable()), (does == Does::Refuse, does != Does::Refuse), "{does:?}: {error}");
         sleep(5 * SECOND).await;
         assert_eq!(rig.puppet.count("connect a"), connects, "{does:?}");
     }
@@ -85,7 +87,7 @@ async fn a_device_that_is_away_refuses_at_once_and_says_why() {
     let error = rig.write("a", "x", "1").await.expect_err("it is away");
     assert_eq!(
         (error.as_str(), began.elapsed()),
-        ("device default/a cannot be written now: the line is cut", Duration::ZERO)
+        ("device default/a is not available now: the line is cut", Duration::ZERO)
     );
 }
 
@@ -165,4 +167,26 @@ impl<'a, I: Iterator<Item = &'a Result<(), OperationError>> + 'a> FlattenErr<'a>
     fn flatten_err(self) -> impl Iterator<Item = String> + 'a {
         self.filter_map(|answer| answer.as_ref().err().map(ToString::to_string))
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_finds_an_idle_connection_closed_is_done_on_the_next_one_and_a_call_is_not_repeated() {
+    let rig = running().await;
+    rig.puppet.on("idle a", Does::Disconnect);
+    for value in 1..=5 {
+        sleep(SECOND).await;
+        rig.write("a", "x", &value.to_string()).await.expect("the device takes it on a connection that is open");
+        assert_eq!(rig.puppet.value("a/x"), Some(Value::Int(value)));
+    }
+    assert_eq!((rig.puppet.count("write a/x"), rig.stats().sessions().lost()), (5, 0));
+    sleep(SECOND).await;
+    let error = rig.handle.call(&id("a"), "set", &[("x", "7")]).await.expect_err("it may have been done");
+    assert!(error.is_retryable(), "{error}");
+    assert_eq!(rig.puppet.count("call set of a"), 1);
+
+    // By then the session is open again.
+    sleep(15 * SECOND).await;
+    rig.puppet.on("connect a", Does::Disconnect);
+    let error = rig.write("a", "x", "7").await.expect_err("the device has gone");
+    assert!(error.contains("is not available now: the line is cut"), "{error}");
 }

@@ -1,7 +1,7 @@
-//! A driver that does what a test tells it, and writes down what it was asked for.
+//! A driver that does what a test asks of it, and writes down what it was asked for.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::pending,
     sync::Arc,
     time::Duration,
@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Device, DeviceState, Driver, DriverError, Method, Property, Reading, Session, Value};
+use crate::{Call, Change, Device, DeviceState, Driver, DriverError, Property, Reading, Session, Subscriptions, Value};
 
 /// Time is paused: an hour passes in a moment, and a test that waits longer is wrong.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -27,6 +27,8 @@ pub(super) enum Does {
     Hang,
     Panic,
     Take(Duration),
+    /// Holds its thread for so long.
+    Block(Duration),
 }
 
 /// The puppet, held by the mapper and by the test. Operations are named such as `connect a`, `read a/x`, `write a/x`, `state a`,
@@ -37,9 +39,17 @@ pub(super) struct Puppet(Arc<watch::Sender<Stage>>);
 #[derive(Default)]
 struct Stage {
     strings: HashMap<String, Does>,
-    values: HashMap<String, Value>,
-    deliveries: HashMap<String, VecDeque<Vec<Reading>>>,
+    reasons: HashMap<String, String>,
+    values: HashMap<String, Reading>,
+    subscribed: HashSet<String>,
+    deliveries: HashMap<String, VecDeque<Vec<Change>>>,
     calls: Vec<(Instant, String)>,
+    /// What was written, and may have taken effect.
+    written: Vec<(Instant, String, Value)>,
+    /// What was read, where.
+    seen: Vec<(String, Value)>,
+    /// Where, when and of which value the device has taken a write.
+    taken: Vec<(Instant, String, Value)>,
 }
 
 impl Puppet {
@@ -57,18 +67,51 @@ impl Puppet {
         self.0.send_modify(|stage| stage.strings.retain(|string, _| string != operation));
     }
 
+    /// From now on the operation fails for this reason, in which `{n}` counts the attempts.
+    pub(super) fn because(&self, operation: &str, reason: &str) {
+        self.0.send_modify(|stage| drop(stage.reasons.insert(operation.to_owned(), reason.to_owned())));
+    }
+
     /// Sets what a device has, as `device/property`.
-    pub(super) fn set(&self, place: &str, value: impl Into<Value>) {
+    pub(super) fn set(&self, place: &str, value: impl Into<Reading>) {
         self.0.send_modify(|stage| drop(stage.values.insert(place.to_owned(), value.into())));
     }
 
     pub(super) fn value(&self, place: &str) -> Option<Value> {
-        self.0.borrow().values.get(place).cloned()
+        self.0.borrow().values.get(place).map(|reading| reading.get_value().clone())
     }
 
-    /// Has the device deliver readings.
-    pub(super) fn deliver(&self, device: &str, readings: Vec<Reading>) {
-        self.0.send_modify(|stage| stage.deliveries.entry(device.to_owned()).or_default().push_back(readings));
+    /// What was written to a place so far, whether the device took it or not.
+    pub(super) fn written(&self, place: &str) -> Vec<(Instant, Value)> {
+        let stage = self.0.borrow();
+        let there = stage.written.iter().filter(|(_, written, _)| written == place);
+        there.map(|(time, _, value)| (*time, value.clone())).collect()
+    }
+
+    /// Whether a value was ever read there.
+    pub(super) fn has_shown(&self, place: &str, value: &Value) -> bool {
+        self.0.borrow().seen.iter().any(|(seen, read)| seen == place && read == value)
+    }
+
+    /// When the device has taken a write, and of which value.
+    pub(super) fn taken(&self, place: &str) -> Vec<(Instant, Value)> {
+        let stage = self.0.borrow();
+        let there = stage.taken.iter().filter(|(_, taken, _)| taken == place);
+        there.map(|(time, _, value)| (*time, value.clone())).collect()
+    }
+
+    fn note_written(&self, place: &str, value: &Value) {
+        self.0.send_modify(|stage| stage.written.push((Instant::now(), place.to_owned(), value.clone())));
+    }
+
+    /// Has the device deliver these properties by itself, as `device/property`, from the next call of `subscribe` on.
+    pub(super) fn subscribe(&self, place: &str) {
+        self.0.send_modify(|stage| stage.subscribed.extend([place.to_owned()]));
+    }
+
+    /// Has the device deliver changes.
+    pub(super) fn deliver(&self, device: &str, changes: Vec<Change>) {
+        self.0.send_modify(|stage| stage.deliveries.entry(device.to_owned()).or_default().push_back(changes));
     }
 
     /// What was asked for so far, but for the waits for deliveries.
@@ -103,13 +146,19 @@ impl Puppet {
         self.until(operation, self.count(operation) + count).await;
     }
 
-    async fn perform(&self, operation: String) -> Result<(), DriverError> {
+    pub(super) async fn perform(&self, operation: String) -> Result<(), DriverError> {
         let does = self.0.borrow().strings.get(&operation).copied();
         self.0.send_modify(|stage| stage.calls.push((Instant::now(), operation.clone())));
-        act(does, &operation).await
+        act(does, &operation, self.reason(&operation)).await
     }
 
-    async fn delivered(&self, device: &str) -> Vec<Reading> {
+    fn reason(&self, operation: &str) -> Option<String> {
+        let stage = self.0.borrow();
+        let reason = stage.reasons.get(operation)?;
+        Some(reason.replace("{n}", &stage.times(operation).len().to_string()))
+    }
+
+    async fn delivered(&self, device: &str) -> Vec<Change> {
         let mut stage = self.0.subscribe();
         loop {
             let mut next = None;
@@ -117,24 +166,29 @@ impl Puppet {
                 next = stage.deliveries.get_mut(device).and_then(VecDeque::pop_front);
                 false
             });
-            if let Some(readings) = next {
-                return readings;
+            if let Some(changes) = next {
+                return changes;
             }
             stage.changed().await.expect("the puppet lives");
         }
     }
 }
 
-async fn act(does: Option<Does>, operation: &str) -> Result<(), DriverError> {
+async fn act(does: Option<Does>, operation: &str, reason: Option<String>) -> Result<(), DriverError> {
+    let because = |default: &str| reason.unwrap_or_else(|| default.to_owned());
     match does {
         None => Ok(()),
-        Some(Does::Fail) => Err(DriverError::failed("it fails")),
-        Some(Does::Refuse) => Err(DriverError::refused("it is refused")),
-        Some(Does::Disconnect) => Err(DriverError::disconnected("the line is cut")),
+        Some(Does::Fail) => Err(DriverError::failed(because("it fails"))),
+        Some(Does::Refuse) => Err(DriverError::refused(because("it is refused"))),
+        Some(Does::Disconnect) => Err(DriverError::disconnected(because("the line is cut"))),
         Some(Does::Hang) => pending().await,
         Some(Does::Panic) => panic!("{operation} panics"),
         Some(Does::Take(time)) => {
             sleep(time).await;
+            Ok(())
+        }
+        Some(Does::Block(time)) => {
+            std::thread::sleep(time);
             Ok(())
         }
     }
@@ -146,11 +200,15 @@ impl Stage {
     }
 }
 
-/// `configData`; nothing is asked of it, but that it has no key `bomb`.
+/// `configData`; nothing is asked of it, but that it has no key `bomb`, and that what is there fits.
 #[derive(Deserialize)]
 pub(super) struct Config {
     #[serde(default, rename = "bomb", deserialize_with = "explode")]
     _bomb: (),
+    #[serde(default, rename = "port")]
+    _port: u16,
+    #[serde(default, rename = "unit")]
+    _unit: u8,
 }
 
 /// `visitors.configData`
@@ -174,7 +232,7 @@ impl Driver for Puppet {
     async fn connect(&self, device: &Device, _: Config) -> Result<Strung, DriverError> {
         let device = device.id().name().to_owned();
         self.perform(format!("connect {device}")).await?;
-        Ok(Strung { puppet: self.clone(), device })
+        Ok(Strung { puppet: self.clone(), device, answered: None })
     }
 }
 
@@ -182,9 +240,17 @@ impl Driver for Puppet {
 pub(super) struct Strung {
     puppet: Puppet,
     device: String,
+    /// When it has answered, the last time.
+    answered: Option<Instant>,
 }
 
 impl Strung {
+    /// A device of which `idle` is cut closes a connection on which nothing has happened since it answered.
+    fn is_closed(&self) -> bool {
+        let closes = self.puppet.0.borrow().strings.contains_key(&format!("idle {}", self.device));
+        closes && self.answered.is_some_and(|answered| answered < Instant::now())
+    }
+
     fn place(&self, property: &Property<Visitor>) -> String {
         format!("{}/{}", self.device, property.name())
     }
@@ -201,15 +267,40 @@ impl Drop for Strung {
 impl Session for Strung {
     type Visitor = Visitor;
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    /// Is written down only where something is subscribed, as `subscribe a: x y`.
+    async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
+        let subscribed = self.puppet.0.borrow().subscribed.clone();
+        if subscribed.is_empty() {
+            return Ok(Subscriptions::none());
+        }
+        self.puppet.perform(format!("subscribe {}", self.device)).await?;
+        let names: Vec<_> = properties.iter().map(|property| property.name()).collect();
+        self.puppet.perform(format!("subscribe {}: {}", self.device, names.join(" "))).await?;
+        Ok(properties.iter().filter(|property| subscribed.contains(&self.place(property))).collect())
+    }
+
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         let place = self.place(property);
+        if self.is_closed() {
+            return Err(DriverError::disconnected("the device has closed the connection"));
+        }
         self.puppet.perform(format!("read {place}")).await?;
-        Ok(self.puppet.value(&place).unwrap_or(Value::Int(0)))
+        self.answered = Some(Instant::now());
+        let reading = self.puppet.0.borrow().values.get(&place).cloned().unwrap_or_else(|| Reading::new(0));
+        self.puppet.0.send_modify(|stage| stage.seen.push((place, reading.get_value().clone())));
+        Ok(reading)
     }
 
     async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
         let place = self.place(property);
-        self.puppet.perform(format!("write {place}")).await?;
+        if self.is_closed() {
+            return Err(DriverError::disconnected("the device has closed the connection"));
+        }
+        self.puppet.note_written(&place, value);
+        let written = self.puppet.perform(format!("write {place}")).await;
+        self.answered = Some(Instant::now());
+        written?;
+        self.puppet.0.send_modify(|stage| stage.taken.push((Instant::now(), place.clone(), value.clone())));
         // A device that is deaf takes a write and does not heed it.
         if !self.puppet.0.borrow().strings.contains_key(&format!("heed {place}")) {
             self.puppet.set(&place, value.clone());
@@ -217,9 +308,17 @@ impl Session for Strung {
         Ok(())
     }
 
-    async fn call(&mut self, method: &Method, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
-        self.puppet.perform(format!("call {} of {}", method.name, self.device)).await?;
-        self.write(property, value).await
+    /// The method `set` writes its arguments; any other notes them, and returns them.
+    async fn call(&mut self, call: &Call<'_, Visitor>) -> Result<Vec<Value>, DriverError> {
+        let name = &call.method().name;
+        self.puppet.perform(format!("call {name} of {}", self.device)).await?;
+        for (property, value) in call.arguments() {
+            match name.as_str() {
+                "set" => self.write(property, value).await?,
+                _ => self.puppet.perform(format!("argument {}={value}", property.name())).await?,
+            }
+        }
+        Ok(call.arguments().map(|(_, value)| value.clone()).collect())
     }
 
     async fn state(&mut self) -> Result<DeviceState, DriverError> {
@@ -227,13 +326,16 @@ impl Session for Strung {
         Ok(DeviceState::Ok)
     }
 
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
+        if self.answered.is_some() && self.puppet.0.borrow().strings.contains_key(&format!("notice {}", self.device)) {
+            return Err(DriverError::disconnected("the device has closed the connection"));
+        }
         let operation = format!("changed {}", self.device);
         let does = self.puppet.0.borrow().strings.get(&operation).copied();
         match does {
             // A zero stands for a device that delivers nothing, over and over.
             Some(Does::Take(time)) if time.is_zero() => Ok(Vec::new()),
-            Some(does) => act(Some(does), &operation).await.map(|()| Vec::new()),
+            Some(does) => act(Some(does), &operation, None).await.map(|()| Vec::new()),
             None => Ok(self.puppet.delivered(&self.device).await),
         }
     }

@@ -8,25 +8,35 @@ use std::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::puppet::Puppet;
 use crate::{
-    DeviceSnapshot, DeviceState, Handle, Stats, Value,
-    dmi::command::{Command, Refusal, Reply},
-    driver::erase,
+    DeviceSnapshot, DeviceState, Handle, Value,
+    config::{ReportConfig, WritesConfig},
+    dmi::{
+        client::Registration,
+        command::{Command, Refusal, Reply},
+    },
+    driver::{ErasedDriver, erase},
     model::{DeviceId, DeviceInstance, DeviceModel, InstanceProperty, Method, ModelId, ModelProperty, StateReport},
-    runtime::{Dispatch, Settings, manager::Manager},
+    runtime::{CredentialsFolder, Dispatch, Settings, manager::Manager},
     sink::Sinks,
-    telemetry::Telemetry,
+    telemetry::{Telemetry, stats::Stats},
     twin::{Outbox, Phase},
+    watch::{Filter, Kind, What},
+    writes::Writes,
 };
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// The deadline of each call of the driver.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest pause between two attempts to connect, the default.
+pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
 /// How long sessions may take to close when the manager stops.
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
@@ -37,7 +47,7 @@ pub(super) struct Rig {
     pub(super) handle: Handle,
     pub(super) outbox: Arc<Outbox>,
     commands: mpsc::Sender<Command>,
-    telemetry: Telemetry,
+    pub(super) telemetry: Telemetry,
     stop: CancellationToken,
     manager: JoinHandle<()>,
 }
@@ -56,10 +66,46 @@ impl Rig {
     }
 
     pub(super) fn with_sinks(sinks: Sinks, telemetry: Telemetry) -> Self {
-        let (puppet, outbox) = (Puppet::new(), Arc::<Outbox>::default());
-        let settings = Settings { call_timeout: DEADLINE, backoff_max: 60 * SECOND, closing: CLOSING };
-        let dispatch = Dispatch::new(Arc::clone(&outbox), sinks, telemetry.clone());
-        let (manager, handle) = Manager::new(erase(puppet.clone()), settings, 1.0, dispatch, telemetry.clone());
+        Self::of(Puppet::new(), erase, sinks, telemetry, writes())
+    }
+
+    /// Starts a manager that knows the [`model`], and remembers and may write what these say.
+    pub(super) async fn with_writes(writes: Writes) -> Self {
+        Self::after(Puppet::new(), writes).await
+    }
+
+    /// Starts a manager after another one, with the devices of its puppet and what it has remembered.
+    pub(super) async fn after(puppet: Puppet, writes: Writes) -> Self {
+        let telemetry = Telemetry::default();
+        let rig = Self::of(puppet, erase, Sinks::none(telemetry.clone()), telemetry, writes);
+        rig.upsert_model(model()).await.expect("nothing is wrong with the model");
+        rig
+    }
+
+    /// A rig whose driver is made from the puppet.
+    pub(super) fn with_driver(driver: impl FnOnce(Puppet) -> Arc<dyn ErasedDriver>) -> Self {
+        let telemetry = Telemetry::default();
+        Self::of(Puppet::new(), driver, Sinks::none(telemetry.clone()), telemetry, writes())
+    }
+
+    fn of(
+        puppet: Puppet,
+        driver: impl FnOnce(Puppet) -> Arc<dyn ErasedDriver>,
+        sinks: Sinks,
+        telemetry: Telemetry,
+        writes: Writes,
+    ) -> Self {
+        let outbox = Arc::<Outbox>::default();
+        let settings = Settings {
+            call_timeout: DEADLINE,
+            backoff_max: BACKOFF_MAX,
+            closing: CLOSING,
+            credentials: CredentialsFolder::default(),
+            writes,
+            twins: ReportConfig::default().rules(),
+        };
+        let dispatch = Dispatch::new(Arc::clone(&outbox), sinks);
+        let (manager, handle) = Manager::new(driver(puppet.clone()), settings, 1.0, dispatch, telemetry.clone());
         let (commands, received) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let manager = tokio::spawn(manager.run(received, stop.clone()));
@@ -79,8 +125,18 @@ impl Rig {
         self.ask(|reply| Command::UpsertModel(model, reply)).await
     }
 
+    pub(super) async fn remove_model(&self) -> Result<(), Refusal> {
+        self.ask(|reply| Command::RemoveModel(model().id, reply)).await
+    }
+
     pub(super) async fn remove(&self, device: &str) -> Result<(), Refusal> {
         self.ask(|reply| Command::RemoveDevice(id(device), reply)).await
+    }
+
+    /// What a registration with these devices comes to: whether another one is needed.
+    pub(super) async fn registers(&self, devices: Vec<DeviceInstance>, is_first: bool) -> bool {
+        let registration = Registration { models: vec![model()], devices, ..Registration::default() };
+        self.handle.reconcile(registration, is_first).await
     }
 
     pub(super) async fn snapshot(&self, device: &str) -> DeviceSnapshot {
@@ -89,6 +145,25 @@ impl Rig {
 
     pub(super) async fn state(&self, device: &str) -> DeviceState {
         self.snapshot(device).await.state
+    }
+
+    /// The states that a device goes through in this time, without repetitions.
+    pub(super) async fn states(&self, device: &str, time: Duration) -> Vec<DeviceState> {
+        let filter = Filter::all().kinds([Kind::State]).device(id(device));
+        let mut watch = self.handle.watch(filter).await.expect("the manager runs");
+        let (_, snapshot) = watch.snapshot().devices().first().expect("the device is there");
+        let mut states = vec![snapshot.state];
+        let collect = async {
+            while let Some(event) = watch.next().await {
+                states.extend(match event.what() {
+                    What::State { state, .. } => Some(*state),
+                    _ => None,
+                });
+            }
+        };
+        timeout(time, collect).await.expect_err("the mapper does not end");
+        states.dedup();
+        states
     }
 
     /// The last value of a property.
@@ -104,7 +179,8 @@ impl Rig {
     /// The desired value's phase and echo that will be reported with the twin.
     pub(super) fn reported(&self, device: &str, property: &str) -> Option<(Value, Option<Phase>, String)> {
         let twin = self.outbox.pending(&id(device), property)?;
-        Some((twin.value, twin.phase, twin.property.desired().unwrap_or_default().to_owned()))
+        let echo = twin.desired.acknowledged.as_deref().unwrap_or_default().to_owned();
+        Some((twin.value, twin.desired.phase, echo))
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -127,6 +203,11 @@ impl Rig {
 
 pub(super) fn id(name: &str) -> DeviceId {
     DeviceId::new("", name)
+}
+
+/// Writes are allowed, and what was written is remembered for as long as somebody has a clone of these.
+pub(super) fn writes() -> Writes {
+    Writes::of(&WritesConfig::default())
 }
 
 /// A model of integers: `x`, `y` and `level` (0 to 100) can be written, `fixed` cannot.
@@ -169,7 +250,23 @@ pub(super) fn desired(name: &str, value: &str) -> InstanceProperty {
     InstanceProperty { desired: value.into(), ..property(name, 1000) }
 }
 
-/// What is logged at WARN and above while the guard lives, on this thread.
+/// A property that is read every second and wanted to be something, with these keys of the framework in its visitor.
+pub(super) fn ruled(name: &str, value: &str, keys: &serde_json::Value) -> InstanceProperty {
+    let visitor = keys.as_object().cloned().unwrap_or_default();
+    InstanceProperty { visitor: std::sync::Arc::new(visitor), ..desired(name, value) }
+}
+
+/// A property that is read every second, with these keys of the framework in its visitor.
+pub(super) fn keyed(name: &str, keys: &serde_json::Value) -> InstanceProperty {
+    InstanceProperty { desired: String::new(), ..ruled(name, "", keys) }
+}
+
+/// A property whose desired value is enforced.
+pub(super) fn enforced(name: &str, value: &str) -> InstanceProperty {
+    ruled(name, value, &serde_json::json!({"writePolicy": "enforce"}))
+}
+
+/// What is logged while the guard lives, on this thread.
 pub(super) struct Logged {
     lines: Arc<Mutex<Vec<u8>>>,
     _guard: tracing::subscriber::DefaultGuard,
@@ -177,14 +274,24 @@ pub(super) struct Logged {
 
 impl Logged {
     pub(super) fn warnings() -> Self {
+        Self::from(tracing::Level::WARN)
+    }
+
+    /// What is logged at a level and above.
+    pub(super) fn from(level: tracing::Level) -> Self {
         let lines = Arc::<Mutex<Vec<u8>>>::default();
         let sink = Arc::clone(&lines);
         let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::WARN)
+            .with_max_level(level)
             .with_ansi(false)
             .with_writer(move || Sink(Arc::clone(&sink)))
             .finish();
         Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// How many lines hold a text.
+    pub(super) fn count(&self, text: &str) -> usize {
+        self.lines().iter().filter(|line| line.contains(text)).count()
     }
 
     pub(super) fn lines(&self) -> Vec<String> {

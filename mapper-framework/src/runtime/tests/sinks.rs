@@ -5,12 +5,12 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::{
-    Device, DeviceState, Property, Reading, Value,
+    Change, Device, DeviceState, Property, Reading, Value,
     config::{SinksConfig, SpoolConfig},
     model::{HttpPush, InstanceProperty, PushMethod},
     sink::{
@@ -29,8 +29,9 @@ use super::{
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<Vec<Record>>>);
 
-#[async_trait]
 impl SinkKind for Recorder {
+    type Sink = Recorder;
+
     fn name(&self) -> &str {
         "recorder"
     }
@@ -53,12 +54,11 @@ impl SinkKind for Recorder {
         true
     }
 
-    async fn open(&self, _: &Target, _: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
-        Ok(Box::new(self.clone()))
+    async fn open(&self, _: &Target, _: &Credentials) -> Result<Recorder, SinkError> {
+        Ok(self.clone())
     }
 }
 
-#[async_trait]
 impl Sink for Recorder {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         self.0.lock().unwrap().extend(batch.iter().cloned());
@@ -84,7 +84,7 @@ async fn rig() -> (Rig, Recorder, TempDir) {
     let credentials = CredentialSources::new([], []);
     let mut kinds = crate::sink::all_kinds(&SinksConfig::default());
     kinds.retain(|kind| kind.name() != "http");
-    kinds.push(Arc::new(recorder.clone()));
+    kinds.push(crate::sink::erase(recorder.clone()));
     let rig =
         Rig::with_sinks(Sinks::new(kinds, SinksConfig::default(), spool, credentials, telemetry.clone()), telemetry);
     rig.upsert_model(model()).await.expect("nothing is wrong with the model");
@@ -142,7 +142,7 @@ async fn what_a_device_delivers_by_itself_goes_to_the_sinks_whatever_the_cycle()
     let (rig, recorder, _folder) = rig().await;
     rig.add(device("a", [pushed("x", 3_600_000, 3_600_000, "there")])).await;
     rig.puppet.until("read a/x", 1).await;
-    let readings = (1..=20).map(|number| Reading::new("x", number));
+    let readings = (1..=20).map(|number| Change::new("x", number));
     rig.puppet.deliver("a", readings.collect());
     sleep(SECOND).await;
     let delivered: Vec<_> = recorder.values().into_iter().skip(1).collect();
@@ -198,4 +198,60 @@ async fn a_sink_that_is_not_compiled_is_named_with_its_feature_as_the_devices_st
     let snapshot = rig.snapshot("a").await;
     assert_eq!(snapshot.state, DeviceState::Unhealthy);
     assert!(snapshot.reason.is_some_and(|reason| reason.contains("sink-mqtt")));
+}
+
+/// A property that is pushed by the rules of its visitor, read and pushed each second.
+fn thinned(keys: &serde_json::Value) -> InstanceProperty {
+    let visitor = keys.as_object().cloned().unwrap_or_default();
+    InstanceProperty { visitor: std::sync::Arc::new(visitor), ..pushed("x", 1000, 1000, "there") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_after_a_plateau_leaves_no_slope_in_a_sink_that_gets_changes() {
+    let (rig, recorder, _folder) = rig().await;
+    rig.puppet.set("a/x", 10);
+    rig.add(device("a", [thinned(&json!({"pushStrategy": "onChange", "pushMaxSilence": 0}))])).await;
+    rig.puppet.until("read a/x", 600).await;
+    assert_eq!(recorder.values(), [Value::Int(10)]);
+    rig.puppet.set("a/x", 20);
+    sleep(5 * SECOND).await;
+    assert_eq!(recorder.values(), [10, 10, 20].map(Value::Int));
+    let records = recorder.0.lock().unwrap().clone();
+    let [first, marker, step] = &records[..] else { panic!("three records") };
+    assert!(first.timestamp_ms() <= marker.timestamp_ms() && marker.timestamp_ms() <= step.timestamp_ms());
+    let thinned = rig.handle.device_stats(&id("a")).unwrap().property("x").unwrap().thinned();
+    assert!((598..=606).contains(&thinned.records()), "{}", thinned.records());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_is_named_by_a_suffix_and_one_that_is_not_there_is_said() {
+    let (rig, recorder, _folder) = rig().await;
+    rig.puppet.set("a/x", 7);
+    rig.add(device("a", [thinned(&json!({"pushStrategy": "onChange", "pushStrategy.recorder": "always"}))])).await;
+    sleep(10 * SECOND + SECOND / 2).await;
+    assert!(recorder.values().len() >= 10, "{}", recorder.values().len());
+    rig.add(device("a", [thinned(&json!({"pushStrategy": "onChange"}))])).await;
+    sleep(10 * SECOND).await;
+    let after = recorder.values().len();
+    sleep(10 * SECOND).await;
+    assert_eq!(recorder.values().len(), after);
+    let answer = rig.upsert(device("a", [thinned(&json!({"pushDeadband.reddis": 1}))])).await;
+    let answer = answer.expect_err("the sink is misspelt").to_string();
+    assert!(answer.contains("visitors.configData.pushDeadband.reddis: names no sink of this mapper"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_door_holds_is_pushed_when_the_mapper_stops() {
+    let (rig, recorder, _folder) = rig().await;
+    rig.puppet.subscribe("a/x");
+    rig.add(device("a", [thinned(&json!({"pushErrorBound": 1}))])).await;
+    for second in 0..5_u32 {
+        let time = std::time::UNIX_EPOCH + second * SECOND;
+        rig.puppet.deliver("a", vec![Change::new("x", Reading::new(second).at(time))]);
+    }
+    sleep(SECOND).await;
+    assert_eq!(recorder.values(), [Value::Int(0)]);
+    rig.stop().await;
+    sleep(SECOND).await;
+    assert_eq!(recorder.values(), [0, 4].map(Value::Int), "the line has its end");
 }

@@ -136,3 +136,29 @@ async fn cycles_that_need_more_than_the_budget_are_told_again_when_twins_are_twi
     rig.add(device("a", [property("x", 100)])).await;
     assert_eq!(told(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_desired_value_that_changes_after_its_model_was_removed_is_written() {
+    let rig = Rig::new().await;
+    rig.add(device("a", [desired("level", "5")])).await;
+    rig.puppet.until("write a/level", 1).await;
+    rig.remove_model().await.expect("it is there");
+    rig.add(device("a", [desired("level", "6")])).await;
+    rig.puppet.until("write a/level", 2).await;
+    sleep(SECOND).await;
+    assert_eq!(rig.puppet.value("a/level"), Some(Value::Int(6)));
+    assert_eq!(rig.puppet.count("connect a"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pending_twin_of_a_removed_property_is_not_reported() {
+    let rig = Rig::new().await;
+    rig.add(device("a", [property("x", 1000), property("y", 1000), property("level", 1000)])).await;
+    rig.puppet.until("read a/level", 2).await;
+    sleep(SECOND / 10).await;
+    assert!(["x", "y", "level"].iter().all(|name| rig.reported("a", name).is_some()));
+    let quiet = InstanceProperty { report_to_cloud: false, ..property("level", 1000) };
+    rig.add(device("a", [property("x", 1000), quiet])).await;
+    sleep(SECOND / 10).await;
+    assert_eq!(["x", "y", "level"].map(|name| rig.reported("a", name).is_some()), [true, false, false]);
+}

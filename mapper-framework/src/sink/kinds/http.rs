@@ -21,7 +21,7 @@
 //! | 2xx | accepted |
 //! | 401, 403, 407, 408, 425, 429, 5xx, none in time | sent again, no sooner than `Retry-After` asks for |
 //! | 400, 413, 422 | the batch is split until the record that is refused stands alone; that one is rejected |
-//! | 3xx | retried: a redirection is not followed, but told, and may be that of a portal that goes away |
+//! | 3xx | retried: a redirection is not followed, but named in the error, and may be that of a portal that goes away |
 //! | any other 4xx | the address is wrong: all records are rejected |
 //!
 //! The manifest's `timeout` is the deadline of a request, as far as it is shorter than `sinks.write_timeout`.
@@ -41,7 +41,6 @@ mod headers;
 
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use humantime_serde::re::humantime::format_rfc3339_millis;
 use reqwest::{
@@ -73,7 +72,7 @@ pub(super) struct Http {
 
 /// What a connection depends on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
+struct HttpTarget {
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
@@ -90,8 +89,9 @@ impl Http {
     }
 }
 
-#[async_trait]
 impl SinkKind for Http {
+    type Sink = HttpSink;
+
     fn name(&self) -> &str {
         NAME
     }
@@ -104,13 +104,13 @@ impl SinkKind for Http {
         let to_route = |push: &HttpPush| {
             self.headers.as_ref().map_err(Clone::clone)?;
             let timeout_ms = push.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
-            Ok(Route::to(Target::new(NAME, &Settings { url: url(push)?, timeout_ms })))
+            Ok(Route::to(Target::new(NAME, &HttpTarget { url: url(push)?, timeout_ms })))
         };
         pushes.map(to_route).collect()
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
-        let settings: Settings = target.settings()?;
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<HttpSink, SinkError> {
+        let settings: HttpTarget = target.settings()?;
         let mut headers = self.headers.clone().map_err(SinkError::failed)?;
         if let Some(authorization) = authorization(credentials)? {
             headers.insert(AUTHORIZATION, authorization);
@@ -118,13 +118,13 @@ impl SinkKind for Http {
         let deadline = settings.timeout_ms.map_or(self.deadline, |ms| self.deadline.min(Duration::from_millis(ms)));
         let url = Url::parse(&settings.url).map_err(|error| SinkError::failed(format_args!("the URL: {error}")))?;
         let client = web::client(&self.tls)?;
-        Ok(Box::new(Endpoint { client, url, headers, format: self.format, deadline, call: self.deadline }))
+        Ok(HttpSink { client, url, headers, format: self.format, deadline, call: self.deadline })
     }
 }
 
 /// An address to post to. There is nothing to connect to beforehand, and no question that every web server answers without harm, so
-/// that the first write tells whether it is there.
-struct Endpoint {
+/// that the first write shows whether it is there.
+pub(super) struct HttpSink {
     client: Client,
     url: Url,
     headers: HeaderMap,
@@ -135,8 +135,7 @@ struct Endpoint {
     call: Duration,
 }
 
-#[async_trait]
-impl Sink for Endpoint {
+impl Sink for HttpSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         match self.format {
             HttpFormat::Ndjson => self.write_batch("application/x-ndjson", ndjson(batch), batch.len()).await,
@@ -146,7 +145,7 @@ impl Sink for Endpoint {
     }
 }
 
-impl Endpoint {
+impl HttpSink {
     async fn write_batch(
         &self,
         content_type: &'static str,
@@ -224,7 +223,7 @@ fn url(push: &HttpPush) -> Result<String, RouteError> {
         Some(_) => return Err(address.unknown_scheme(HOST, "http:// or https://")),
     };
     if address.path.contains(['?', '#']) {
-        return Err(RouteError::new(HOST, "holds a query: write it into requestPath"));
+        return Err(RouteError::new(HOST, "holds a query").with_cure("write it into requestPath"));
     }
     let port = match (address.port, push.port) {
         (None, 0) => {
@@ -237,17 +236,18 @@ fn url(push: &HttpPush) -> Result<String, RouteError> {
         (None, port) | (Some(port), 0) => port,
         (Some(one), other) if one == other => one,
         (Some(one), other) => {
-            return Err(RouteError::new(
-                HOST,
-                format_args!("names the port {one}, and port says {other}: write it once"),
-            ));
+            return Err(RouteError::new(HOST, format_args!("names the port {one}, and port says {other}"))
+                .with_cure("write it once"));
         }
     };
     let mut url = format!("{scheme}://{}{}", address.host_and_port(port), address.path.trim_end_matches('/'));
     if !push.request_path.is_empty() {
         url = format!("{url}/{}", push.request_path.trim_start_matches('/'));
     }
-    let url = Url::parse(&url).map_err(|error| RouteError::new(HOST, format_args!("makes no URL: {error}")))?;
+    let url = Url::parse(&url).map_err(|error| {
+        RouteError::new(HOST, format_args!("makes no URL ({error})"))
+            .with_cure("write the host only, such as collector")
+    })?;
     web::refuse_secrets("pushMethod.http.requestPath", &url)?;
     Ok(url.into())
 }
@@ -309,7 +309,7 @@ mod tests {
         HttpPush { host_name: host_name.into(), port, request_path: request_path.into(), timeout: None }
     }
 
-    fn settings(push: HttpPush) -> Result<Settings, RouteError> {
+    fn settings(push: HttpPush) -> Result<HttpTarget, RouteError> {
         let property =
             Property::builder("pressure", DataType::Double).push_methods(vec![PushMethod::Http(push)]).build();
         let routes = kind("").routes(&Device::builder("boiler").build(), &property)?;
@@ -386,7 +386,7 @@ mod tests {
         ] {
             let error = settings(push).unwrap_err();
             assert_eq!(error.field, "pushMethod.http.hostName");
-            assert!(error.message.contains(part), "{error}");
+            assert!(error.to_string().contains(part), "{error}");
         }
     }
 

@@ -28,7 +28,7 @@
 //! | 2xx | accepted |
 //! | 401, 403, 404 (the bucket is not there), 408, 429, 5xx, none in time | sent again, no sooner than `Retry-After` asks for |
 //! | 400, 413, 422 | the batch is split until the record that is refused stands alone. InfluxDB may have taken the others already; they are overwritten by the same |
-//! | 3xx | retried: a redirection is not followed, but told |
+//! | 3xx | retried: a redirection is not followed, but named in the error |
 //! | any other 4xx | the address is wrong: all records are rejected |
 //!
 //! Mind that VictoriaMetrics keeps numbers only, as 64-bit floats: it makes 0 of texts, and takes what it cannot read without a word.
@@ -49,7 +49,6 @@
 mod flux;
 mod line;
 
-use async_trait::async_trait;
 use reqwest::{
     Client, RequestBuilder, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
@@ -65,7 +64,7 @@ use super::super::{
     Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
     web,
 };
-use line::Place;
+use line::PointTemplate;
 
 const NAME: &str = "influxdb2";
 
@@ -77,7 +76,7 @@ pub(super) struct Influxdb2 {
 
 /// What a connection depends on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
+struct Influxdb2Target {
     /// Without a slash at its end.
     url: String,
     org: String,
@@ -90,8 +89,9 @@ impl Influxdb2 {
     }
 }
 
-#[async_trait]
 impl SinkKind for Influxdb2 {
+    type Sink = Influxdb2Sink;
+
     fn name(&self) -> &str {
         NAME
     }
@@ -103,7 +103,7 @@ impl SinkKind for Influxdb2 {
         });
         let to_route = |push: &Influxdb2Push| {
             let settings = settings(push)?;
-            let place = Place::new(device, property, push)?;
+            let place = PointTemplate::new(device, property, push)?;
             Ok(Route::to(Target::new(NAME, &settings)).with(&place))
         };
         pushes.map(to_route).collect()
@@ -113,30 +113,29 @@ impl SinkKind for Influxdb2 {
         true
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Influxdb2Sink, SinkError> {
         let mut headers = HeaderMap::new();
         if let Some(token) = credentials.token() {
             headers.insert(AUTHORIZATION, web::authorization("Token", token.expose())?);
         }
-        Ok(Box::new(Database { client: web::client(&self.tls)?, settings: target.settings()?, headers }))
+        Ok(Influxdb2Sink { client: web::client(&self.tls)?, settings: target.settings()?, headers })
     }
 }
 
 /// A bucket.
-struct Database {
+pub(super) struct Influxdb2Sink {
     client: Client,
-    settings: Settings,
+    settings: Influxdb2Target,
     headers: HeaderMap,
 }
 
-#[async_trait]
-impl Sink for Database {
+impl Sink for Influxdb2Sink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let (lines, mut outcomes) = line::batch(batch);
         if lines.is_empty() {
             return Ok(outcomes);
         }
-        let Settings { org, bucket, .. } = &self.settings;
+        let Influxdb2Target { org, bucket, .. } = &self.settings;
         let write = self.post("/api/v2/write", &[("org", org), ("bucket", bucket), ("precision", "ms")])?;
         let response = write.header(CONTENT_TYPE, "text/plain; charset=utf-8").body(lines).send().await;
         match web::accepted(response.map_err(web::unanswered)?).await {
@@ -162,7 +161,7 @@ impl Sink for Database {
         if query.from_ms() > query.to_ms() {
             return Ok(Vec::new());
         }
-        let Settings { org, bucket, .. } = &self.settings;
+        let Influxdb2Target { org, bucket, .. } = &self.settings;
         let request = self.post("/api/v2/query", &[("org", org)])?;
         let body = flux::request(bucket, query)?;
         let response = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/csv").body(body);
@@ -176,7 +175,7 @@ impl Sink for Database {
     }
 }
 
-impl Database {
+impl Influxdb2Sink {
     fn post(&self, path: &str, query: &[(&str, &str)]) -> Result<RequestBuilder, SinkError> {
         let url = Url::parse_with_params(&format!("{}{path}", self.settings.url), query)
             .map_err(|error| SinkError::failed(format_args!("the URL of the target cannot be used: {error}")))?;
@@ -191,8 +190,9 @@ fn lacks_flux(refusal: &web::Refusal) -> bool {
 }
 
 /// The connection that a manifest describes.
-fn settings(push: &Influxdb2Push) -> Result<Settings, RouteError> {
+fn settings(push: &Influxdb2Push) -> Result<Influxdb2Target, RouteError> {
     const CONFIG: &str = "pushMethod.dbMethod.influxdb2.influxdb2ClientConfig";
+    const CURE: &str = "write the address only, such as http://influxdb:8086";
     let field = format!("{CONFIG}.url");
     let address = Address::parse(&field, &push.url)?;
     let (scheme, port) = match address.scheme.as_deref() {
@@ -201,18 +201,19 @@ fn settings(push: &Influxdb2Push) -> Result<Settings, RouteError> {
         Some(_) => return Err(address.unknown_scheme(&field, "http:// or https://")),
     };
     if address.path.contains(['?', '#']) {
-        return Err(RouteError::new(field, "holds a query: write the address only, such as http://influxdb:8086"));
+        return Err(RouteError::new(field, "holds a query").with_cure(CURE));
     }
     for (name, value) in [("org", &push.org), ("bucket", &push.bucket)] {
         if value.is_empty() {
-            let cure = format_args!("is empty: name the {name}; a server that knows none takes any text");
-            return Err(RouteError::new(format!("{CONFIG}.{name}"), cure));
+            let cure = format_args!("name the {name}; a server that knows none takes any text");
+            return Err(RouteError::new(format!("{CONFIG}.{name}"), "is empty").with_cure(cure));
         }
     }
     let url = format!("{scheme}://{}{}", address.host_and_port(port), address.path);
-    let url = Url::parse(&url).map_err(|error| RouteError::new(field, format_args!("makes no URL: {error}")))?;
+    let url = Url::parse(&url)
+        .map_err(|error| RouteError::new(field, format_args!("makes no URL ({error})")).with_cure(CURE))?;
     let url = url.as_str().trim_end_matches('/').to_owned();
-    Ok(Settings { url, org: push.org.clone(), bucket: push.bucket.clone() })
+    Ok(Influxdb2Target { url, org: push.org.clone(), bucket: push.bucket.clone() })
 }
 
 #[cfg(test)]
@@ -247,7 +248,7 @@ mod tests {
         ] {
             let error = settings(&push).unwrap_err();
             assert_eq!(error.field, format!("pushMethod.dbMethod.influxdb2.influxdb2ClientConfig.{field}"));
-            assert!(error.message.contains(part), "{error}");
+            assert!(error.to_string().contains(part), "{error}");
         }
     }
 }

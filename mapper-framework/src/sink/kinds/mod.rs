@@ -21,17 +21,17 @@ use std::sync::Arc;
 
 use crate::config::SinksConfig;
 
-use super::SinkKind;
+use super::erased::{ErasedKind, erase};
 
 /// The built-in kinds. One whose Cargo feature is off is there all the same, and says so to the devices that ask for it.
-pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
+pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn ErasedKind>> {
     macro_rules! kinds {
         ($($feature:literal $name:literal => $make:expr,)*) => {
             vec![$(
                 #[cfg(feature = $feature)]
-                { Arc::new($make) as Arc<dyn SinkKind> },
+                { erase($make) },
                 #[cfg(not(feature = $feature))]
-                { Arc::new(not_compiled::NotCompiled { kind: $name, feature: $feature }) as Arc<dyn SinkKind> },
+                { erase(not_compiled::NotCompiled { kind: $name, feature: $feature }) },
             )*]
         };
     }
@@ -46,10 +46,4 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn SinkKind>> {
         "sink-redis" "redis" => redis::Redis::new(&config.redis, &config.tls),
         "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&config.tls),
     }
-}
-
-/// The built-in kind of this name, such as `redis`, with the settings of a config; `None` if there is none of the name. For tests,
-/// and for a kind of your own that writes as a built-in one does.
-pub fn builtin(name: &str, config: &SinksConfig) -> Option<Arc<dyn SinkKind>> {
-    all(config).into_iter().find(|kind| kind.name() == name)
 }

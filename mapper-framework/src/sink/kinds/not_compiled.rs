@@ -1,10 +1,8 @@
 //! What stands for a built-in kind whose Cargo feature is off.
 
-use async_trait::async_trait;
-
 use crate::model::{Device, Property};
 
-use super::super::{Credentials, Route, RouteError, Sink, SinkError, SinkKind, Target};
+use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
 
 /// Refuses every route, with the name of the feature.
 #[derive(Debug)]
@@ -17,28 +15,49 @@ pub(super) struct NotCompiled {
 #[cfg_attr(not(test), allow(dead_code, reason = "nothing needs it when all features are on"))]
 impl NotCompiled {
     fn message(&self) -> String {
-        let Self { kind, feature } = self;
-        format!(
-            "this mapper is built without the sink {kind}: enable the feature {feature:?} of mapper-framework in the mapper's Cargo.toml"
-        )
+        format!("this mapper is built without the sink {}", self.kind)
+    }
+
+    /// The field of a manifest that asks for the sink.
+    fn field(&self) -> String {
+        match self.kind {
+            "tdengine" => "pushMethod.dbMethod.TDEngine".to_owned(),
+            "influxdb2" | "mysql" | "redis" => format!("pushMethod.dbMethod.{}", self.kind),
+            _ => format!("pushMethod.{}", self.kind),
+        }
+    }
+
+    fn cure(&self) -> String {
+        format!("enable the feature {:?} of mapper-framework in the mapper's Cargo.toml", self.feature)
     }
 }
 
-#[async_trait]
 impl SinkKind for NotCompiled {
+    type Sink = NotOpened;
+
     fn name(&self) -> &str {
         self.kind
     }
 
     fn routes(&self, _: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
         if property.push_methods().iter().any(|method| method.kind() == Some(self.kind)) {
-            return Err(RouteError::new(format!("pushMethod ({})", self.kind), self.message()));
+            return Err(RouteError::new(self.field(), self.message()).with_cure(self.cure()));
         }
         Ok(Vec::new())
     }
 
-    async fn open(&self, _: &Target, _: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
-        Err(SinkError::failed(self.message()))
+    async fn open(&self, _: &Target, _: &Credentials) -> Result<NotOpened, SinkError> {
+        Err(SinkError::failed(format_args!("{}: {}", self.message(), self.cure())))
+    }
+}
+
+/// What [`NotCompiled`] never opens.
+#[derive(Debug)]
+pub(super) enum NotOpened {}
+
+impl Sink for NotOpened {
+    async fn write(&mut self, _: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        match *self {}
     }
 }
 
@@ -56,6 +75,21 @@ mod tests {
         assert_eq!(kind.routes(&device, &plain.clone().build()), Ok(vec![]));
         let asks = plain.push_methods(vec![PushMethod::Mqtt(MqttPush::default())]).build();
         let error = kind.routes(&device, &asks).unwrap_err().to_string();
-        assert!(error.contains("enable the feature \"sink-mqtt\""), "{error}");
+        assert!(error.starts_with("pushMethod.mqtt: "), "{error}");
+        assert!(
+            error.ends_with(": enable the feature \"sink-mqtt\" of mapper-framework in the mapper's Cargo.toml"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_field_is_the_one_that_asks_for_the_sink() {
+        for (kind, field) in [
+            ("otel", "pushMethod.otel"),
+            ("redis", "pushMethod.dbMethod.redis"),
+            ("tdengine", "pushMethod.dbMethod.TDEngine"),
+        ] {
+            assert_eq!(NotCompiled { kind, feature: "" }.field(), field);
+        }
     }
 }

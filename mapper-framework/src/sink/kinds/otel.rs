@@ -2,7 +2,8 @@
 //!
 //! # Wire
 //!
-//! OTLP 1 over HTTP, in protobuf: `POST` of a batch to the manifest's `endpointURL`, as it stands there. Each property is a gauge:
+//! OTLP 1 over HTTP, in protobuf: `POST` of a batch to the manifest's `endpointURL`, as it stands there, or to `/v1/metrics` where it has no
+//! path, not even `/`, as the OTLP exporters do. Each property is a gauge:
 //!
 //! | part | what |
 //! | --- | --- |
@@ -20,7 +21,7 @@
 //! | 400, 413, 422 | the batch is split until the record that is refused stands alone; that one is rejected |
 //! | any other | all records are rejected: OTLP forbids to send them again |
 //!
-//! A partial success tells how many points were rejected and not which. So the batch is split until that is known, and points that
+//! A partial success says how many points were rejected and not which. So the batch is split until that is known, and points that
 //! had been taken are sent again. That changes nothing where a gauge has one value at a time, as in Prometheus; a receiver that
 //! stores each point it is sent will have some twice.
 //!
@@ -34,7 +35,6 @@
 
 mod metrics;
 
-use async_trait::async_trait;
 use reqwest::{
     Client, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
@@ -70,8 +70,9 @@ impl Otel {
     }
 }
 
-#[async_trait]
 impl SinkKind for Otel {
+    type Sink = OtelSink;
+
     fn name(&self) -> &str {
         NAME
     }
@@ -84,7 +85,7 @@ impl SinkKind for Otel {
         pushes.map(|push| Ok(Route::to(Target::new(NAME, &url(&push.endpoint_url)?)))).collect()
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<OtelSink, SinkError> {
         let url: String = target.settings()?;
         let url = Url::parse(&url).map_err(|error| SinkError::failed(format_args!("the URL: {error}")))?;
         let mut headers = HeaderMap::new();
@@ -92,20 +93,19 @@ impl SinkKind for Otel {
             headers.insert(AUTHORIZATION, web::authorization("Bearer", token.expose())?);
         }
         let client = web::client(&self.tls)?;
-        Ok(Box::new(Collector { client, url, headers, service_name: self.service_name.clone() }))
+        Ok(OtelSink { client, url, headers, service_name: self.service_name.clone() })
     }
 }
 
-/// An address to post to. OTLP has no question but a batch, so that the first write tells whether the collector is there.
-struct Collector {
+/// An address to post to. OTLP has no question but a batch, so that the first write shows whether the collector is there.
+pub(super) struct OtelSink {
     client: Client,
     url: Url,
     headers: HeaderMap,
     service_name: String,
 }
 
-#[async_trait]
-impl Sink for Collector {
+impl Sink for OtelSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let (request, outcomes) = metrics::encode(&self.service_name, batch);
         if !outcomes.contains(&Outcome::Accepted) {
@@ -164,17 +164,23 @@ fn reject_sent(mut outcomes: Vec<Outcome>, reason: &str) -> Vec<Outcome> {
     outcomes
 }
 
-/// The URL of a manifest, with nothing added.
+/// The path that collectors take metrics at.
+const DEFAULT_PATH: &str = "/v1/metrics";
+
+/// The URL of a manifest, with nothing added but a path where there is none.
 fn url(text: &str) -> Result<String, RouteError> {
     const FIELD: &str = "pushMethod.otel.endpointURL";
     const CURE: &str = "write the whole URL, such as http://collector:4318/v1/metrics";
     let address = Address::parse(FIELD, text)?;
     match address.scheme.as_deref() {
         Some("http" | "https") => {}
-        None => return Err(RouteError::new(FIELD, format_args!("has no scheme: {CURE}"))),
+        None => return Err(RouteError::new(FIELD, "has no scheme").with_cure(CURE)),
         Some(_) => return Err(address.unknown_scheme(FIELD, "http:// or https://; OTLP over gRPC is not spoken")),
     }
-    let url = Url::parse(text.trim()).map_err(|error| RouteError::new(FIELD, format_args!("{error}: {CURE}")))?;
+    let mut url = Url::parse(text.trim()).map_err(|error| RouteError::new(FIELD, error).with_cure(CURE))?;
+    if !address.path.starts_with('/') {
+        url.set_path(DEFAULT_PATH);
+    }
     web::refuse_secrets(FIELD, &url)?;
     Ok(url.into())
 }
@@ -191,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn a_url_without_a_path_is_that_of_a_collector() {
+        for (text, whole) in [
+            ("http://127.0.0.1:4399", "http://127.0.0.1:4399/v1/metrics"),
+            ("https://collector?tenant=1", "https://collector/v1/metrics?tenant=1"),
+            ("http://[::1]:4318", "http://[::1]:4318/v1/metrics"),
+            ("http://collector:4318/", "http://collector:4318/"),
+        ] {
+            assert_eq!(url(text).unwrap(), whole);
+        }
+    }
+
+    #[test]
     fn what_is_no_url_is_refused_with_its_field_and_the_cure() {
         for (text, part) in [
             ("", "is empty"),
@@ -201,7 +219,8 @@ mod tests {
         ] {
             let error = url(text).unwrap_err();
             assert_eq!(error.field, "pushMethod.otel.endpointURL");
-            assert!(error.message.contains(part) && !error.message.contains("hunter2"), "{error}");
+            let error = error.to_string();
+            assert!(error.contains(part) && !error.contains("hunter2"), "{error}");
         }
     }
 

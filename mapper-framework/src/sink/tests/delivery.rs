@@ -53,7 +53,7 @@ async fn a_batch_that_is_refused_is_split_until_the_poison_stands_alone() {
     assert_eq!((ledger.delivered, ledger.rejected, ledger.repeated), (999, 1, 0));
     assert_eq!(rig.puppet.numbers(), (0..1_000).filter(|number| *number != 321).collect::<Vec<_>>());
     assert!(rig.puppet.sizes().len() < 40, "{:?}", rig.puppet.sizes());
-    assert_eq!(rig.stats().records_rejected, 1);
+    assert_eq!(rig.stats().sinks().records_rejected(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,12 +88,12 @@ async fn of_a_batch_each_record_is_settled_by_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_a_record_comes_again_is_told() {
+async fn why_a_record_comes_again_is_reported() {
     let rig = Rig::new();
     rig.puppet.behave(|batch| Reaction::Answer(Ok(vec![Outcome::retry("the table is locked"); batch.len()])));
     push(&rig.feed("a"), 0..3);
-    let told = "3 of 3 records are to be tried again: the table is locked";
-    rig.until("the reason is told", |status| status.reason.as_deref() == Some(told)).await;
+    let reason = "3 of 3 records are to be tried again: the table is locked";
+    rig.until("the reason is reported", |status| status.reason.as_deref() == Some(reason)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ async fn what_a_stop_leaves_is_delivered_by_the_next_life_without_any_device() {
     next.sinks.resume();
     next.until_settled(1_000).await;
     assert_eq!(next.puppet.numbers(), (0..1_000).collect::<Vec<_>>());
-    assert_eq!(next.stats().records_recovered, 1_000);
+    assert_eq!(next.stats().spool().records_recovered(), 1_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +93,7 @@ async fn a_mapper_that_is_dropped_takes_its_workers_along() {
     let next = rig.reborn();
     push(&next.feed("a"), 0..10);
     next.until("its spool is free", |status| status.ledger.delivered == 10).await;
-    assert_eq!(next.stats().spool_failures, 0, "nobody else has the spool");
+    assert_eq!(next.stats().spool().failed(), 0, "nobody else has the spool");
 }
 
 #[tokio::test(start_paused = true)]

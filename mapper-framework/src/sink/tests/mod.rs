@@ -1,4 +1,4 @@
-//! The data plane with a sink that does as it is told, and paused time.
+//! The data plane with a sink that does what the test sets, and paused time.
 
 mod delivery;
 mod faults;

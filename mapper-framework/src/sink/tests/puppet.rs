@@ -1,4 +1,4 @@
-//! A kind of sink that does as it is told, and a pool with it.
+//! A kind of sink that does what the test sets, and a pool with it.
 
 use std::{
     future::pending,
@@ -9,19 +9,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
 use crate::{
     config::{SinksConfig, SpoolConfig},
     model::{DataType, Device, DeviceId, HttpPush, Property, PushMethod, Quality, Sample, Value},
-    telemetry::{Stats, Telemetry},
+    telemetry::{Telemetry, stats::Stats},
 };
 
 use super::super::{
     CredentialSources, Credentials, Feed, Ledger, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind,
-    SinkStatus, Sinks, Target,
+    SinkStatus, Sinks, Target, erase,
 };
 
 /// What a write comes to.
@@ -109,8 +108,9 @@ pub(super) fn number(record: &Record) -> i64 {
     }
 }
 
-#[async_trait]
 impl SinkKind for Puppet {
+    type Sink = Puppet;
+
     fn name(&self) -> &str {
         "puppet"
     }
@@ -123,21 +123,20 @@ impl SinkKind for Puppet {
         Ok(hosts.map(|host| Route::to(Target::new("puppet", &host))).collect())
     }
 
-    async fn open(&self, _: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self, _: &Target, credentials: &Credentials) -> Result<Puppet, SinkError> {
         self.0.opens.lock().unwrap().push(credentials.clone());
         let refuses = self.0.refusals.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
-        if refuses { Err(SinkError::rejected("nobody is there")) } else { Ok(Box::new(self.clone())) }
+        if refuses { Err(SinkError::rejected("nobody is there")) } else { Ok(self.clone()) }
     }
 }
 
-#[async_trait]
 impl Sink for Puppet {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         self.0.batches.lock().unwrap().push((Instant::now(), batch.to_vec()));
         let reaction = (self.0.behaviour.lock().unwrap())(batch);
         match reaction {
             Reaction::Hang => pending().await,
-            Reaction::Panic => panic!("told to panic"),
+            Reaction::Panic => panic!("as the test wants"),
             Reaction::Answer(answer) => {
                 let outcomes = answer.iter().flatten().zip(batch);
                 let accepted = outcomes.filter(|(outcome, _)| **outcome == Outcome::Accepted);
@@ -147,7 +146,7 @@ impl Sink for Puppet {
         }
     }
 
-    async fn close(self: Box<Self>) {
+    async fn close(self) {
         self.0.closes.fetch_add(1, Relaxed);
     }
 }
@@ -180,7 +179,7 @@ impl Rig {
         let spool = SpoolConfig { dir: folder.path().join("spool"), ..SpoolConfig::default() };
         let credentials = [("puppet".to_owned(), folder.path().join("secret"))];
         let credentials = CredentialSources::new([], credentials);
-        let sinks = Sinks::new(vec![Arc::new(puppet.clone())], config, spool, credentials, telemetry.clone());
+        let sinks = Sinks::new(vec![erase(puppet.clone())], config, spool, credentials, telemetry.clone());
         Self { puppet, sinks, telemetry, folder }
     }
 

@@ -13,7 +13,7 @@ use crate::spool::writer::{Disk, DiskFile};
 
 use super::*;
 
-/// A disk with little room, which writes in small pieces, and which can be told to fail.
+/// A disk with little room, which writes in small pieces, and which can be made to fail.
 #[derive(Clone)]
 struct SmallDisk {
     left: Arc<AtomicU64>,

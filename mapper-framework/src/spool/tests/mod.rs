@@ -23,7 +23,7 @@ fn open(folder: &Path) -> (Spool, Recovery) {
     Spool::open(folder, OPTIONS).unwrap()
 }
 
-/// A record of a hundred bytes that is told from all others.
+/// A record of a hundred bytes that differs from all others.
 fn record(id: u64) -> Vec<u8> {
     sized_record(id, 100)
 }

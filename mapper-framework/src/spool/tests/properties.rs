@@ -352,7 +352,7 @@ fn drain(segment_1: &[u8]) -> Vec<Vec<u8>> {
     spool.acknowledge().unwrap();
     assert_eq!(spool.bytes(), bytes(folder.path()));
     drop(spool);
-    assert_eq!(open(folder.path()).1, Recovery::default(), "what was broken is told once");
+    assert_eq!(open(folder.path()).1, Recovery::default(), "what was broken is reported once");
     batch.records
 }
 

@@ -102,6 +102,11 @@ volumeMounts:
     mountPath: {{ include "mapper.credentialsPath" $kind }}
     readOnly: true
   {{- end }}
+  {{- range $index, $name := keys .Values.deviceCredentials | sortAlpha }}
+  - name: device-credentials-{{ $index }}
+    mountPath: {{ include "mapper.deviceCredentialsPath" $ }}/{{ $name }}
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -135,6 +140,11 @@ volumeMounts:
 - name: credentials-{{ $kind }}
   secret:
     secretName: {{ include "mapper.secretName" (dict "root" $ "kind" $kind "given" $given) | quote }}
+{{- end }}
+{{- range $index, $name := keys .Values.deviceCredentials | sortAlpha }}
+- name: device-credentials-{{ $index }}
+  secret:
+    secretName: {{ include "mapper.deviceSecretName" (dict "root" $ "name" $name "given" (index $.Values.deviceCredentials $name)) | quote }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

@@ -1,10 +1,11 @@
 //! MQTT 3.1.1 with QoS 1: a batch is written when the broker has acknowledged each of its messages.
 
 use anyhow::Result;
+use async_trait::async_trait;
 use integration_tests::servers::Mosquitto;
 use mapper_framework::{
     model::{MqttPush, PushMethod},
-    sink::{Credentials, Record, async_trait},
+    sink::{Credentials, Record},
 };
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 

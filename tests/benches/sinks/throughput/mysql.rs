@@ -1,10 +1,11 @@
 //! MySQL: one statement with many rows per batch, prepared once.
 
 use anyhow::Result;
+use async_trait::async_trait;
 use integration_tests::servers::MariaDbServer;
 use mapper_framework::{
     model::{MysqlPush, PushMethod},
-    sink::{Credentials, Record, async_trait},
+    sink::{Credentials, Record},
 };
 use mysql_async::{Conn, OptsBuilder, Params, Statement, Value, prelude::Queryable};
 

@@ -1,10 +1,11 @@
 //! Redis: sorted sets, a pipeline per batch.
 
 use anyhow::Result;
+use async_trait::async_trait;
 use integration_tests::servers::RedisServer;
 use mapper_framework::{
     model::{PushMethod, RedisPush},
-    sink::{Credentials, Record, async_trait},
+    sink::{Credentials, Record},
 };
 use redis::aio::MultiplexedConnection;
 
@@ -28,8 +29,22 @@ impl Bare for Client {
     async fn write(&mut self, batch: &[Record]) -> Result<()> {
         let mut pipeline = redis::pipe();
         for record in batch {
-            pipeline.zadd("bare", record.to_go_json(), record.timestamp_ms()).ignore();
+            pipeline.zadd("bare", document(record), record.timestamp_ms()).ignore();
         }
         Ok(pipeline.query_async(&mut self.0).await?)
     }
+}
+
+/// The document that the sink writes, made as somebody would make it who writes by hand.
+fn document(record: &Record) -> String {
+    let device = record.device();
+    let document = serde_json::json!({
+        "DeviceName": device.name(),
+        "PropertyName": record.property(),
+        "Namespace": device.namespace(),
+        "Value": record.value().to_string(),
+        "Type": record.series().data_type().as_str(),
+        "TimeStamp": record.timestamp_ms(),
+    });
+    document.to_string()
 }

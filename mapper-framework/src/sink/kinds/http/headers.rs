@@ -17,27 +17,29 @@ pub(super) fn parse(text: &str) -> Result<HeaderMap, RouteError> {
         }
         let wrong = |message: String| RouteError::new(KEY, format_args!("line {number} {message}"));
         let (name, value) =
-            line.split_once(':').ok_or_else(|| wrong("is no header: write `Name: value`".to_owned()))?;
+            line.split_once(':').ok_or_else(|| wrong("is no header".to_owned()).with_cure("write `Name: value`"))?;
         let name = name.trim();
-        let parsed =
-            HeaderName::try_from(name).map_err(|_| wrong(format!("is no header: {name:?} is not a header's name")))?;
+        let parsed = HeaderName::try_from(name).map_err(|_| {
+            wrong(format!("is no header: {name:?} is not a header's name")).with_cure("correct the name")
+        })?;
         if holds_a_credential(&parsed) {
-            return Err(wrong(format!(
-                "holds the header {name}, a credential, which everybody can read in a config: give it to the mapper by \
-                 HTTP_TOKEN, HTTP_USERNAME and HTTP_PASSWORD, or by a mounted Secret (sinks.http.credentials)"
-            )));
+            let message = format!("holds the header {name}, a credential, which everybody can read in a config");
+            let cure = "give it to the mapper by HTTP_TOKEN, HTTP_USERNAME and HTTP_PASSWORD, or by a mounted Secret \
+                        (sinks.http.credentials)";
+            return Err(wrong(message).with_cure(cure));
         }
         if is_ours(&parsed) {
-            return Err(wrong(format!("sets {name}, which the sink sets itself: take it out")));
+            return Err(wrong(format!("sets {name}, which the sink sets itself")).with_cure("take it out"));
         }
-        let value = HeaderValue::try_from(value.trim())
-            .map_err(|_| wrong(format!("gives {name} a value that cannot stand in a header: use visible ASCII")))?;
+        let value = HeaderValue::try_from(value.trim()).map_err(|_| {
+            wrong(format!("gives {name} a value that cannot stand in a header")).with_cure("use visible ASCII")
+        })?;
         headers.append(parsed, value);
     }
     Ok(headers)
 }
 
-/// Names are all that can be told by: what an unknown header is for cannot be.
+/// The names decide: what an unknown header is for cannot be known.
 fn holds_a_credential(name: &HeaderName) -> bool {
     let words = ["authorization", "cookie", "token", "secret", "password", "api-key", "apikey"];
     words.iter().any(|word| name.as_str().contains(word))

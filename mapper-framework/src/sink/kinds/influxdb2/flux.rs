@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::model::Value;
 
 use super::super::super::{Point, Query, Series, SinkError, record::to_millis};
-use super::line::Place;
+use super::line::PointTemplate;
 
 /// The body of a query's request.
 ///
@@ -28,10 +28,10 @@ pub(super) fn request(bucket: &str, query: &Query) -> Result<Vec<u8>, SinkError>
 /// could, but which series a row is of would have to be guessed from its tags.
 fn script(bucket: &str, query: &Query) -> Result<String, SinkError> {
     let streams = query.series().iter().enumerate();
-    streams.map(|(number, series)| Ok(stream(bucket, &series.route().detail()?, number, query))).collect()
+    streams.map(|(number, series)| Ok(stream(bucket, &series.route()?, number, query))).collect()
 }
 
-fn stream(bucket: &str, place: &Place, number: usize, query: &Query) -> String {
+fn stream(bucket: &str, place: &PointTemplate, number: usize, query: &Query) -> String {
     let fixed = [("_measurement", &place.measurement), ("_field", &place.field)];
     let tags = place.tags.iter().map(|(key, value)| (key.as_str(), value));
     let terms = fixed.into_iter().chain(tags).map(|(key, value)| format!("r[{}] == {}", quoted(key), quoted(value)));
@@ -216,7 +216,7 @@ mod tests {
         let series = all.map(|(name, data_type)| {
             let (device, property) = (Device::builder("boiler").build(), Property::builder(name, data_type).build());
             let push = Influxdb2Push { measurement: "m".into(), ..Influxdb2Push::default() };
-            let place = Place::new(&device, &property, &push).unwrap();
+            let place = PointTemplate::new(&device, &property, &push).unwrap();
             Arc::new(Series::new(&device, &property, Route::to(Target::new("influxdb2", &"here")).with(&place)))
         });
         let time = |millis| UNIX_EPOCH + Duration::from_millis(millis);

@@ -10,14 +10,14 @@ use super::super::super::{Outcome, Record, RouteError, SinkError};
 
 /// All of a point but its value and its time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct PointTemplate {
     pub(super) measurement: String,
     /// None with an empty value. In the order of their keys, which the database likes best.
     pub(super) tags: BTreeMap<String, String>,
     pub(super) field: String,
 }
 
-impl Place {
+impl PointTemplate {
     /// Where a manifest wants a property's points.
     ///
     /// # Errors
@@ -42,13 +42,14 @@ impl Place {
     fn check(&self) -> Result<(), RouteError> {
         const CONFIG: &str = "pushMethod.dbMethod.influxdb2.influxdb2DataConfig";
         let refuse = |field: &str, what: &str, why: String| {
-            Err(RouteError::new(format!("{CONFIG}.{field}"), format_args!("the {what} {why}")))
+            Err(RouteError::new(format!("{CONFIG}.{field}"), format_args!("the {what} {why}"))
+                .with_cure("write another"))
         };
         if let Some(why) = misfit(&self.measurement, &[]) {
             return refuse("measurement", "measurement", why);
         }
         if self.measurement.starts_with('#') {
-            return refuse("measurement", "measurement", "begins with #, as a comment does: write another".to_owned());
+            return refuse("measurement", "measurement", "begins with #, as a comment does".to_owned());
         }
         for (key, value) in &self.tags {
             if let Some(why) = misfit(key, &["time", "_measurement", "_field"]) {
@@ -66,15 +67,13 @@ impl Place {
 fn misfit(name: &str, reserved: &[&str]) -> Option<String> {
     let escapes = |(at, _): (usize, &str)| name[at + 1..].chars().next().is_none_or(|next| SPECIAL.contains(&next));
     if name.is_empty() {
-        Some("is empty: write one".to_owned())
+        Some("is empty".to_owned())
     } else if reserved.contains(&name) {
-        Some(format!("is {name:?}, which InfluxDB keeps for itself: write another"))
+        Some(format!("is {name:?}, which InfluxDB keeps for itself"))
     } else if name.contains(char::is_control) {
-        Some(format!(
-            "{name:?} holds a control character, such as a line break, which has no form in line protocol: write another"
-        ))
+        Some(format!("{name:?} holds a control character, such as a line break, which has no form in line protocol"))
     } else if name.match_indices('\\').any(escapes) {
-        Some(format!("{name:?} holds a backslash where it would escape what follows: write another"))
+        Some(format!("{name:?} holds a backslash where it would escape what follows"))
     } else {
         None
     }
@@ -96,7 +95,7 @@ pub(super) fn batch(records: &[Record]) -> (String, Vec<Outcome>) {
 
 /// A record as a line, with its end.
 fn line(record: &Record) -> Result<String, SinkError> {
-    let place: Place = record.route()?;
+    let place: PointTemplate = record.route()?;
     place.check().map_err(SinkError::rejected)?;
     let mut line = escaped(&place.measurement, &[',', ' ']);
     for (key, value) in &place.tags {
@@ -154,10 +153,10 @@ mod tests {
         Influxdb2Push { measurement: measurement.into(), field_key: field_key.into(), tags, ..Influxdb2Push::default() }
     }
 
-    fn place(property: &str, push: &Influxdb2Push) -> Result<Place, RouteError> {
+    fn place(property: &str, push: &Influxdb2Push) -> Result<PointTemplate, RouteError> {
         let mut device = Device::builder("boiler").build();
         device.model = ModelId::new("plant", "boiler-model");
-        Place::new(&device, &Property::builder(property, DataType::String).build(), push)
+        PointTemplate::new(&device, &Property::builder(property, DataType::String).build(), push)
     }
 
     fn record(property: &str, push: &Influxdb2Push, value: impl Into<Value>) -> Record {
@@ -216,7 +215,7 @@ mod tests {
         ] {
             let error = place(property, &push).unwrap_err();
             assert_eq!(error.field, format!("pushMethod.dbMethod.influxdb2.influxdb2DataConfig.{field}"), "{error}");
-            assert!(error.message.contains(part), "{error}");
+            assert!(error.to_string().contains(part), "{error}");
         }
     }
 

@@ -6,13 +6,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::MqttVersion;
 
-use super::library::{Ended, Event, Library, Limits, Loss, Message, Publisher, Settings, V3, V5};
+use super::library::{ConnectOptions, Ended, Event, Library, Limits, Loss, Message, Publisher, V3, V5};
 
 /// How many events wait for the sink. While it is full, the task waits, which is no harm: the sink waits for nothing but events.
 const EVENTS: usize = 256;
 
-/// A connection to a broker. When it is dropped, it is cut; [`close`](Self::close) ends it in good order.
-pub(super) struct Connection {
+/// A connection to a broker. When it is dropped, it is cut; [`close`](Self::close) ends it by DISCONNECT.
+pub(super) struct MqttClient {
     publisher: Publisher,
     limits: Limits,
     /// Events, and at last the loss.
@@ -21,16 +21,16 @@ pub(super) struct Connection {
     task: AbortOnDropHandle<()>,
 }
 
-impl Connection {
+impl MqttClient {
     /// Connects. Nothing is left when the future is dropped.
-    pub(super) async fn open(version: MqttVersion, settings: &Settings) -> Result<Self, Loss> {
+    pub(super) async fn open(version: MqttVersion, settings: &ConnectOptions) -> Result<Self, Loss> {
         match version {
             MqttVersion::V3 => Self::of::<V3>(settings).await,
             MqttVersion::V5 => Self::of::<V5>(settings).await,
         }
     }
 
-    async fn of<L: Library>(settings: &Settings) -> Result<Self, Loss> {
+    async fn of<L: Library>(settings: &ConnectOptions) -> Result<Self, Loss> {
         let (library, publisher, limits) = L::connect(settings).await?;
         let (sender, events) = mpsc::channel(EVENTS);
         let task = AbortOnDropHandle::new(tokio::spawn(poll(library, sender)));
@@ -73,7 +73,7 @@ impl Connection {
     }
 }
 
-/// What is known of a connection that has told of its loss before, or never will.
+/// The loss of a connection that has reported it before, or never will.
 fn ended() -> Loss {
     Loss::Connection("the connection is no more".to_owned())
 }

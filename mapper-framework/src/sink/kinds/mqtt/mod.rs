@@ -16,7 +16,7 @@
 //! acknowledged are sent again on a new connection as new messages, so QoS 2 means exactly once for as long as a connection holds.
 //!
 //! MQTT 3.1.1 has no way to refuse a message: mosquitto acknowledges what its rules forbid or what is too large for it, and drops it.
-//! MQTT 5 has, and then it is told:
+//! MQTT 5 has, and its reason decides:
 //!
 //! | the broker's reason | what follows |
 //! | --- | --- |
@@ -41,17 +41,15 @@ mod route;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
 use crate::{
     config::{MqttSinkConfig, SinkTlsConfig},
     model::{Device, Property, PushMethod},
 };
 
 use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, tls};
-use connection::Connection;
+use connection::MqttClient;
 use flight::Flight;
-use library::{Event, Loss, Message, Settings};
+use library::{ConnectOptions, Event, Loss, Message};
 use route::{Broker, Publication};
 
 const NAME: &str = "mqtt";
@@ -67,7 +65,7 @@ pub(super) struct Mqtt {
 
 impl Mqtt {
     pub(super) fn new(config: &MqttSinkConfig, tls: &SinkTlsConfig) -> Self {
-        // Where there is no such file, the config has to tell the nodes apart.
+        // Where there is no such file, the config has to distinguish the nodes.
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Self { config: config.clone(), tls: tls.clone(), host: host.trim_end().to_owned() }
     }
@@ -80,10 +78,10 @@ impl Mqtt {
         format!("{}-{}", self.config.client_id, &digits[..8])
     }
 
-    fn settings(&self, target: &Target, credentials: &Credentials) -> Result<Settings, SinkError> {
+    fn settings(&self, target: &Target, credentials: &Credentials) -> Result<ConnectOptions, SinkError> {
         let broker: Broker = target.settings()?;
         let tls = if broker.tls { Some(Arc::new(tls::client_config(&self.tls)?)) } else { None };
-        Ok(Settings {
+        Ok(ConnectOptions {
             broker,
             tls,
             client_id: self.client_id(target),
@@ -95,8 +93,9 @@ impl Mqtt {
     }
 }
 
-#[async_trait]
 impl SinkKind for Mqtt {
+    type Sink = MqttSink;
+
     fn name(&self) -> &str {
         NAME
     }
@@ -109,22 +108,21 @@ impl SinkKind for Mqtt {
         pushes.map(|push| route::route(device, property, push)).collect()
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<MqttSink, SinkError> {
         let settings = self.settings(target, credentials)?;
-        match Connection::open(self.config.version, &settings).await {
-            Ok(connection) => Ok(Box::new(MqttSink { broker: settings.broker, connection })),
+        match MqttClient::open(self.config.version, &settings).await {
+            Ok(connection) => Ok(MqttSink { broker: settings.broker, connection }),
             Err(loss) => Err(loss.into_error(&settings.broker)),
         }
     }
 }
 
 /// A connection to one broker.
-struct MqttSink {
+pub(super) struct MqttSink {
     broker: Broker,
-    connection: Connection,
+    connection: MqttClient,
 }
 
-#[async_trait]
 impl Sink for MqttSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let publications: Vec<_> = batch.iter().map(Record::route::<Publication>).collect();
@@ -134,7 +132,7 @@ impl Sink for MqttSink {
             while let Some(index) = flight.next() {
                 match self.message(&batch[index], &publications[index]) {
                     Ok(message) => {
-                        // A connection that has ended tells why in its events.
+                        // The events of a connection that has ended say why.
                         if self.connection.publish(message).is_ok() {
                             flight.published(index);
                         }
@@ -162,7 +160,7 @@ impl Sink for MqttSink {
         self.connection.health().map_err(|loss| loss.into_error(&self.broker))
     }
 
-    async fn close(self: Box<Self>) {
+    async fn close(self) {
         self.connection.close().await;
     }
 }
@@ -255,7 +253,7 @@ mod tests {
         let kind = mqtt(&MqttSinkConfig::default());
         let credentials = Credentials::none().with_password("hunter2");
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let error = match runtime.block_on(kind.open(record.series().route().target(), &credentials)) {
+        let error = match runtime.block_on(kind.open(record.series().target(), &credentials)) {
             Ok(_) => panic!("connected without a broker"),
             Err(error) => error.to_string(),
         };

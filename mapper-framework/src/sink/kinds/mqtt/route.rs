@@ -31,7 +31,9 @@ impl Broker {
         };
         if !matches!(&*address.path, "" | "/") {
             let path = &address.path;
-            return Err(RouteError::new(field, format_args!("a broker has no {path:?}: write host:port only")));
+            return Err(
+                RouteError::new(field, format_args!("a broker has no {path:?}")).with_cure("write host:port only")
+            );
         }
         let port = address.port.unwrap_or(if tls { 8883 } else { 1883 });
         Ok(Self { host: address.host.to_ascii_lowercase(), port, tls })
@@ -58,7 +60,9 @@ pub(super) struct Publication {
 pub(super) fn route(device: &Device, property: &Property, push: &MqttPush) -> Result<Route, RouteError> {
     let broker = Broker::parse("pushMethod.mqtt.address", &push.address)?;
     if push.qos > 2 {
-        return Err(RouteError::new("pushMethod.mqtt.qos", format_args!("{} is no QoS: use 0, 1 or 2", push.qos)));
+        return Err(
+            RouteError::new("pushMethod.mqtt.qos", format_args!("{} is no QoS", push.qos)).with_cure("use 0, 1 or 2")
+        );
     }
     let topic = topic("pushMethod.mqtt.topic", &push.topic, device, property)?;
     let publication = Publication { topic, qos: push.qos, retained: push.retained };
@@ -68,15 +72,18 @@ pub(super) fn route(device: &Device, property: &Property, push: &MqttPush) -> Re
 /// The topic with the names in the places of its placeholders.
 fn topic(field: &str, template: &str, device: &Device, property: &Property) -> Result<String, RouteError> {
     let template = if template.is_empty() { DEFAULT_TOPIC } else { template };
+    const PLACEHOLDERS: &str = "write {namespace}, {device} or {property}";
     let wrong = |message: std::fmt::Arguments<'_>| RouteError::new(field, message);
     if let Some(letter) = template.chars().find(|letter| cannot_be_published(*letter)) {
-        return Err(wrong(format_args!("{letter:?} cannot stand in a topic that is published to: take it out")));
+        return Err(
+            wrong(format_args!("{letter:?} cannot stand in a topic that is published to")).with_cure("take it out")
+        );
     }
     let mut topic = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, after)) = after.split_once('}') else {
-            return Err(wrong(format_args!("a {{ has no }}: write {{namespace}}, {{device}} or {{property}}")));
+            return Err(wrong(format_args!("a {{ has no }}")).with_cure(PLACEHOLDERS));
         };
         topic.push_str(before);
         topic.push_str(&level(match name {
@@ -84,15 +91,15 @@ fn topic(field: &str, template: &str, device: &Device, property: &Property) -> R
             "device" => device.id().name(),
             "property" => property.name(),
             other => {
-                let known = "{namespace}, {device} or {property}";
-                return Err(wrong(format_args!("{{{other}}} is no placeholder: write {known}")));
+                return Err(wrong(format_args!("{{{other}}} is no placeholder")).with_cure(PLACEHOLDERS));
             }
         }));
         rest = after;
     }
     topic.push_str(rest);
     if topic.len() > LONGEST_TOPIC {
-        return Err(wrong(format_args!("is {} bytes long with its names: at most {LONGEST_TOPIC} work", topic.len())));
+        return Err(wrong(format_args!("is {} bytes long with its names", topic.len()))
+            .with_cure(format_args!("use at most {LONGEST_TOPIC}")));
     }
     Ok(topic)
 }
@@ -176,7 +183,7 @@ mod tests {
             assert_eq!(refusal(&push), format!("pushMethod.mqtt.topic: {message}"));
         }
         let long = MqttPush { topic: "a".repeat(LONGEST_TOPIC) + "{device}", ..push("broker") };
-        assert_eq!(refusal(&long), "pushMethod.mqtt.topic: is 65541 bytes long with its names: at most 65535 work");
+        assert_eq!(refusal(&long), "pushMethod.mqtt.topic: is 65541 bytes long with its names: use at most 65535");
     }
 
     #[test]

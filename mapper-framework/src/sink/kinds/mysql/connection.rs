@@ -12,7 +12,7 @@ use crate::config::SinkTlsConfig;
 
 use super::{
     super::super::{Credentials, SinkError, tls},
-    Settings,
+    MysqlTarget,
     layout::{Layout, Row, Tables, cut, quoted},
 };
 
@@ -36,16 +36,16 @@ const NO_SUCH_DATABASE: u16 = 1049;
 const NO_SUCH_TABLE: u16 = 1146;
 
 /// A connection with its database chosen.
-pub(super) struct Connection {
+pub(super) struct MysqlClient {
     pub(super) client: Conn,
     /// How many bytes the rows of a statement may have, as far as the server is concerned.
     room: usize,
 }
 
-impl Connection {
+impl MysqlClient {
     /// Connects, sets up the session, and makes the database if there is none.
     pub(super) async fn open(
-        settings: &Settings,
+        settings: &MysqlTarget,
         tls: Option<&SinkTlsConfig>,
         credentials: &Credentials,
     ) -> Result<Self, SinkError> {
@@ -124,7 +124,7 @@ fn statements(layout: &dyn Layout, table: &str, rows: Vec<Row>, room: usize) -> 
 }
 
 fn options(
-    settings: &Settings,
+    settings: &MysqlTarget,
     tls: Option<&SinkTlsConfig>,
     credentials: &Credentials,
 ) -> Result<OptsBuilder, SinkError> {
@@ -149,7 +149,7 @@ fn options(
 }
 
 fn ssl_options(config: &SinkTlsConfig) -> Result<SslOpts, SinkError> {
-    // The client library takes files only; this tells which of them is wrong, and by which key it was named.
+    // The client library takes files only; this says which of them is wrong, and by which key it was named.
     tls::client_config(config)?;
     // It takes the provider of the process, and would panic if there were none. Whoever has set another keeps it.
     drop(ring::default_provider().install_default());
@@ -201,7 +201,7 @@ pub(super) fn sink_error(error: Error) -> SinkError {
     }
 }
 
-/// Whether the same rows would fail again: data exceptions (class 22), constraints (23), and what MySQL tells with a state of
+/// Whether the same rows would fail again: data exceptions (class 22), constraints (23), and what MySQL reports with a state of
 /// another class. All else is the server's or the operator's fault.
 fn is_about_data(error: &ServerError) -> bool {
     const CODES: [u16; 9] = [1059, 1103, 1118, 1265, 1300, 1366, 1441, 3819, 4025];
@@ -252,11 +252,11 @@ mod tests {
 
     #[test]
     fn without_a_user_it_is_said_where_to_name_one() {
-        let mut settings = Settings { host: "m".into(), port: 3306, database: "plant".into(), user: String::new() };
+        let mut settings = MysqlTarget { host: "m".into(), port: 3306, database: "plant".into(), user: String::new() };
         let error = options(&settings, None, &Credentials::none()).unwrap_err().to_string();
         assert!(error.contains("userName") && error.contains("MYSQL_USERNAME"), "{error}");
         let of_credentials = Credentials::none().with_username("mounted");
-        let user = |settings: &Settings| {
+        let user = |settings: &MysqlTarget| {
             let opts = mysql_async::Opts::from(options(settings, None, &of_credentials).unwrap());
             opts.user().map(str::to_owned)
         };

@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 1 << 20;
 /// From when the times are counted. The server does the calendar.
 pub(super) const EPOCH: &str = "TIMESTAMP'1970-01-01 00:00:00'";
 
-/// The first and the last millisecond that a `DATETIME(3)` can tell, the years 1000 and 9999.
+/// The first and the last millisecond that a `DATETIME(3)` can hold, the years 1000 and 9999.
 const TIMES: (i64, i64) = (-30_610_224_000_000, 253_402_300_799_999);
 
 /// Which tables there are, and how a record becomes a row.

@@ -5,7 +5,7 @@
 //! | `single`, the default | `device_data`, or `sinks.mysql.table` | `namespace`, `device`, `property`, `ts`, `type`, `value_double`, `value_int`, `value_text`, `unit`, `quality` |
 //! | `property`, as the Go framework has it | `<namespace>/<device>/<property>`, one for each property | `id`, `ts`, `field` |
 //!
-//! - `ts` is when the value was read, in UTC, to the millisecond. Go's tables tell seconds, and local time.
+//! - `ts` is when the value was read, in UTC, to the millisecond. Go's tables have seconds, and local time.
 //! - `value_text` and `field` hold the value as it stands in a twin. `value_double` holds numbers, and 1 and 0 for true and false;
 //!   `value_int` holds integers, true and false exactly; both are NULL for what is no number.
 //! - A record is a row of its property and its time, so that one that is delivered again changes nothing, and of two values in
@@ -26,7 +26,6 @@ mod layout;
 mod property;
 mod single;
 
-use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +37,7 @@ use crate::{
 use super::super::{
     Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
 };
-use connection::{Connection, is_missing_table, sink_error};
+use connection::{MysqlClient, is_missing_table, sink_error};
 use layout::{Layout, MAX_NAME, Row, Tables};
 use property::TablePerProperty;
 use single::SingleTable;
@@ -56,7 +55,7 @@ pub(super) struct Mysql {
 
 /// What a connection depends on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
+struct MysqlTarget {
     host: String,
     port: u16,
     database: String,
@@ -72,10 +71,8 @@ impl Mysql {
     fn route(&self, push: &MysqlPush) -> Result<Route, RouteError> {
         let length = self.config.table.chars().count();
         if self.config.layout == MysqlLayout::Single && !(1..=MAX_NAME).contains(&length) {
-            return Err(RouteError::new(
-                "sinks.mysql.table",
-                format_args!("has {length} characters: use 1 to {MAX_NAME}, such as device_data"),
-            ));
+            return Err(RouteError::new("sinks.mysql.table", format_args!("has {length} characters"))
+                .with_cure(format_args!("use 1 to {MAX_NAME}, such as device_data")));
         }
         Ok(Route::to(Target::new(KIND, &settings(push)?)))
     }
@@ -88,8 +85,9 @@ impl Mysql {
     }
 }
 
-#[async_trait]
 impl SinkKind for Mysql {
+    type Sink = MysqlSink;
+
     fn name(&self) -> &str {
         KIND
     }
@@ -106,16 +104,16 @@ impl SinkKind for Mysql {
         true
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<MysqlSink, SinkError> {
         let tls = self.config.tls.then_some(&self.tls);
-        let connection = Connection::open(&target.settings()?, tls, credentials).await?;
-        Ok(Box::new(MysqlSink { connection, layout: self.layout() }))
+        let connection = MysqlClient::open(&target.settings()?, tls, credentials).await?;
+        Ok(MysqlSink { connection, layout: self.layout() })
     }
 }
 
 /// A connection to one database.
-struct MysqlSink {
-    connection: Connection,
+pub(super) struct MysqlSink {
+    connection: MysqlClient,
     layout: Box<dyn Layout>,
 }
 
@@ -135,7 +133,6 @@ impl MysqlSink {
     }
 }
 
-#[async_trait]
 impl Sink for MysqlSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let (tables, outcomes) = self.tables(batch);
@@ -167,31 +164,27 @@ impl Sink for MysqlSink {
         Ok(points)
     }
 
-    async fn close(self: Box<Self>) {
+    async fn close(self) {
         self.connection.close().await;
     }
 }
 
-fn settings(push: &MysqlPush) -> Result<Settings, RouteError> {
+fn settings(push: &MysqlPush) -> Result<MysqlTarget, RouteError> {
     let address = Address::parse(ADDR, &push.addr)?;
     if !matches!(address.scheme.as_deref(), None | Some("mysql")) {
         return Err(address.unknown_scheme(ADDR, "mysql, or none"));
     }
     if !matches!(address.path.as_str(), "" | "/") {
         let path = &address.path;
-        return Err(RouteError::new(
-            ADDR,
-            format_args!("{path:?} follows the port: the name of the database belongs into database"),
-        ));
+        return Err(RouteError::new(ADDR, format_args!("{path:?} follows the port"))
+            .with_cure("write the name of the database in database"));
     }
     let length = push.database.chars().count();
     if !(1..=MAX_NAME).contains(&length) {
-        return Err(RouteError::new(
-            DATABASE,
-            format_args!("has {length} characters: name the database, by 1 to {MAX_NAME}"),
-        ));
+        return Err(RouteError::new(DATABASE, format_args!("has {length} characters"))
+            .with_cure(format_args!("name the database, by 1 to {MAX_NAME}")));
     }
-    Ok(Settings {
+    Ok(MysqlTarget {
         host: address.host,
         port: address.port.unwrap_or(DEFAULT_PORT),
         database: push.database.clone(),
@@ -218,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_address_with_and_without_a_scheme_leads_to_the_same_target() {
-        let wanted = Settings { host: "m".into(), port: 3306, database: "plant".into(), user: "mapper".into() };
+        let wanted = MysqlTarget { host: "m".into(), port: 3306, database: "plant".into(), user: "mapper".into() };
         for addr in ["m", "m:3306", "mysql://m", "mysql://m:3306/"] {
             assert_eq!(settings(&push(addr, "plant")).unwrap(), wanted, "{addr}");
         }

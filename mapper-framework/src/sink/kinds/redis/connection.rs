@@ -19,7 +19,7 @@ use crate::config::SinkTlsConfig;
 
 use super::{
     super::super::{Credentials, SinkError, tls},
-    Settings,
+    RedisTarget,
 };
 
 /// How long it may take to connect, with TLS.
@@ -45,19 +45,19 @@ const TEMPORARY: [&str; 12] = [
 ];
 
 /// A connection, and the task that moves its bytes.
-pub(super) struct Connection {
+pub(super) struct RedisClient {
     commands: MultiplexedConnection,
     /// Ends with the connection.
     _driver: AbortOnDropHandle<()>,
 }
 
-impl Connection {
+impl RedisClient {
     /// Connects, authenticates and selects the database.
     ///
     /// The client library would do all this by itself, but with the TLS provider that the process happens to have, without a
     /// deadline, and with the server's reason for a refusal thrown away.
     pub(super) async fn open(
-        settings: &Settings,
+        settings: &RedisTarget,
         tls: &SinkTlsConfig,
         credentials: &Credentials,
     ) -> Result<Self, SinkError> {
@@ -84,7 +84,7 @@ impl Connection {
         Ok(Self { commands, _driver: AbortOnDropHandle::new(tokio::spawn(driver)) })
     }
 
-    async fn log_in(&mut self, settings: &Settings, credentials: &Credentials) -> Result<(), SinkError> {
+    async fn log_in(&mut self, settings: &RedisTarget, credentials: &Credentials) -> Result<(), SinkError> {
         if let Some(password) = credentials.password() {
             let mut auth = redis::cmd("AUTH");
             auth.arg(credentials.username()).arg(password.expose());
@@ -93,7 +93,7 @@ impl Connection {
         if settings.db > 0 {
             self.call::<()>(redis::cmd("SELECT").arg(settings.db)).await?;
         }
-        // Without a password only this tells whether one is needed.
+        // Without a password only this shows whether one is needed.
         self.call(&redis::cmd("PING")).await
     }
 
@@ -114,7 +114,7 @@ impl Connection {
 
 async fn secured(
     stream: TcpStream,
-    settings: &Settings,
+    settings: &RedisTarget,
     tls: &SinkTlsConfig,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, SinkError> {
     let name = ServerName::try_from(settings.host.clone())?;
@@ -126,7 +126,7 @@ async fn secured(
 }
 
 /// The error with the server's address, which belongs to whatever goes wrong before the first command.
-fn at(settings: &Settings, error: &SinkError) -> SinkError {
+fn at(settings: &RedisTarget, error: &SinkError) -> SinkError {
     SinkError::disconnected(format_args!("redis at {}:{}: {error}", settings.host, settings.port))
 }
 

@@ -23,7 +23,7 @@
 //!
 //! The address is `host:port` or `redis://host:port`; `rediss://host:port` uses TLS with the certificates of `sinks.tls`. One
 //! connection carries everything in pipelines, so `poolsize` and `minIdleConns` of the manifest are not looked at. The nodes of a
-//! cluster are not told apart: a key that lives on another node is rejected.
+//! cluster are not distinguished: a key that lives on another node is rejected.
 //!
 //! Keys of the config: `sinks.redis.credentials` (`username` of an ACL user, `password`), `sorted_set`, `stream`, `last_value`,
 //! `max_length`, `ttl`.
@@ -32,7 +32,6 @@ mod batch;
 mod connection;
 mod history;
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -44,7 +43,7 @@ use super::super::{
     Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
 };
 use batch::Batch;
-use connection::Connection;
+use connection::RedisClient;
 
 const KIND: &str = "redis";
 const DEFAULT_PORT: u16 = 6379;
@@ -59,7 +58,7 @@ pub(super) struct Redis {
 
 /// What a connection depends on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
+struct RedisTarget {
     host: String,
     port: u16,
     db: u32,
@@ -74,17 +73,16 @@ impl Redis {
     fn route(&self, push: &RedisPush) -> Result<Route, RouteError> {
         let RedisSinkConfig { sorted_set, stream, last_value, .. } = self.config;
         if !(sorted_set || stream || last_value) {
-            return Err(RouteError::new(
-                "sinks.redis",
-                "nothing would be written: set sorted_set, stream or last_value to true",
-            ));
+            return Err(RouteError::new("sinks.redis", "nothing would be written")
+                .with_cure("set sorted_set, stream or last_value to true"));
         }
         Ok(Route::to(Target::new(KIND, &settings(push)?)))
     }
 }
 
-#[async_trait]
 impl SinkKind for Redis {
+    type Sink = RedisSink;
+
     fn name(&self) -> &str {
         KIND
     }
@@ -101,19 +99,18 @@ impl SinkKind for Redis {
         true
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
-        let connection = Connection::open(&target.settings()?, &self.tls, credentials).await?;
-        Ok(Box::new(RedisSink { config: self.config.clone(), connection }))
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<RedisSink, SinkError> {
+        let connection = RedisClient::open(&target.settings()?, &self.tls, credentials).await?;
+        Ok(RedisSink { config: self.config.clone(), connection })
     }
 }
 
 /// A connection to one server and database.
-struct RedisSink {
+pub(super) struct RedisSink {
     config: RedisSinkConfig,
-    connection: Connection,
+    connection: RedisClient,
 }
 
-#[async_trait]
 impl Sink for RedisSink {
     async fn write(&mut self, records: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let batch = Batch::new(&self.config, records);
@@ -135,7 +132,7 @@ impl Sink for RedisSink {
     }
 }
 
-fn settings(push: &RedisPush) -> Result<Settings, RouteError> {
+fn settings(push: &RedisPush) -> Result<RedisTarget, RouteError> {
     let address = Address::parse(ADDR, &push.addr)?;
     let tls = match address.scheme.as_deref() {
         None | Some("redis") => false,
@@ -144,14 +141,12 @@ fn settings(push: &RedisPush) -> Result<Settings, RouteError> {
     };
     if !matches!(address.path.as_str(), "" | "/") {
         let path = &address.path;
-        return Err(RouteError::new(
-            ADDR,
-            format_args!("{path:?} follows the port: the number of the database belongs into db"),
-        ));
+        return Err(RouteError::new(ADDR, format_args!("{path:?} follows the port"))
+            .with_cure("write the number of the database in db"));
     }
     let db = u32::try_from(push.db)
-        .map_err(|_| RouteError::new(DB, format_args!("{} is no database: use 0 or more", push.db)))?;
-    Ok(Settings { host: address.host, port: address.port.unwrap_or(DEFAULT_PORT), db, tls })
+        .map_err(|_| RouteError::new(DB, format_args!("{} is no database", push.db)).with_cure("use 0 or more"))?;
+    Ok(RedisTarget { host: address.host, port: address.port.unwrap_or(DEFAULT_PORT), db, tls })
 }
 
 /// The key of a device's sorted set: the bare name, as the Go framework has it.
@@ -171,7 +166,7 @@ mod tests {
 
     #[test]
     fn an_address_with_and_without_a_scheme_leads_to_the_same_target() {
-        let plain = Settings { host: "r".into(), port: 6379, db: 2, tls: false };
+        let plain = RedisTarget { host: "r".into(), port: 6379, db: 2, tls: false };
         for addr in ["r", "r:6379", "redis://r", "redis://r:6379/"] {
             assert_eq!(settings(&push(addr, 2)).unwrap(), plain, "{addr}");
         }

@@ -1,15 +1,16 @@
-//! `tdengine`: TDengine 3, by taosAdapter, over WebSocket or over REST.
+//! `tdengine`: TDengine 3, by taosAdapter, over REST or over a WebSocket.
 //!
 //! # Transport
 //!
 //! | `addr` | how |
 //! | --- | --- |
-//! | `host`, `host:port`, `ws://…` | the WebSocket of taosAdapter, by the crate `taos` |
-//! | `http://…`, `https://…` | its REST interface, below a path if the address has one |
+//! | `host`, `host:port`, `http://…`, `https://…` | the REST interface of taosAdapter, below a path if the address has one |
+//! | `ws://…` | its WebSocket, by the crate `taos`; needs the Cargo feature `sink-tdengine-ws` |
 //! | `wss://…` | as `https://`: the WebSocket client's own TLS would not know `sinks.tls`, and one port serves both |
 //!
-//! REST is the faster one, by some 40 ms for each batch. The port is 6041 unless the address names one. History is read over REST in
-//! any case: the rows of a WebSocket come in a binary form of their own, and the same port serves both.
+//! Both ways carry the same statements to the same port, and give the same codes back. REST is the faster one, by some 40 ms for each
+//! batch, and needs no crate of its own; so it is what an address without a scheme means. The port is 6041 unless the address names
+//! one. History is read over REST in any case: the rows of a WebSocket come in a binary form of their own.
 //!
 //! There is no package of TDengine to test against: the tests run against a double, which is as strict about SQL as the real one.
 //!
@@ -49,6 +50,7 @@
 mod failure;
 mod rest;
 mod sql;
+#[cfg(feature = "sink-tdengine-ws")]
 mod websocket;
 
 use async_trait::async_trait;
@@ -63,9 +65,8 @@ use super::super::{
     Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
 };
 use failure::Failure;
-use rest::Rest;
-use sql::{Column, Database};
-use websocket::WebSocket;
+use rest::RestClient;
+use sql::{BadName, Column, Database};
 
 const NAME: &str = "tdengine";
 
@@ -83,7 +84,7 @@ pub(super) struct Tdengine {
 
 /// What a target consists of.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Settings {
+struct TdengineTarget {
     /// With scheme, host and port, and without a slash at the end. `ws` stands for the WebSocket, the others for REST.
     url: String,
     database: Database,
@@ -95,8 +96,9 @@ impl Tdengine {
     }
 }
 
-#[async_trait]
 impl SinkKind for Tdengine {
+    type Sink = TdengineSink;
+
     fn name(&self) -> &str {
         NAME
     }
@@ -106,52 +108,71 @@ impl SinkKind for Tdengine {
             PushMethod::Tdengine(push) => Some(push),
             _ => None,
         });
-        pushes.map(|push| Ok(Route::to(Target::new(NAME, &Settings::new(push)?)))).collect()
+        pushes.map(|push| Ok(Route::to(Target::new(NAME, &TdengineTarget::new(push)?)))).collect()
     }
 
     fn keeps_history(&self) -> bool {
         true
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
-        let Settings { url, database } = target.settings()?;
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<TdengineSink, SinkError> {
+        let TdengineTarget { url, database } = target.settings()?;
         let username = credentials.username().unwrap_or(DEFAULT_USER.0);
         let password = credentials.password().map_or(DEFAULT_USER.1, |password| password.expose());
         let (rest, exec): (_, Box<dyn Exec>) = if let Some(address) = url.strip_prefix("ws://") {
-            let rest = Rest::new(&self.tls, &format!("http://{address}"), username, password)?;
-            (rest, Box::new(WebSocket::open(address, username, password).await?))
+            let rest = RestClient::new(&self.tls, &format!("http://{address}"), username, password)?;
+            (rest, open_websocket(address, username, password).await?)
         } else {
-            let rest = Rest::new(&self.tls, &url, username, password)?;
+            let rest = RestClient::new(&self.tls, &url, username, password)?;
             rest.exec(sql::HEALTH).await?;
             (rest.clone(), Box::new(rest))
         };
-        Ok(Box::new(Connection { database, exec, rest }))
+        Ok(TdengineSink { database, exec, rest })
     }
 }
 
-impl Settings {
+impl TdengineTarget {
     fn new(push: &TdenginePush) -> Result<Self, RouteError> {
         const FIELD: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig";
         let field = format!("{FIELD}.addr");
         let address = Address::parse(&field, &push.addr)?;
         let path = address.path.trim_end_matches('/');
         let scheme = match address.scheme.as_deref() {
-            None | Some("ws") => "ws",
-            Some("http") => "http",
+            None | Some("http") => "http",
             Some("https" | "wss") => "https",
-            Some(_) => return Err(address.unknown_scheme(&field, "ws, wss, http or https, or none for ws")),
+            Some("ws") if cfg!(feature = "sink-tdengine-ws") => "ws",
+            Some("ws") => return Err(RouteError::new(field, NO_WEBSOCKET).with_cure(WITHOUT_WEBSOCKET)),
+            Some(_) => return Err(address.unknown_scheme(&field, "http, https, ws or wss, or none for http")),
         };
         if path.contains(['?', '#']) {
-            return Err(RouteError::new(field, "has a query: end it after the path"));
+            return Err(RouteError::new(field, "has a query").with_cure("end it after the path"));
         }
         if scheme == "ws" && !path.is_empty() {
-            let message = format_args!("has the path {path:?}, and the WebSocket of TDengine has none: use http://");
-            return Err(RouteError::new(field, message));
+            let message = format_args!("has the path {path:?}, and the WebSocket of TDengine has none");
+            return Err(RouteError::new(field, message).with_cure("use http://"));
         }
-        let database =
-            Database::parse(&push.db_name).map_err(|wrong| RouteError::new(format!("{FIELD}.dbName"), wrong))?;
+        let database = Database::parse(&push.db_name)
+            .map_err(|BadName { message, cure }| RouteError::new(format!("{FIELD}.dbName"), message).with_cure(cure))?;
         Ok(Self { url: format!("{scheme}://{}{path}", address.host_and_port(DEFAULT_PORT)), database })
     }
+}
+
+/// Why there is no WebSocket.
+const NO_WEBSOCKET: &str = "begins with ws://, and this mapper is built without the WebSocket of TDengine";
+
+/// What to do about it.
+const WITHOUT_WEBSOCKET: &str = "write http://, which is the same port and faster, or enable the feature \"sink-tdengine-ws\" of \
+                                 mapper-framework in the mapper's Cargo.toml";
+
+#[cfg(feature = "sink-tdengine-ws")]
+async fn open_websocket(address: &str, username: &str, password: &str) -> Result<Box<dyn Exec>, SinkError> {
+    Ok(Box::new(websocket::WebSocket::open(address, username, password).await?))
+}
+
+/// What another build of the mapper has left in the spool may ask for it all the same.
+#[cfg(not(feature = "sink-tdengine-ws"))]
+async fn open_websocket(address: &str, _: &str, _: &str) -> Result<Box<dyn Exec>, SinkError> {
+    Err(SinkError::failed(format_args!("the address {address} {NO_WEBSOCKET}: {WITHOUT_WEBSOCKET}")))
 }
 
 /// The way on which a statement that gives no rows goes to TDengine.
@@ -161,16 +182,15 @@ trait Exec: Send + Sync {
 }
 
 /// A connection to one database. Neither of the two ways has anything to close that dropping does not.
-struct Connection {
+pub(super) struct TdengineSink {
     database: Database,
     /// For writing.
     exec: Box<dyn Exec>,
     /// For reading.
-    rest: Rest,
+    rest: RestClient,
 }
 
-#[async_trait]
-impl Sink for Connection {
+impl Sink for TdengineSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let sql::Inserts { statements, outcomes } = sql::inserts(&self.database, batch);
         for statement in &statements {
@@ -194,7 +214,7 @@ impl Sink for Connection {
     }
 }
 
-impl Connection {
+impl TdengineSink {
     /// Executes an `INSERT`, after making what it misses.
     async fn insert(&self, statement: &str) -> Result<(), SinkError> {
         match self.exec.exec(statement).await {
@@ -255,18 +275,17 @@ mod tests {
 
     fn settings(addr: &str, db_name: &str) -> Result<(String, String), String> {
         let push = TdenginePush { addr: addr.into(), db_name: db_name.into() };
-        let settings = Settings::new(&push).map_err(|error| error.to_string())?;
+        let settings = TdengineTarget::new(&push).map_err(|error| error.to_string())?;
         Ok((settings.url, settings.database.to_string()))
     }
 
     #[test]
     fn the_scheme_chooses_the_transport() {
         for (addr, url) in [
-            ("td", "ws://td:6041"),
-            ("127.0.0.1:1", "ws://127.0.0.1:1"),
-            ("WS://td/", "ws://td:6041"),
-            ("[::1]", "ws://[::1]:6041"),
-            ("http://td", "http://td:6041"),
+            ("td", "http://td:6041"),
+            ("127.0.0.1:1", "http://127.0.0.1:1"),
+            ("[::1]", "http://[::1]:6041"),
+            ("HTTP://td/", "http://td:6041"),
             ("https://td:443/taos/", "https://td:443/taos"),
             ("wss://td:443", "https://td:443"),
         ] {
@@ -277,8 +296,7 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_used_is_refused_with_the_cure() {
         for (addr, cure) in [
-            ("mqtt://td", "use ws, wss, http or https"),
-            ("ws://td/taos", "use http://"),
+            ("mqtt://td", "use http, https, ws or wss"),
             ("http://td?token=1", "end it after the path"),
             ("root:taosdata@td", "mounted Secret"),
             ("", "write host:port"),
@@ -286,6 +304,29 @@ mod tests {
             let error = settings(addr, "plant").unwrap_err();
             assert!(error.contains("TDEngineClientConfig.addr: ") && error.contains(cure), "{addr}: {error}");
         }
+    }
+
+    #[test]
+    #[cfg(feature = "sink-tdengine-ws")]
+    fn the_websocket_has_a_scheme_of_its_own_and_no_path() {
+        assert_eq!(settings("WS://td/", "plant").map(|it| it.0), Ok("ws://td:6041".to_owned()));
+        assert!(settings("ws://td/taos", "plant").unwrap_err().contains("use http://"));
+    }
+
+    #[test]
+    #[cfg(not(feature = "sink-tdengine-ws"))]
+    fn a_websocket_that_is_not_compiled_is_refused_with_the_feature_and_the_other_way() {
+        let error = settings("ws://td", "plant").unwrap_err();
+        assert!(error.contains("TDEngineClientConfig.addr: begins with ws://"), "{error}");
+        assert!(error.contains("write http://") && error.contains("\"sink-tdengine-ws\""), "{error}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let left = Target::new(
+            NAME,
+            &TdengineTarget { url: "ws://td:6041".into(), database: Database::parse("plant").unwrap() },
+        );
+        let kind = Tdengine::new(&SinkTlsConfig::default());
+        let error = runtime.block_on(kind.open(&left, &Credentials::none())).err().expect("it cannot be opened");
+        assert!(error.is_retryable() && error.to_string().contains("sink-tdengine-ws"), "what waits is kept: {error}");
     }
 
     #[test]
@@ -307,7 +348,7 @@ mod tests {
                 Property::builder(name, DataType::Int).push_methods(vec![PushMethod::Tdengine(push)]).build();
             kind.routes(&device, &property).unwrap()
         };
-        assert_eq!(routes("a", "td", "plant"), routes("b", "ws://td:6041", "PLANT"));
+        assert_eq!(routes("a", "td", "plant"), routes("b", "http://td:6041", "PLANT"));
         assert_ne!(routes("a", "td", "plant"), routes("a", "td", "other"));
         let none = Property::builder("p", DataType::Int).build();
         assert_eq!(kind.routes(&device, &none), Ok(vec![]));
@@ -316,7 +357,7 @@ mod tests {
     #[test]
     fn a_target_shows_where_it_is() {
         let push = TdenginePush { addr: "td".into(), db_name: "plant".into() };
-        let target = Target::new(NAME, &Settings::new(&push).unwrap());
-        assert_eq!(target.to_string(), r#"tdengine {"database":"plant","url":"ws://td:6041"}"#);
+        let target = Target::new(NAME, &TdengineTarget::new(&push).unwrap());
+        assert_eq!(target.to_string(), r#"tdengine {"database":"plant","url":"http://td:6041"}"#);
     }
 }

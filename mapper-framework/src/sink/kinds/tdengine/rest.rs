@@ -14,14 +14,14 @@ use super::{
 
 /// Statements over HTTP. Cloning is cheap, and clones share their connections.
 #[derive(Clone)]
-pub(super) struct Rest {
+pub(super) struct RestClient {
     client: Client,
     url: String,
     username: String,
     password: Secret,
 }
 
-impl Rest {
+impl RestClient {
     /// Below this address, which ends without a slash.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Rest {
 }
 
 #[async_trait]
-impl Exec for Rest {
+impl Exec for RestClient {
     async fn exec(&self, sql: &str) -> Result<(), Failure> {
         self.query(sql).await.map(drop)
     }
@@ -58,7 +58,7 @@ struct Answer {
     data: Vec<Vec<Json>>,
 }
 
-/// The most characters of a body that are told when it is no answer.
+/// The most characters of a body that are repeated when it is no answer.
 const EXCERPT: usize = 300;
 
 /// Reads an answer. taosAdapter gives it with the status 200 whatever has become of the statement, or with another one if its
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_password_is_in_no_error() {
-        let rest = Rest::new(&SinkTlsConfig::default(), "http://127.0.0.1:1", "root", "hunter2").unwrap();
+        let rest = RestClient::new(&SinkTlsConfig::default(), "http://127.0.0.1:1", "root", "hunter2").unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let failure = runtime.block_on(rest.query("SELECT SERVER_STATUS()")).unwrap_err();
         let shown = format!("{failure} {failure:?}");

@@ -37,6 +37,13 @@ const MAX_TIME: i64 = 253_402_300_799_999;
 /// The tags in their order, with how many characters fit. Namespaces have at most 63, and names in Kubernetes 253.
 const TAGS: [(&str, usize); 5] = [("namespace", 64), ("device", 256), ("property", 256), ("model", 256), ("unit", 64)];
 
+/// Why a text is no name of a database, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadName {
+    pub(super) message: &'static str,
+    pub(super) cure: &'static str,
+}
+
 /// The name of a database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Database(String);
@@ -47,15 +54,20 @@ impl Database {
     /// # Errors
     ///
     /// It is no identifier, or the name of one of TDengine's own databases.
-    pub(super) fn parse(name: &str) -> Result<Self, &'static str> {
+    pub(super) fn parse(name: &str) -> Result<Self, BadName> {
         let is_identifier = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && !name.starts_with(|first: char| first.is_ascii_digit());
         let name = name.to_ascii_lowercase();
+        let wrong = |message, cure| Err(BadName { message, cure });
         match name.as_str() {
-            "" => Err("is empty: name a database, which is made if there is none"),
-            "information_schema" | "performance_schema" => Err("is one of TDengine's own databases: name another one"),
-            _ if !is_identifier => Err("is no name of a database: use letters, digits and _, and no digit in front"),
-            _ if name.len() > 64 => Err("is too long: use at most 64 characters"),
+            "" => wrong("is empty", "name a database, which is made if there is none"),
+            "information_schema" | "performance_schema" => {
+                wrong("is one of TDengine's own databases", "name another one")
+            }
+            _ if !is_identifier => {
+                wrong("is no name of a database", "use letters, digits and _, and no digit in front")
+            }
+            _ if name.len() > 64 => wrong("is too long", "use at most 64 characters"),
             _ => Ok(Self(name)),
         }
     }
@@ -191,7 +203,7 @@ fn statements(groups: &[Group]) -> Vec<String> {
     statements
 }
 
-/// The name of the subtable of a series: a hash of all that tells it from others, each part with its length in front, so that no two
+/// The name of the subtable of a series: a hash of all that distinguishes it, each part with its length in front, so that no two
 /// lists of parts run together to the same text.
 fn subtable(series: &Series, column: Column) -> String {
     let mut hash = Sha256::new();

@@ -1,7 +1,7 @@
 //! The driver: all of this mapper that is not the framework's. As generated, it serves a simulated
 //! heater. What a real device needs instead goes where a comment says REAL.
 
-use mapper_framework::{Device, Driver, DriverError, Property, Session, Value};
+use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, Value};
 use serde::Deserialize;
 
 /// Opens connections.
@@ -63,7 +63,7 @@ impl Driver for Simulator {
 impl Session for Connection {
     type Visitor = Visitor;
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         // REAL: ask the device. Where one answer holds many values, implement `read_many` too.
         self.reads = self.reads.wrapping_add(1);
         Ok(match property.visitor().point {
@@ -79,7 +79,8 @@ impl Session for Connection {
         property: &Property<Visitor>,
         value: &Value,
     ) -> Result<(), DriverError> {
-        // REAL: tell the device. Access mode, type and bounds have been checked.
+        // REAL: write to the device. Access mode, type and bounds have been checked.
+        // The variant of the value is that of the type in the device model.
         match (property.visitor().point, value) {
             (Point::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
             (Point::Enabled, Value::Boolean(on)) => self.on = *on,

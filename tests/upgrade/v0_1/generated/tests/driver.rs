@@ -25,7 +25,7 @@ async fn the_driver_keeps_the_contract() {
 }
 
 #[test]
-fn a_standalone_run_shows_twins_and_ends_in_good_order() {
+fn a_standalone_run_shows_twins_and_ends_without_an_error() {
     let printed = mapper(&["--standalone", "devices", "--run-for", "5s"]);
     assert!(printed.contains("\ntwin default/"), "{printed}");
 }

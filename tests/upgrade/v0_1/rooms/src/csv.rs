@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use mapper_framework::{
     Device, Property, Value,
-    sink::{
-        Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, async_trait,
-    },
+    sink::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{fs, io::AsyncWriteExt};
@@ -27,10 +25,15 @@ struct Detail {
     column: String,
 }
 
-#[async_trait]
 impl SinkKind for Csv {
+    type Sink = CsvFile;
+
     fn name(&self) -> &str {
         "csv"
+    }
+
+    fn visitor_keys(&self) -> &[&str] {
+        &["csvFolder"]
     }
 
     fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
@@ -45,19 +48,19 @@ impl SinkKind for Csv {
         true
     }
 
-    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn Sink>, SinkError> {
+    async fn open(&self, target: &Target, credentials: &Credentials) -> Result<CsvFile, SinkError> {
         if credentials.password().is_some_and(|password| password.expose() == "wrong") {
             return Err(SinkError::disconnected("the password is wrong"));
         }
         let Settings { file } = target.settings()?;
-        Ok(Box::new(CsvFile(file)))
+        Ok(CsvFile(file))
     }
 }
 
 /// A file.
-struct CsvFile(PathBuf);
+#[derive(Debug)]
+pub struct CsvFile(PathBuf);
 
-#[async_trait]
 impl Sink for CsvFile {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let mut lines = String::new();
@@ -93,5 +96,5 @@ impl Sink for CsvFile {
         Ok(points.split_off(oldest))
     }
 
-    async fn close(self: Box<Self>) {}
+    async fn close(self) {}
 }

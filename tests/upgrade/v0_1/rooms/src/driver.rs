@@ -1,7 +1,10 @@
 //! The driver: rooms that take the temperature they are set to.
 
+use std::sync::Arc;
+
 use mapper_framework::{
-    DataType, Device, DeviceState, Driver, DriverError, Method, Property, Reading, Session, Value, model::Quality,
+    Call, Change, DataType, Device, DeviceState, Driver, DriverError, Property, Reading, Reads, Session, Subscriptions,
+    Value, model::Quality,
 };
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -29,7 +32,7 @@ pub struct Room {
     temperature: f64,
     setpoint: f64,
     door: bool,
-    doors: mpsc::Receiver<Reading>,
+    doors: mpsc::Receiver<Change>,
 }
 
 impl Driver for Rooms {
@@ -43,7 +46,7 @@ impl Driver for Rooms {
         let (opened, doors) = mpsc::channel(1);
         // The door is opened once, by what holds the sender.
         tokio::spawn(async move {
-            drop(opened.send(Reading::new("door", true).quality(Quality::Uncertain)).await);
+            drop(opened.send(Change::new("door", Reading::new(true).quality(Quality::Uncertain))).await);
             opened.closed().await;
         });
         Ok(Room { temperature: config.ambient, setpoint: config.ambient, door: false, doors })
@@ -61,7 +64,15 @@ impl Session for Room {
         }
     }
 
-    async fn read(&mut self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+    async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
+        let mut subscriptions = Subscriptions::none();
+        for property in properties.iter().filter(|property| matches!(property.visitor(), Visitor::Door)) {
+            subscriptions.add(property);
+        }
+        Ok(subscriptions)
+    }
+
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         Ok(match property.visitor() {
             Visitor::Temperature => self.temperature.into(),
             Visitor::Setpoint => self.setpoint.into(),
@@ -69,13 +80,13 @@ impl Session for Room {
         })
     }
 
-    async fn read_many(&mut self, properties: &[&Property<Visitor>]) -> Vec<Result<Value, DriverError>> {
+    async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
         self.temperature += (self.setpoint - self.temperature) / 2.0;
-        let mut values = Vec::new();
-        for property in properties {
-            values.push(self.read(property).await);
+        for property in reads.properties() {
+            let result = self.read(property).await;
+            reads.set(property, result);
         }
-        values
+        Ok(())
     }
 
     async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
@@ -84,14 +95,14 @@ impl Session for Room {
         Ok(())
     }
 
-    async fn call(
-        &mut self,
-        method: &Method,
-        property: &Property<Visitor>,
-        value: &Value,
-    ) -> Result<(), DriverError> {
-        match method.name.as_str() {
-            "heat" => self.write(property, value).await,
+    async fn call(&mut self, call: &Call<'_, Visitor>) -> Result<Vec<Value>, DriverError> {
+        match call.method().name.as_str() {
+            "heat" => {
+                for (property, value) in call.arguments() {
+                    self.write(property, value).await?;
+                }
+                Ok(vec![self.setpoint.into()])
+            }
             other => Err(DriverError::unsupported(format_args!("a room cannot {other}"))),
         }
     }
@@ -100,10 +111,10 @@ impl Session for Room {
         Ok(if self.temperature > 40.0 { DeviceState::Unhealthy } else { DeviceState::Online })
     }
 
-    async fn changed(&mut self) -> Result<Vec<Reading>, DriverError> {
-        let reading = self.doors.recv().await.ok_or_else(|| DriverError::disconnected("the door is gone"))?;
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
+        let change = self.doors.recv().await.ok_or_else(|| DriverError::disconnected("the door is gone"))?;
         self.door = true;
-        Ok(vec![reading])
+        Ok(vec![change])
     }
 
     async fn close(self) {

@@ -7,7 +7,6 @@ fn main() -> ExitCode {
     Mapper::builder(Rooms)
         .package(mapper_framework::package!())
         .protocol("room")
-        .credentials("csv", "/etc/mapper/csv")
         .sample(include_str!("../devices/room.yaml"))
         .sink(Csv)
         .main()

@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use frozen_mapper::{csv::Csv, driver::Rooms};
 use mapper_framework::{
-    DeviceSnapshot, DeviceState, Handle, OperationError, Stats,
+    DeviceSnapshot, DeviceState, Handle, OperationError, Value,
     model::{DeviceId, ModelId},
-    sink::{HistoryError, HistoryRequest, Ledger, SinkState, SinkStatus},
+    sink::{HistoryError, HistoryRequest, SinkState},
+    stats::Stats,
     testing::TestBed,
 };
 
@@ -63,7 +64,7 @@ async fn the_handle_asks_and_orders() -> Outcome {
     let handle: Handle = bed.handle();
     assert_eq!(handle.devices().await, [hall()]);
     handle.write(&hall(), "setpoint", "22").await?;
-    handle.call(&hall(), "heat", "setpoint", "23").await?;
+    assert_eq!(handle.call(&hall(), "heat", &[("setpoint", "23")]).await?, [Value::Double(23.0)]);
     holds(&bed, "setpoint", "23").await;
     let DeviceSnapshot { device, state, samples, .. } = handle.device(&hall()).await.ok_or("the device is there")?;
     assert_eq!((state, device.is_some()), (DeviceState::Online, true));
@@ -81,7 +82,7 @@ async fn the_handle_asks_and_orders() -> Outcome {
 async fn samples_arrive_in_the_sink_and_its_history_can_be_asked_for() -> Outcome {
     let folder = tempfile::tempdir()?;
     let bed = bed(folder.path()).await?;
-    bed.until_sinks("three rows are written", |sinks| sinks.iter().any(|sink| sink.ledger.delivered >= 3)).await;
+    bed.until_sinks("three rows are written", |sinks| sinks.iter().any(|sink| sink.ledger().delivered() >= 3)).await;
     let handle = bed.handle();
     let request = HistoryRequest::of(hall()).property("temperature").kind("csv").limit(3);
     let points = handle.history(request.to(SystemTime::now())).await?;
@@ -90,12 +91,11 @@ async fn samples_arrive_in_the_sink_and_its_history_can_be_asked_for() -> Outcom
     let nobody = handle.history(HistoryRequest::of(DeviceId::new("default", "nobody"))).await;
     assert!(matches!(nobody, Err(HistoryError::NotFound(_))), "{nobody:?}");
     let statuses = handle.sinks();
-    let [SinkStatus { target, state, ledger, spooled_records: 0, .. }] = &statuses[..] else {
-        panic!("there is one sink: {statuses:?}")
-    };
-    let Ledger { produced, delivered, rejected, dropped, in_flight, repeated, .. } = *ledger;
-    assert_eq!((target.kind(), *state, rejected, dropped, repeated), ("csv", SinkState::Up, 0, 0, 0));
-    assert!(ledger.adds_up() && produced == delivered + in_flight, "{ledger:?}");
+    let [status] = &statuses[..] else { panic!("there is one sink: {statuses:?}") };
+    assert_eq!((status.target().kind(), status.state(), status.spooled_records()), ("csv", SinkState::Up, 0));
+    let ledger = status.ledger();
+    assert_eq!((ledger.rejected(), ledger.dropped(), ledger.repeated()), (0, 0, 0));
+    assert!(ledger.adds_up() && ledger.produced() == ledger.delivered() + ledger.in_flight(), "{ledger:?}");
     bed.stop().await?;
     Ok(())
 }
@@ -105,52 +105,29 @@ async fn samples_arrive_in_the_sink_and_its_history_can_be_asked_for() -> Outcom
 async fn the_counters_have_their_names() -> Outcome {
     let folder = tempfile::tempdir()?;
     let bed = bed(folder.path()).await?;
-    holds(&bed, "setpoint", "21").await;
-    let stats = bed.handle().stats();
-    let Stats {
-        samples,
-        ticks_skipped: _,
-        read_failures,
-        write_failures,
-        writes,
-        connects,
-        connect_failures,
-        sessions_lost,
-        deadlines_missed,
-        driver_panics,
-        desired_refused,
-        problems,
-        registrations,
-        registrations_refused,
-        edge_unreachable: _,
-        budget_exceeded: _,
-        edge_connections_lost,
-        reports_accepted,
-        reports_limited,
-        reports_refused,
-        reports_lost,
-        twins_reported,
-        devices_unreported,
-        twins_illegal,
-        sink_failures,
-        records_rejected,
-        records_dropped,
-        records_recovered,
-        spool_segments_damaged,
-        spool_failures,
-        sinks_cut_off,
-        task_deaths,
-        ..
-    } = stats;
-    assert!(samples > 0 && writes > 0 && connects == 1 && registrations == 1, "{stats}");
-    assert!(reports_accepted > 0 && twins_reported > 0, "{stats}");
+    // The answer to a report is counted before the next one is made.
+    bed.until("two reports are stored", |edge| {
+        edge.twin(&hall(), "setpoint").is_some_and(|twin| twin.value() == "21" && twin.times_stored() > 1)
+    })
+    .await;
+    let stats: Stats = bed.handle().stats();
+    assert!(stats.reads().samples() > 0 && stats.writes().succeeded() > 0, "{stats}");
+    assert_eq!((stats.sessions().opened(), stats.edge().registrations()), (1, 1), "{stats}");
+    assert!(stats.reports().accepted() > 0 && stats.reports().twins_reported() > 0, "{stats}");
+    let (sessions, reads, writes) = (stats.sessions(), stats.reads(), stats.writes());
+    let (edge, reports, sinks, spool) = (stats.edge(), stats.reports(), stats.sinks(), stats.spool());
+    let (_, _, _) = (reads.ticks_skipped(), edge.unreachable(), edge.budget_exceeded());
     let nothing = [
-        [read_failures, write_failures, connect_failures, sessions_lost, deadlines_missed, driver_panics],
-        [desired_refused, problems, registrations_refused, edge_connections_lost, reports_limited, reports_refused],
-        [reports_lost, devices_unreported, twins_illegal, sink_failures, records_rejected, records_dropped],
-        [records_recovered, spool_segments_damaged, spool_failures, sinks_cut_off, task_deaths, 0],
+        [stats.devices().problems(), stats.devices().doubts(), stats.framework().task_deaths(), reads.failed()],
+        [sessions.connects_failed(), sessions.lost(), sessions.renewed(), sessions.deadlines_missed()],
+        [sessions.driver_panics(), sessions.driver_blocks(), writes.failed(), writes.desired_refused()],
+        [edge.registrations_refused(), edge.connections_lost(), reports.limited(), reports.refused()],
+        [reports.twins_held_back(), reports.devices_unreported(), sinks.attempts_failed(), 0],
+        [sinks.records_rejected(), sinks.records_dropped(), sinks.cut_off(), spool.records_recovered()],
+        [spool.segments_damaged(), spool.failed(), 0, 0],
     ];
-    assert_eq!(nothing, [[0; 6]; 4], "{stats}");
+    assert_eq!(nothing, [[0; 4]; 7], "{stats}");
+    assert!(bed.handle().device_stats(&hall()).is_some_and(|hall| hall.reads().samples() > 0));
     bed.stop().await?;
     Ok(())
 }

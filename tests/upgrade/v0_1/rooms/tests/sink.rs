@@ -1,21 +1,21 @@
 //! The sink passes the suite that every sink has to pass.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
 use frozen_mapper::csv::Csv;
 use mapper_framework::{
     model::{ConfigData, DataType, DeviceId},
-    sink::{SinkKind, async_trait},
     testing::sink_contract::{self, Arrival, SinkFixture},
 };
 use tempfile::TempDir;
 
 struct Folder(TempDir);
 
-#[async_trait]
 impl SinkFixture for Folder {
-    fn kind(&self) -> Arc<dyn SinkKind> {
-        Arc::new(Csv)
+    type Kind = Csv;
+
+    fn kind(&self) -> Csv {
+        Csv
     }
 
     fn visitor(&self) -> ConfigData {

@@ -8,7 +8,7 @@
 //! - It stops when its event loop waits for somebody who waits for it. So requests are handed over without waiting, and the channel
 //!   for them holds all that can be on its way.
 //! - A packet that is larger than its limit costs the connection. So [`Limits::check`] comes first.
-//! - It tells no id when a packet is handed over, but in the event that the packet is sent, in the same order.
+//! - It gives no id when a packet is handed over, but in the event that the packet is sent, in the same order.
 
 mod v3;
 mod v5;
@@ -37,7 +37,7 @@ const REQUESTS: usize = WINDOW as usize + 1;
 const LARGEST_PACKET: u32 = 268_435_460;
 
 /// What a connection is made from.
-pub(super) struct Settings {
+pub(super) struct ConnectOptions {
     pub(super) broker: Broker,
     /// With TLS only.
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
@@ -48,7 +48,7 @@ pub(super) struct Settings {
     pub(super) max_packet_bytes: u32,
 }
 
-impl Settings {
+impl ConnectOptions {
     fn transport(&self) -> Transport {
         match &self.tls {
             Some(config) => Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(config))),
@@ -157,7 +157,7 @@ pub(super) enum Event {
 pub(super) enum Loss {
     /// For this reason.
     Connection(String),
-    /// The broker has refused a message by a code that the library does not know, which it takes for the end. It does not tell which
+    /// The broker has refused a message by a code that the library does not know, which it takes for the end. It does not say which
     /// message that was.
     Refusal(String),
 }
@@ -173,9 +173,9 @@ impl Loss {
 /// One version of the protocol: a connection that has to be polled, also while nothing is to be written.
 pub(super) trait Library: Send + Sized + 'static {
     /// Connects, and gives what messages are handed to, and what the connection carries.
-    fn connect(settings: &Settings) -> impl Future<Output = Result<(Self, Publisher, Limits), Loss>> + Send;
+    fn connect(settings: &ConnectOptions) -> impl Future<Output = Result<(Self, Publisher, Limits), Loss>> + Send;
 
-    /// Does what is to be done until something is to be told; `None` when the connection has ended as it was asked to. Not to be
+    /// Drives the connection until there is an event; `None` when it has ended as it was asked to. Not to be
     /// called after that, or after an error.
     fn next(&mut self) -> impl Future<Output = Result<Option<Event>, Loss>> + Send;
 }
@@ -186,7 +186,7 @@ pub(super) enum Publisher {
     V5(rumqttc::v5::AsyncClient),
 }
 
-/// The connection takes nothing any more: it has ended, and tells why in its events.
+/// The connection takes nothing any more: it has ended, and its events say why.
 #[derive(Debug)]
 pub(super) struct Ended;
 
@@ -200,7 +200,7 @@ impl Publisher {
         }
     }
 
-    /// Asks for the end of the connection, in good order.
+    /// Asks for the end of the connection, by DISCONNECT.
     pub(super) fn disconnect(&self) -> Result<(), Ended> {
         match self {
             Self::V3(client) => client.try_disconnect().map_err(|_| Ended),

@@ -7,13 +7,13 @@ use rumqttc::{
 
 use crate::{config::MqttVersion, sink::Outcome};
 
-use super::{Event, Library, Limits, Loss, Publisher, Settings};
+use super::{ConnectOptions, Event, Library, Limits, Loss, Publisher};
 
 /// A connection by MQTT 3.1.1, whose answers know acceptance only.
 pub(in super::super) struct V3(EventLoop);
 
 impl Library for V3 {
-    async fn connect(settings: &Settings) -> Result<(Self, Publisher, Limits), Loss> {
+    async fn connect(settings: &ConnectOptions) -> Result<(Self, Publisher, Limits), Loss> {
         let (client, mut event_loop) = AsyncClient::new(options(settings)?, super::REQUESTS);
         event_loop.set_network_options(super::network_options());
         // The first poll connects.
@@ -37,7 +37,7 @@ impl Library for V3 {
     }
 }
 
-fn options(settings: &Settings) -> Result<MqttOptions, Loss> {
+fn options(settings: &ConnectOptions) -> Result<MqttOptions, Loss> {
     let mut options = MqttOptions::new(&settings.client_id, &settings.broker.host, settings.broker.port);
     options.set_transport(settings.transport()).set_keep_alive(settings.keep_alive()).set_clean_session(true);
     options.set_inflight(super::WINDOW);

@@ -13,7 +13,7 @@ use rumqttc::v5::{
 
 use crate::{config::MqttVersion, sink::Outcome};
 
-use super::{Event, Library, Limits, Loss, Publisher, Settings};
+use super::{ConnectOptions, Event, Library, Limits, Loss, Publisher};
 
 /// A connection by MQTT 5, whose answers say why a message is refused.
 pub(in super::super) struct V5 {
@@ -27,7 +27,7 @@ pub(in super::super) struct V5 {
 }
 
 impl Library for V5 {
-    async fn connect(settings: &Settings) -> Result<(Self, Publisher, Limits), Loss> {
+    async fn connect(settings: &ConnectOptions) -> Result<(Self, Publisher, Limits), Loss> {
         let (client, mut event_loop) = AsyncClient::new(options(settings), super::REQUESTS);
         // The first poll connects.
         let first = event_loop.poll().await.map_err(|error| Loss::Connection(refusal(error)))?;
@@ -102,7 +102,7 @@ impl V5 {
     }
 }
 
-fn options(settings: &Settings) -> MqttOptions {
+fn options(settings: &ConnectOptions) -> MqttOptions {
     let mut options = MqttOptions::new(&settings.client_id, &settings.broker.host, settings.broker.port);
     options.set_transport(settings.transport()).set_keep_alive(settings.keep_alive()).set_clean_start(true);
     options.set_network_options(super::network_options()).set_connection_timeout(super::FOR_EVER);

@@ -43,6 +43,36 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 /etc/mapper/credentials/{{ . }}
 {{- end }}
 
+{{/* The Secret of a name in deviceCredentials. Takes (dict "root" $ "name" … "given" …). */}}
+{{- define "mapper.deviceSecretName" -}}
+{{- default (printf "%s-device-%s" (include "mapper.fullname" .root) .name) .given.existingSecret }}
+{{- end }}
+
+{{/* The folder in which the Secrets of devices are mounted, each in a folder of its name. */}}
+{{- define "mapper.deviceCredentialsPath" -}}
+/etc/mapper/devices
+{{- end }}
+
+{{/* The whole seconds of a duration such as `1m 30s`. */}}
+{{- define "mapper.seconds" -}}
+{{- $units := dict "s" 1 "sec" 1 "secs" 1 "second" 1 "seconds" 1 "m" 60 "min" 60 "mins" 60 "minute" 60 "minutes" 60 -}}
+{{- $units = merge $units (dict "h" 3600 "hr" 3600 "hrs" 3600 "hour" 3600 "hours" 3600 "d" 86400 "day" 86400 "days" 86400) -}}
+{{- $seconds := 0 -}}
+{{- range regexFindAll "[0-9]+ *[a-zA-Z]+" (toString .) -1 -}}
+{{- $number := regexFind "[0-9]+" . | int -}}
+{{- $seconds = add $seconds (mul $number (default 0 (get $units (regexFind "[a-zA-Z]+" .)))) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end }}
+
+{{/* Fails where the kubelet would cut the mapper short. */}}
+{{- define "mapper.checkGrace" -}}
+{{- $grace := dig "shutdown" "grace" "10s" .Values.config | default "10s" }}
+{{- if le (int .Values.terminationGracePeriodSeconds) (include "mapper.seconds" $grace | int) }}
+{{- fail (printf "terminationGracePeriodSeconds is %d and config.shutdown.grace %s: the kubelet would end the mapper before it has stopped; raise terminationGracePeriodSeconds, or lower config.shutdown.grace" (int .Values.terminationGracePeriodSeconds) $grace) }}
+{{- end }}
+{{- end }}
+
 {{/* config.yaml: the values' `config`, and the places that the pod's mounts decide. */}}
 {{- define "mapper.config" -}}
 {{- $sinks := dict }}
@@ -52,6 +82,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $places := dict "spool" (dict "dir" .Values.spool.path) }}
 {{- if $sinks }}
 {{- $_ := set $places "sinks" $sinks }}
+{{- end }}
+{{- if .Values.deviceCredentials }}
+{{- $_ := set $places "driver" (dict "credentials" (include "mapper.deviceCredentialsPath" .)) }}
 {{- end }}
 {{- toYaml (mustMergeOverwrite (deepCopy .Values.config) $places) }}
 {{- end }}

@@ -1,0 +1,35 @@
+//! What a mapper's program does instead of running.
+
+use std::{env, process::ExitCode};
+
+use super::{AppError, stdout::Stdout};
+use crate::{
+    check,
+    cli::{CheckArgs, Cli, Command},
+    config::{Config, Sources},
+    mapper::MapperBuilder,
+    sample, scaffold,
+};
+
+pub(super) fn run(command: &Command, builder: MapperBuilder, cli: &Cli) -> Result<ExitCode, AppError> {
+    match command {
+        Command::Check(args) => check(builder, cli, args),
+        Command::Sample => Ok(sample::run(&builder, Stdout)?),
+        Command::Scaffold(args) => {
+            let protocol = &builder.config.common.protocol;
+            Ok(scaffold::run(args, protocol, Stdout, |warning| eprintln!("warning: {warning}"))?)
+        }
+    }
+}
+
+/// Checks manifests with the config that a run would have.
+fn check(builder: MapperBuilder, cli: &Cli, args: &CheckArgs) -> Result<ExitCode, AppError> {
+    let sources = Sources::new(builder.config.clone()).env(env::vars_os());
+    let (config, warnings) = Config::load(cli.add_to(sources))?;
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    let mut builder = builder.config(config);
+    builder.make_sinks()?;
+    Ok(check::run(&builder, args, Stdout)?)
+}

@@ -1,0 +1,50 @@
+//! A run against an edgecore in the same process.
+
+use std::{env, io, path::Path, time::Duration};
+
+use super::{AppError, block_on, calls::Calls, configure, run};
+use crate::{
+    cli::Cli,
+    local_edge::{LocalEdge, console},
+    mapper::MapperBuilder,
+};
+
+/// How long a program that ends waits for its last lines to be read.
+const CONSOLE_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs the mapper on the manifests that the command line names, with sockets, a spool and a memory of writes in a folder that
+/// goes with the run.
+pub(super) fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
+    // Removed with what is in it when the run ends.
+    let folder = tempfile::tempdir();
+    let folder = folder.map_err(|source| AppError::System { what: "make a folder for the sockets", source })?;
+    let mut defaults = builder.config.clone();
+    defaults.spool.dir = folder.path().join("spool");
+    // Also where `spool.dir` is set: what one run has written to devices is no concern of the next.
+    defaults.writes.memory = folder.path().join("writes.memory");
+    let config = configure(defaults, cli)?;
+    let builder = builder.config(config).environment(env::vars_os());
+    block_on(run_on(builder, cli, folder.path()))
+}
+
+async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<(), AppError> {
+    let edge = LocalEdge::builder().start(folder).await?;
+    let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
+    for path in &cli.standalone {
+        edge.watch(path).await?;
+    }
+    builder.config.common.edgecore_sock = edge.socket().to_owned();
+    builder.config.grpc_server.socket_path = folder.join("mapper.sock");
+    let mapper = builder.build();
+    let calls = Calls::start(mapper.handle(), &cli.calls);
+    let ended = run(mapper, cli.run_for).await;
+    edge.stop().await;
+    drop(edge);
+    // The console ends with the edge's events. Standard output that is closed, or that nobody reads, is no reason to fail.
+    drop(tokio::time::timeout(CONSOLE_GRACE, console).await);
+    ended?;
+    match calls.open() {
+        0 => Ok(()),
+        open => Err(AppError::Calls(open)),
+    }
+}

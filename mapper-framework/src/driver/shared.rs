@@ -1,0 +1,33 @@
+//! A driver behind a pointer is a driver.
+
+use std::{future::Future, sync::Arc};
+
+use crate::model::Device;
+
+use super::{Driver, DriverError};
+
+impl<T: Driver> Driver for Arc<T> {
+    type Config = T::Config;
+    type Session = T::Session;
+
+    fn connect(
+        &self,
+        device: &Device,
+        config: Self::Config,
+    ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send {
+        T::connect(self, device, config)
+    }
+}
+
+impl<T: Driver> Driver for Box<T> {
+    type Config = T::Config;
+    type Session = T::Session;
+
+    fn connect(
+        &self,
+        device: &Device,
+        config: Self::Config,
+    ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send {
+        T::connect(self, device, config)
+    }
+}

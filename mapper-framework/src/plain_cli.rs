@@ -1,0 +1,97 @@
+//! The command line of a mapper without the feature `cli`: a config file, and nothing else.
+
+use std::{ffi::OsString, io, path::PathBuf, time::Duration};
+
+use crate::config::{Package, Sources};
+
+/// The file that is read when no flag names another one.
+const DEFAULT_FILE: &str = "config.yaml";
+
+/// The flag that names the config file.
+const CONFIG_FILE: &str = "--config-file";
+
+/// The exit code after a wrong command line.
+const USAGE: i32 = 2;
+
+/// What the command line says.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Cli {
+    config_file: Option<PathBuf>,
+    /// Never: the flag for it is part of the feature.
+    pub(crate) run_for: Option<Duration>,
+}
+
+/// A word that is not understood.
+#[derive(Debug, PartialEq)]
+pub(crate) struct UsageError(String);
+
+/// Reads the command line, the program's own name being its first word. The keys of the mapper's own are for a help only.
+pub(crate) fn parse(
+    _: &Package,
+    _: &[(String, String)],
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Cli, UsageError> {
+    let mut cli = Cli::default();
+    let mut args = args.into_iter().skip(1);
+    while let Some(word) = args.next() {
+        let path = match word.to_str().and_then(|word| word.strip_prefix(CONFIG_FILE)) {
+            Some("") => args.next().ok_or_else(|| UsageError(format!("{CONFIG_FILE} needs a path")))?.into(),
+            Some(rest) if rest.starts_with('=') => PathBuf::from(&rest[1..]),
+            _ => return Err(UsageError(format!("{} is unknown here", word.display()))),
+        };
+        cli.config_file = Some(path);
+    }
+    Ok(cli)
+}
+
+impl Cli {
+    /// Adds the config file to the sources of the config.
+    pub(crate) fn add_to(&self, sources: Sources) -> Sources {
+        match &self.config_file {
+            Some(path) => sources.file(path),
+            None => sources.file_if_exists(DEFAULT_FILE),
+        }
+    }
+}
+
+impl UsageError {
+    /// Prints it to standard error.
+    pub(crate) fn print(&self) -> io::Result<()> {
+        let Self(what) = self;
+        eprintln!("error: {what}: this mapper is built without the feature `cli`, and takes {CONFIG_FILE} PATH only");
+        Ok(())
+    }
+
+    pub(crate) fn exit_code(&self) -> i32 {
+        USAGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Result<Cli, UsageError> {
+        parse(
+            &Package::new("plain", "0.1.0", ""),
+            &[],
+            ["plain"].into_iter().chain(line.split_whitespace()).map(OsString::from),
+        )
+    }
+
+    #[test]
+    fn a_config_file_is_taken_in_both_forms() {
+        let wanted = Ok(Cli { config_file: Some("/etc/mapper.yaml".into()), run_for: None });
+        assert_eq!(args("--config-file /etc/mapper.yaml"), wanted);
+        assert_eq!(args("--config-file=/etc/mapper.yaml"), wanted);
+        assert_eq!(args(""), Ok(Cli::default()));
+    }
+
+    #[test]
+    fn anything_else_is_a_wrong_command_line() {
+        for line in ["check devices", "--help", "--config-files x", "--standalone devices", "--config-file"] {
+            let error = args(line).expect_err(line);
+            assert_eq!(error.exit_code(), USAGE, "{line}");
+        }
+    }
+}

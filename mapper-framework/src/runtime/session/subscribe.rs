@@ -1,0 +1,24 @@
+//! What the device delivers by itself, so that it is not polled.
+
+use super::{End, LiveSession};
+
+impl LiveSession<'_> {
+    /// Gives the session its properties, which says which of them are to be polled.
+    pub(super) async fn subscribe(&mut self) -> Result<(), End> {
+        let properties: Vec<_> = (0..self.task.slots.len()).map(|index| self.erased(index)).collect();
+        let subscribed = self.task.call("subscribe", self.session.subscribe(&properties)).await?;
+        let subscriptions = subscribed.map_err(|error| End::of_deliveries(&error))?;
+        for slot in &mut self.task.slots {
+            let property = slot.property();
+            slot.polled = property.polling().unwrap_or_else(|| !subscriptions.contains(property.name()));
+        }
+        let slots = &self.task.slots;
+        self.strangers.retain(|name| !slots.iter().any(|slot| slot.property().name() == name));
+        Ok(())
+    }
+
+    /// The properties that are polled, each with its index.
+    pub(super) fn polled(&self) -> impl Iterator<Item = usize> {
+        self.task.slots.iter().enumerate().filter(|(_, slot)| slot.polled).map(|(index, _)| index)
+    }
+}

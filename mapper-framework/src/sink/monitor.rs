@@ -1,0 +1,206 @@
+//! A target's account and condition, seen from outside of its worker.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use tokio::sync::watch;
+
+use crate::telemetry::{
+    Occurrence, Telemetry,
+    sinks::{RecordsDropped, SinkFailed, SinkUp},
+};
+
+use super::{Ledger, Target, ledger::Account};
+
+/// The most bytes that wait for a worker to take them in, beside the bound on their number.
+const INBOX_BYTES: usize = 16 << 20;
+
+/// Whether a target can be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SinkState {
+    /// The first connection is being made.
+    Connecting,
+    /// The last attempt has succeeded.
+    Up,
+    /// The last attempt has failed, and others follow.
+    Down,
+}
+
+impl SinkState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// A target at one moment.
+#[derive(Clone, Debug)]
+pub struct SinkStatus {
+    pub(super) target: Target,
+    pub(super) state: SinkState,
+    pub(super) reason: Option<String>,
+    pub(super) ledger: Ledger,
+    pub(super) spooled_records: u64,
+    pub(super) spooled_bytes: u64,
+}
+
+impl SinkStatus {
+    /// The target.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Whether it can be written to.
+    pub fn state(&self) -> SinkState {
+        self.state
+    }
+
+    /// Why it cannot be written to, if so.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// What has become of its records.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// How many of the records under way lie on disk.
+    pub fn spooled_records(&self) -> u64 {
+        self.spooled_records
+    }
+
+    /// In how many bytes these lie on disk.
+    pub fn spooled_bytes(&self) -> u64 {
+        self.spooled_bytes
+    }
+}
+
+impl fmt::Display for SinkStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.target, self.state.as_str(), self.ledger)?;
+        self.reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+    }
+}
+
+/// A target's account and condition. Written by its worker and by those who produce for it, read by whoever asks.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    pub(super) target: Target,
+    account: Account,
+    /// How many bytes wait for the worker to take them in.
+    inbox_bytes: AtomicUsize,
+    pub(super) telemetry: Telemetry,
+    condition: Mutex<Condition>,
+    /// Wakes those who wait for a change of any target.
+    changes: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Condition {
+    state: SinkState,
+    reason: Option<String>,
+    /// How many records lie on disk, in how many bytes.
+    on_disk: (u64, u64),
+    /// For which reason records were lost last, since the target was written to.
+    dropping: Option<&'static str>,
+}
+
+impl Monitor {
+    pub(super) fn new(target: Target, telemetry: Telemetry, changes: watch::Sender<()>) -> Self {
+        telemetry.track_target(&target);
+        let condition = Condition { state: SinkState::Connecting, reason: None, on_disk: (0, 0), dropping: None };
+        Self {
+            target,
+            account: Account::default(),
+            inbox_bytes: AtomicUsize::new(0),
+            telemetry,
+            condition: Mutex::new(condition),
+            changes,
+        }
+    }
+
+    pub(super) fn status(&self) -> SinkStatus {
+        let condition = self.lock();
+        SinkStatus {
+            target: self.target.clone(),
+            state: condition.state,
+            reason: condition.reason.clone(),
+            ledger: self.account.read(),
+            spooled_records: condition.on_disk.0,
+            spooled_bytes: condition.on_disk.1,
+        }
+    }
+
+    /// Makes room for so many bytes in the inbox; false if there is none left.
+    pub(super) fn reserve(&self, bytes: usize) -> bool {
+        let before = self.inbox_bytes.fetch_add(bytes, Relaxed);
+        // A single record may be larger than all that else may wait.
+        let fits = before == 0 || before + bytes <= INBOX_BYTES;
+        if !fits {
+            self.taken_in(bytes);
+        }
+        fits
+    }
+
+    /// The worker has taken so many bytes out of the inbox.
+    pub(super) fn taken_in(&self, bytes: usize) {
+        self.inbox_bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.account.read()
+    }
+
+    /// Changes the account.
+    pub(super) fn count(&self, change: impl FnOnce(&Account)) {
+        change(&self.account);
+        self.changes.send_replace(());
+    }
+
+    /// Counts records that are lost, and logs why.
+    pub(super) fn dropped(&self, records: usize, reason: &'static str) {
+        self.count(|account| account.drop(records));
+        let occurrence = Occurrence::first_if(self.lock().dropping.replace(reason) != Some(reason));
+        self.telemetry.emit(RecordsDropped { target: &self.target, records, reason, occurrence });
+    }
+
+    /// The target can be written to.
+    pub(super) fn up(&self) {
+        let mut condition = self.lock();
+        condition.reason = None;
+        condition.dropping = None;
+        if std::mem::replace(&mut condition.state, SinkState::Up) != SinkState::Up {
+            self.telemetry.emit(SinkUp { target: &self.target });
+            self.changes.send_replace(());
+        }
+    }
+
+    /// An attempt has failed.
+    pub(super) fn down(&self, reason: String) {
+        let mut condition = self.lock();
+        let begins = std::mem::replace(&mut condition.state, SinkState::Down) != SinkState::Down;
+        let occurrence = Occurrence::first_if(begins || condition.reason.as_ref() != Some(&reason));
+        self.telemetry.emit(SinkFailed { target: &self.target, reason: &reason, occurrence });
+        condition.reason = Some(reason);
+        self.changes.send_replace(());
+    }
+
+    pub(super) fn set_on_disk(&self, on_disk: (u64, u64)) {
+        self.lock().on_disk = on_disk;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Condition> {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

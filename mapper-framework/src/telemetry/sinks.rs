@@ -1,0 +1,77 @@
+//! Sinks and their records.
+
+use std::fmt::Display;
+
+use crate::{model::DeviceId, watch::What};
+
+use super::{Occurrence, event::event};
+
+event! {
+    /// A target that could not be written to can be, or is for the first time.
+    SinkUp<'a> { target: &'a dyn Display }
+    log INFO "sink connected" [sink = %target];
+    watch Sink => What::SinkUp { target: target.to_string() };
+}
+
+event! {
+    /// An attempt to write to a target failed.
+    SinkFailed<'a> { target: &'a dyn Display, reason: &'a str, occurrence: Occurrence }
+    first WARN "cannot write to the sink: records wait, and are tried again" [sink = %target, reason];
+    count sinks.attempts_failed at target;
+    watch Sink => (occurrence == Occurrence::First).then(|| What::SinkDown { target: target.to_string(), reason: reason.to_owned() });
+}
+
+event! {
+    /// A target will never take a record.
+    RecordRejected<'a> {
+        target: &'a dyn Display,
+        device: &'a DeviceId,
+        property: &'a str,
+        reason: &'a str,
+        occurrence: Occurrence,
+    }
+    first ERROR "the sink refuses a record for good, which is lost" [sink = %target, %device, property, reason];
+    count sinks.records_rejected at target;
+    watch Sink => What::SinkRejected {
+        target: target.to_string(),
+        device: device.clone(),
+        property: property.into(),
+        reason: reason.to_owned(),
+    };
+}
+
+event! {
+    /// Records had no room, or were damaged on disk.
+    RecordsDropped<'a> { target: &'a dyn Display, records: usize, reason: &'a str, occurrence: Occurrence }
+    first ERROR "records are lost" [sink = %target, records, reason];
+    count sinks.records_dropped at target += records as u64;
+    watch Sink => What::SinkLost { target: target.to_string(), records: records as u64, reason: reason.to_owned() };
+}
+
+event! {
+    /// The task of a target died.
+    SinkDied<'a> { target: &'a dyn Display }
+    log ERROR "the sink's worker died: this is a defect of the framework; restart the mapper" [sink = %target];
+    count framework.task_deaths;
+}
+
+event! {
+    /// A target was closed. The figures are its ledger.
+    SinkStopped<'a> {
+        target: &'a dyn Display,
+        produced: u64,
+        delivered: u64,
+        rejected: u64,
+        dropped: u64,
+        in_flight: u64,
+        repeated: u64,
+    }
+    log INFO "the sink is closed" [sink = %target, produced, delivered, rejected, dropped, in_flight, repeated];
+}
+
+event! {
+    /// Sinks did not close in time when the mapper stopped.
+    SinksCutOff { sinks: usize }
+    log WARN "not closed within shutdown.grace, and cut off" [sinks];
+    count sinks.cut_off += sinks as u64;
+}
