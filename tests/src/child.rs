@@ -150,6 +150,14 @@ impl ChildGuard {
         self.lines.borrow().clone()
     }
 
+    /// Waits until more than `seen` lines have been printed, and returns those after them, whether a wait returned them or not; none if
+    /// the output ends without any.
+    pub async fn lines_after(&mut self, seen: usize) -> Vec<String> {
+        // An error says that both readers are done; the last lines may have come with the end.
+        drop(self.lines.wait_for(|lines| lines.len() > seen).await);
+        self.lines.borrow().get(seen..).unwrap_or_default().to_vec()
+    }
+
     /// The next line that matches and was not taken before; none if the output ends without one.
     async fn next_line(&mut self, matches: impl Fn(&str) -> bool) -> Option<String> {
         let taken = &self.taken;

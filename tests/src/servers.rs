@@ -1,6 +1,7 @@
-//! The servers that the sinks write to, each started on a free port with a data folder of its own, and stopped with its test.
+//! The servers that the sinks and the reporter write to, each started on a free port with a data folder of its own, and stopped with its test.
 
 mod certificate;
+mod event_bus;
 mod influxdb_double;
 mod mariadb;
 mod mosquitto;
@@ -11,6 +12,7 @@ mod tdengine_double;
 mod victoria_metrics;
 
 pub use certificate::Certificate;
+pub use event_bus::{BusTwin, EventBus, EventBusOptions, Refusal, Seen, Unanswered};
 pub use influxdb_double::InfluxdbDouble;
 pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use mosquitto::{Mosquitto, MosquittoOptions};

@@ -118,3 +118,17 @@ async fn a_killed_process_is_gone() {
     child.kill().await;
     assert!(!process.exists());
 }
+
+#[tokio::test]
+async fn lines_are_followed_to_the_end() {
+    let mut child = shell("echo one; sleep 0.05; echo two; echo three");
+    let mut lines = Vec::new();
+    loop {
+        let more = child.lines_after(lines.len()).await;
+        if more.is_empty() {
+            break;
+        }
+        lines.extend(more);
+    }
+    assert_eq!(lines, ["one", "two", "three"]);
+}

@@ -80,6 +80,12 @@ impl Mosquitto {
         &self.certificate
     }
 
+    /// User and password, if it asks for them.
+    #[must_use]
+    pub fn login(&self) -> Option<(&'static str, &'static str)> {
+        self.options.password.then_some((Self::USER, Self::PASSWORD))
+    }
+
     /// Ends it by SIGKILL.
     pub async fn kill(&mut self) {
         self.process.kill().await;
@@ -117,8 +123,7 @@ impl Mosquitto {
 
     /// A subscriber to all topics, with messages of this QoS at most.
     pub async fn subscribe(&self, qos: u8) -> Subscriber {
-        let login = self.options.password.then_some((Self::USER, Self::PASSWORD));
-        Subscriber::connect(self.port, qos, login).await
+        Subscriber::connect(self.port, qos, self.login()).await
     }
 }
 
