@@ -94,6 +94,7 @@ mod check;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod config;
+mod credentials;
 mod dmi;
 mod driver;
 pub mod hook;
@@ -104,6 +105,8 @@ mod logging;
 mod manifest;
 mod mapper;
 pub mod model;
+#[cfg(feature = "_mqtt")]
+mod mqtt;
 #[cfg(not(feature = "cli"))]
 mod plain_cli;
 mod runtime;
@@ -116,6 +119,8 @@ mod spool;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "_tls")]
+mod tls;
 mod twin;
 mod typed;
 pub mod watch;

@@ -165,6 +165,19 @@ pub enum InvalidValue {
         /// The value.
         found: String,
     },
+    /// The text is not the address of an MQTT broker.
+    #[error("{reason}")]
+    #[non_exhaustive]
+    NoBroker {
+        /// What is wrong with it, and the cure.
+        reason: String,
+    },
+    /// The mapper cannot speak to the event bus.
+    #[error(
+        "asks for the event bus, and this mapper is built without it: enable the feature \"eventbus\" of mapper-framework in the mapper's \
+        Cargo.toml, or set report.via to dmi"
+    )]
+    NoEventbus,
     /// The environment variable's value is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,

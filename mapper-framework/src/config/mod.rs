@@ -46,6 +46,16 @@
 //! | `report.deadband_percent` | `0.0` | `MAPPER_REPORT__DEADBAND_PERCENT` | |
 //! | `report.min_interval` | `0s` | `MAPPER_REPORT__MIN_INTERVAL` | |
 //! | `report.max_silence` | `5m` | `MAPPER_REPORT__MAX_SILENCE` | |
+//! | `report.via` | `dmi` | `MAPPER_REPORT__VIA` | |
+//! | `report.eventbus.address` | `mqtt://127.0.0.1:1883`, or none with `via: dmi` | `MAPPER_REPORT__EVENTBUS__ADDRESS` | |
+//! | `report.eventbus.credentials` |  | `MAPPER_REPORT__EVENTBUS__CREDENTIALS` | |
+//! | `report.eventbus.version` | `3.1.1` | `MAPPER_REPORT__EVENTBUS__VERSION` | |
+//! | `report.eventbus.client_id` | the mapper's name and `-eventbus` | `MAPPER_REPORT__EVENTBUS__CLIENT_ID` | |
+//! | `report.eventbus.keep_alive` | `30s` | `MAPPER_REPORT__EVENTBUS__KEEP_ALIVE` | |
+//! | `report.eventbus.twins_per_second` | `250.0` | `MAPPER_REPORT__EVENTBUS__TWINS_PER_SECOND` | |
+//! | `report.eventbus.tls.ca_file` |  | `MAPPER_REPORT__EVENTBUS__TLS__CA_FILE` | |
+//! | `report.eventbus.tls.cert_file` |  | `MAPPER_REPORT__EVENTBUS__TLS__CERT_FILE` | |
+//! | `report.eventbus.tls.key_file` |  | `MAPPER_REPORT__EVENTBUS__TLS__KEY_FILE` | |
 //! | `shutdown.grace` | `10s` | `MAPPER_SHUTDOWN__GRACE` | |
 //! | `sinks.batch_records` | `500` | `MAPPER_SINKS__BATCH_RECORDS` | |
 //! | `sinks.batch_linger` | `100ms` | `MAPPER_SINKS__BATCH_LINGER` | |
@@ -131,6 +141,7 @@
 
 mod env;
 mod error;
+mod eventbus;
 mod flags;
 mod own;
 mod package;
@@ -152,13 +163,14 @@ pub(crate) use validate::MAX_SOCKET_PATH;
 mod tests;
 
 pub use error::{ConfigError, InvalidValue};
+pub use eventbus::{EventbusConfig, ReportVia};
 pub use package::Package;
 pub use sections::{
     CommonConfig, Config, DriverConfig, GrpcServerConfig, LogConfig, LogFormat, LogLevel, ReportConfig, ShutdownConfig,
 };
 pub use sinks::{
     HttpFormat, HttpSinkConfig, Influxdb2SinkConfig, MqttSinkConfig, MqttVersion, MysqlLayout, MysqlSinkConfig,
-    OtelSinkConfig, RedisSinkConfig, SinkTlsConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig,
+    OtelSinkConfig, RedisSinkConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig, TlsConfig,
 };
 pub use sources::{Origin, Sources};
 pub use strategies::{PushStrategy, ReportStrategy};

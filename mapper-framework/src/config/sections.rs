@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
-    Package, ReportStrategy, SinksConfig, SpoolConfig, WritesConfig, own::OwnSections, strategies::MAX_SILENCE,
+    EventbusConfig, Package, ReportStrategy, ReportVia, SinksConfig, SpoolConfig, WritesConfig,
+    eventbus::DEFAULT_ADDRESS, own::OwnSections, strategies::MAX_SILENCE,
 };
 
 /// The mapper's configuration. [`Config::load`] makes it; [`Config::default`] is where it starts from.
@@ -135,6 +136,10 @@ pub struct ReportConfig {
     /// After which time a twin is reported though nothing has changed. By default five minutes; `0s` is never.
     #[serde(with = "humantime_serde")]
     pub max_silence: Duration,
+    /// By which way twins and states go to edgecore. By default `dmi`.
+    pub via: ReportVia,
+    /// The event bus.
+    pub eventbus: EventbusConfig,
 }
 
 impl Default for ReportConfig {
@@ -147,6 +152,8 @@ impl Default for ReportConfig {
             deadband_percent: 0.0,
             min_interval: Duration::ZERO,
             max_silence: MAX_SILENCE,
+            via: ReportVia::default(),
+            eventbus: EventbusConfig::default(),
         }
     }
 }
@@ -261,6 +268,13 @@ impl Config {
         if self.grpc_server.socket_path.as_os_str().is_empty() {
             // A slash, as in `opc/ua`, would name a directory that is not there.
             self.grpc_server.socket_path = format!("/etc/kubeedge/{}.sock", protocol.replace('/', "-")).into();
+        }
+        let bus = &mut self.report.eventbus;
+        if bus.address.is_empty() && self.report.via != ReportVia::Dmi {
+            DEFAULT_ADDRESS.clone_into(&mut bus.address);
+        }
+        if bus.client_id.is_empty() && !bus.address.is_empty() {
+            bus.client_id = format!("{}-eventbus", self.common.name);
         }
         if self.sinks.mqtt.client_id.is_empty() {
             self.common.name.clone_into(&mut self.sinks.mqtt.client_id);

@@ -75,7 +75,7 @@ pub struct SinksConfig {
     /// unit. By default 0.
     pub push_error_bound: f64,
     /// Certificates, for all sinks that use TLS.
-    pub tls: SinkTlsConfig,
+    pub tls: TlsConfig,
     /// `pushMethod.http`
     pub http: HttpSinkConfig,
     /// `pushMethod.dbMethod.influxdb2`
@@ -106,7 +106,7 @@ impl Default for SinksConfig {
             push_min_interval: Duration::ZERO,
             push_max_silence: MAX_SILENCE,
             push_error_bound: 0.0,
-            tls: SinkTlsConfig::default(),
+            tls: TlsConfig::default(),
             http: HttpSinkConfig::default(),
             influxdb2: Influxdb2SinkConfig::default(),
             mqtt: MqttSinkConfig::default(),
@@ -134,10 +134,10 @@ impl SinksConfig {
     }
 }
 
-/// `sinks.tls`: whom the sinks trust, and who they say they are. The files are in PEM form, and read again for each connection.
+/// `sinks.tls` and `report.eventbus.tls`: whom the mapper trusts, and who it says it is. The files are in PEM form, and read again for each connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct SinkTlsConfig {
+pub struct TlsConfig {
     /// Certificates of authorities that are trusted besides those of the web.
     pub ca_file: PathBuf,
     /// The mapper's own certificate with its chain, for servers that ask for one.

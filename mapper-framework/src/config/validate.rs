@@ -2,7 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Config, InvalidValue};
+use super::{Config, InvalidValue, ReportVia};
+use crate::model::Broker;
 
 /// `sun_path` holds 108 bytes on Linux, the last of which is zero.
 pub(crate) const MAX_SOCKET_PATH: usize = 107;
@@ -28,6 +29,9 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("driver.backoff_max", longer_than_zero(driver.backoff_max)),
         ("report.calls_per_second", fast_enough(report.calls_per_second)),
         ("report.burst", at_least_one(report.burst)),
+        ("report.eventbus.address", broker(&report.eventbus.address)),
+        ("report.eventbus.twins_per_second", fast_enough(report.eventbus.twins_per_second)),
+        ("report.via", compiled(report.via)),
         ("report.deadband", zero_or_above(report.deadband)),
         ("report.deadband_percent", zero_or_above(report.deadband_percent)),
         ("sinks.batch_records", at_least_one(sinks.batch_records)),
@@ -42,6 +46,16 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("writes.audit.files", at_least_one(writes.audit.files)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
+}
+
+/// The address of a broker, where there is one.
+fn broker(text: &str) -> Option<InvalidValue> {
+    let error = (!text.is_empty()).then(|| Broker::parse(text).err());
+    error.flatten().map(|error| InvalidValue::NoBroker { reason: error.to_string() })
+}
+
+fn compiled(via: ReportVia) -> Option<InvalidValue> {
+    (via != ReportVia::Dmi && cfg!(not(feature = "eventbus"))).then_some(InvalidValue::NoEventbus)
 }
 
 fn protocol(name: &str) -> Option<InvalidValue> {

@@ -6,11 +6,12 @@ use tokio::sync::mpsc;
 
 use crate::{
     config::{Config, OwnSection, Package, section_of_sink},
+    credentials::CredentialSources,
     driver::{Driver, ErasedDriver, erase},
     hook::{AnomalyDetection, Hooks, SampleHook},
     model::AnomalyRules,
     runtime::{CredentialsFolder, Dispatch, Settings, manager::Manager},
-    sink::{self, CredentialSources, ErasedKind, SinkKind, Sinks},
+    sink::{self, ErasedKind, SinkKind, Sinks},
     telemetry::Telemetry,
     twin::Outbox,
     writes::Writes,

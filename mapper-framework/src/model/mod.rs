@@ -3,8 +3,10 @@
 //! A device's manifest and its model arrive from edgecore separately, as the two custom resources they are. Joined they are the
 //! [`Device`] that a driver sees.
 
+mod address;
 mod anomaly;
 mod bounds;
+mod broker;
 mod credentials;
 mod decimal;
 mod device;
@@ -20,8 +22,10 @@ mod secret;
 mod value;
 mod write;
 
+pub(crate) use address::{Address, AddressError};
 pub use anomaly::{AnomalyRule, AnomalyRules};
 pub(crate) use bounds::{BadBound, Bounds};
+pub(crate) use broker::Broker;
 pub(crate) use credentials::CREDENTIALS_KEY;
 pub use credentials::Credentials;
 pub use device::{Device, DeviceBuilder, DeviceState, Method, StateReport};

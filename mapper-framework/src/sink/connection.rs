@@ -4,10 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-use super::{
-    Credentials, ErasedKind, Outcome, Point, Query, Record, SinkError, Target, credentials::CredentialSources,
-    erased::ErasedSink,
-};
+use crate::credentials::CredentialSources;
+
+use super::{Credentials, ErasedKind, Outcome, Point, Query, Record, SinkError, Target, erased::ErasedSink};
 
 /// How often changed credentials are looked for.
 const CREDENTIALS_CYCLE: Duration = Duration::from_secs(5);

@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
+use crate::model::AddressError;
+
 /// Why a sink could not do what it was asked for, and what the framework does about it.
 ///
 /// Any error turns into a `SinkError` by `?`, as [`disconnected`](Self::disconnected): to open a connection anew where it was not
@@ -113,6 +115,11 @@ impl RouteError {
     /// A field that cannot be used, and why: `pushMethod.mqtt.address`, `is empty`.
     pub fn new(field: impl Into<String>, message: impl fmt::Display) -> Self {
         Self { field: field.into(), message: message.to_string(), cure: None }
+    }
+
+    /// A field that holds no address.
+    pub(crate) fn of(field: &str, error: AddressError) -> Self {
+        Self::new(field, error.message).with_cure(error.cure)
     }
 
     /// Adds what to do about it: `write host:port`.

@@ -14,7 +14,7 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
-    config::SinkTlsConfig,
+    config::TlsConfig,
     hook::Finding,
     telemetry::{Occurrence, Telemetry, hooks::FindingFailed},
 };
@@ -47,7 +47,7 @@ struct Document<'a> {
 }
 
 /// Posts findings until nobody finds any more.
-pub(crate) async fn post_findings(findings: mpsc::Receiver<Finding>, tls: SinkTlsConfig, telemetry: Telemetry) {
+pub(crate) async fn post_findings(findings: mpsc::Receiver<Finding>, tls: TlsConfig, telemetry: Telemetry) {
     let post = Post { client: web::client(&tls), failing: Mutex::default(), telemetry };
     ReceiverStream::new(findings).for_each_concurrent(UNDER_WAY, |finding| post.finding(finding)).await;
 }
@@ -151,7 +151,7 @@ mod tests {
         let (good, takes) = endpoint().await;
         let telemetry = Telemetry::default();
         let (sender, findings) = mpsc::channel(64);
-        let posting = tokio::spawn(post_findings(findings, SinkTlsConfig::default(), telemetry.clone()));
+        let posting = tokio::spawn(post_findings(findings, TlsConfig::default(), telemetry.clone()));
         for _ in 0..UNDER_WAY - 1 {
             sender.send(finding(&hangs)).await.unwrap();
         }

@@ -36,12 +36,10 @@
 //! | `quality` | `good`, `uncertain` or `bad` |
 
 #[allow(dead_code, reason = "which sinks are compiled decides")]
-mod address;
 mod buffer;
 mod codec;
 mod connection;
 mod contract;
-mod credentials;
 mod disk;
 mod erased;
 mod error;
@@ -57,8 +55,6 @@ mod pool;
 mod record;
 mod registry;
 mod target;
-#[cfg(feature = "_tls")]
-mod tls;
 #[cfg(feature = "_http")]
 #[allow(dead_code, reason = "which sinks are compiled decides")]
 mod web;
@@ -69,7 +65,6 @@ mod tests;
 
 pub use crate::model::Credentials;
 pub use contract::{Outcome, Sink, SinkKind};
-pub(crate) use credentials::CredentialSources;
 pub(crate) use erased::{ErasedKind, ErasedSink, erase};
 pub use error::{RouteError, SinkError};
 pub(crate) use feed::Feed;
@@ -88,7 +83,7 @@ pub use target::{Route, Target};
 #[cfg(not(feature = "sink-http"))]
 pub(crate) async fn post_findings(
     findings: tokio::sync::mpsc::Receiver<crate::hook::Finding>,
-    _tls: crate::config::SinkTlsConfig,
+    _tls: crate::config::TlsConfig,
     _telemetry: crate::telemetry::Telemetry,
 ) {
     drop(findings);

@@ -22,6 +22,7 @@ use tokio_util::{
 
 use crate::{
     config::{SinksConfig, SpoolConfig},
+    credentials::CredentialSources,
     model::{Device, Property, ReportRules},
     telemetry::{
         Telemetry,
@@ -33,7 +34,6 @@ use crate::{
 use super::{
     ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
     connection::Dialer,
-    credentials::CredentialSources,
     disk::{Disk, targets},
     feed::Inlet,
     monitor::Monitor,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use reqwest::{Client, header::HeaderValue};
 
-use crate::config::SinkTlsConfig;
+use crate::{config::TlsConfig, tls};
 
-use super::{RouteError, SinkError, tls};
+use super::{RouteError, SinkError};
 pub(super) use answer::{Refusal, accepted, body};
 
 /// A client that keeps its connections. It has no deadline of its own: the framework's holds.
@@ -16,9 +16,9 @@ pub(super) use answer::{Refusal, accepted, body};
 /// # Errors
 ///
 /// A file of the TLS config cannot be used.
-pub(super) fn client(tls: &SinkTlsConfig) -> Result<Client, SinkError> {
+pub(super) fn client(tls: &TlsConfig) -> Result<Client, SinkError> {
     let client = Client::builder()
-        .tls_backend_preconfigured(tls::client_config(tls)?)
+        .tls_backend_preconfigured(tls::client_config("sinks.tls", tls)?)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         .user_agent(concat!("mapper-framework/", env!("CARGO_PKG_VERSION")));

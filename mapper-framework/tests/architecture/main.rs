@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["model", "backoff", "typed"],
     &["watch"],
     &["config", "telemetry"],
-    &["driver", "hook", "spool", "writes"],
+    &["credentials", "driver", "hook", "mqtt", "spool", "tls", "writes"],
     &["dmi", "sink"],
     &["manifest", "twin"],
     &["runtime"],

@@ -12,10 +12,11 @@ use tokio::time::sleep;
 use crate::{
     Change, Device, DeviceState, Property, Reading, Value,
     config::{SinksConfig, SpoolConfig},
+    credentials::CredentialSources,
     model::{HttpPush, InstanceProperty, PushMethod},
     sink::{
-        CredentialSources, Credentials, HistoryError, HistoryRequest, Outcome, Point, Query, Record, Route, RouteError,
-        Sink, SinkError, SinkKind, Sinks, Target,
+        Credentials, HistoryError, HistoryRequest, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError,
+        SinkKind, Sinks, Target,
     },
     telemetry::Telemetry,
 };

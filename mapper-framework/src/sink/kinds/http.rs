@@ -50,13 +50,11 @@ use reqwest::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{HttpFormat, SinkTlsConfig, SinksConfig},
-    model::{Device, HttpPush, Property, PushMethod, Secret},
+    config::{HttpFormat, SinksConfig, TlsConfig},
+    model::{Address, Device, HttpPush, Property, PushMethod, Secret},
 };
 
-use super::super::{
-    Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address, web,
-};
+use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web};
 
 const NAME: &str = "http";
 
@@ -65,7 +63,7 @@ pub(super) struct Http {
     format: HttpFormat,
     /// The headers of the config, or why they cannot be used.
     headers: Result<HeaderMap, RouteError>,
-    tls: SinkTlsConfig,
+    tls: TlsConfig,
     /// The deadline of a request: shorter than the framework's, so that what has been accepted by then is not sent again.
     deadline: Duration,
 }
@@ -216,11 +214,11 @@ impl HttpSink {
 /// The address that a manifest describes.
 fn url(push: &HttpPush) -> Result<String, RouteError> {
     const HOST: &str = "pushMethod.http.hostName";
-    let address = Address::parse(HOST, &push.host_name)?;
+    let address = Address::parse(&push.host_name).map_err(|error| RouteError::of(HOST, error))?;
     let scheme = match address.scheme.as_deref() {
         None => "http",
         Some(scheme @ ("http" | "https")) => scheme,
-        Some(_) => return Err(address.unknown_scheme(HOST, "http:// or https://")),
+        Some(_) => return Err(RouteError::of(HOST, address.unknown_scheme("http:// or https://"))),
     };
     if address.path.contains(['?', '#']) {
         return Err(RouteError::new(HOST, "holds a query").with_cure("write it into requestPath"));

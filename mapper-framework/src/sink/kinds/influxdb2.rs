@@ -56,13 +56,12 @@ use reqwest::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{SinkTlsConfig, SinksConfig},
-    model::{Device, Influxdb2Push, Property, PushMethod},
+    config::{SinksConfig, TlsConfig},
+    model::{Address, Device, Influxdb2Push, Property, PushMethod},
 };
 
 use super::super::{
-    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
-    web,
+    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web,
 };
 use line::PointTemplate;
 
@@ -71,7 +70,7 @@ const NAME: &str = "influxdb2";
 /// The kind of sink for `pushMethod.dbMethod.influxdb2`.
 #[derive(Debug)]
 pub(super) struct Influxdb2 {
-    tls: SinkTlsConfig,
+    tls: TlsConfig,
 }
 
 /// What a connection depends on.
@@ -194,11 +193,11 @@ fn settings(push: &Influxdb2Push) -> Result<Influxdb2Target, RouteError> {
     const CONFIG: &str = "pushMethod.dbMethod.influxdb2.influxdb2ClientConfig";
     const CURE: &str = "write the address only, such as http://influxdb:8086";
     let field = format!("{CONFIG}.url");
-    let address = Address::parse(&field, &push.url)?;
+    let address = Address::parse(&push.url).map_err(|error| RouteError::of(&field, error))?;
     let (scheme, port) = match address.scheme.as_deref() {
         None | Some("http") => ("http", 80),
         Some("https") => ("https", 443),
-        Some(_) => return Err(address.unknown_scheme(&field, "http:// or https://")),
+        Some(_) => return Err(RouteError::of(&field, address.unknown_scheme("http:// or https://"))),
     };
     if address.path.contains(['?', '#']) {
         return Err(RouteError::new(field, "holds a query").with_cure(CURE));

@@ -42,13 +42,11 @@ use reqwest::{
 use tracing::debug;
 
 use crate::{
-    config::{SinkTlsConfig, SinksConfig},
-    model::{Device, Property, PushMethod},
+    config::{SinksConfig, TlsConfig},
+    model::{Address, Device, Property, PushMethod},
 };
 
-use super::super::{
-    Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address, web,
-};
+use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web};
 
 const NAME: &str = "otel";
 
@@ -56,7 +54,7 @@ const NAME: &str = "otel";
 #[derive(Debug)]
 pub(super) struct Otel {
     service_name: String,
-    tls: SinkTlsConfig,
+    tls: TlsConfig,
 }
 
 impl Otel {
@@ -171,11 +169,16 @@ const DEFAULT_PATH: &str = "/v1/metrics";
 fn url(text: &str) -> Result<String, RouteError> {
     const FIELD: &str = "pushMethod.otel.endpointURL";
     const CURE: &str = "write the whole URL, such as http://collector:4318/v1/metrics";
-    let address = Address::parse(FIELD, text)?;
+    let address = Address::parse(text).map_err(|error| RouteError::of(FIELD, error))?;
     match address.scheme.as_deref() {
         Some("http" | "https") => {}
         None => return Err(RouteError::new(FIELD, "has no scheme").with_cure(CURE)),
-        Some(_) => return Err(address.unknown_scheme(FIELD, "http:// or https://; OTLP over gRPC is not spoken")),
+        Some(_) => {
+            return Err(RouteError::of(
+                FIELD,
+                address.unknown_scheme("http:// or https://; OTLP over gRPC is not spoken"),
+            ));
+        }
     }
     let mut url = Url::parse(text.trim()).map_err(|error| RouteError::new(FIELD, error).with_cure(CURE))?;
     if !address.path.starts_with('/') {

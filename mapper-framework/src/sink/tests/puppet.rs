@@ -14,13 +14,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     config::{SinksConfig, SpoolConfig},
+    credentials::CredentialSources,
     model::{DataType, Device, DeviceId, HttpPush, Property, PushMethod, Quality, Sample, Value},
     telemetry::{Telemetry, stats::Stats},
 };
 
 use super::super::{
-    CredentialSources, Credentials, Feed, Ledger, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind,
-    SinkStatus, Sinks, Target, erase,
+    Credentials, Feed, Ledger, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, SinkStatus, Sinks,
+    Target, erase,
 };
 
 /// What a write comes to.

@@ -34,23 +34,21 @@
 //! Config: `sinks.mqtt.version`, `.client_id`, `.keep_alive` (at least five seconds), `.max_packet_bytes`, `.credentials` (user name
 //! and password), and `sinks.tls`.
 
-mod connection;
 mod flight;
-mod library;
 mod route;
 
 use std::sync::Arc;
 
 use crate::{
-    config::{MqttSinkConfig, SinkTlsConfig},
-    model::{Device, Property, PushMethod},
+    config::{MqttSinkConfig, TlsConfig},
+    model::{Broker, Device, Property, PushMethod},
+    mqtt::{Answer, ConnectOptions, Event, Loss, Message, MqttClient},
+    tls,
 };
 
-use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, tls};
-use connection::MqttClient;
+use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
 use flight::Flight;
-use library::{ConnectOptions, Event, Loss, Message};
-use route::{Broker, Publication};
+use route::Publication;
 
 const NAME: &str = "mqtt";
 
@@ -58,13 +56,13 @@ const NAME: &str = "mqtt";
 #[derive(Clone, Debug)]
 pub(super) struct Mqtt {
     config: MqttSinkConfig,
-    tls: SinkTlsConfig,
+    tls: TlsConfig,
     /// The host's name.
     host: String,
 }
 
 impl Mqtt {
-    pub(super) fn new(config: &MqttSinkConfig, tls: &SinkTlsConfig) -> Self {
+    pub(super) fn new(config: &MqttSinkConfig, tls: &TlsConfig) -> Self {
         // Where there is no such file, the config has to distinguish the nodes.
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Self { config: config.clone(), tls: tls.clone(), host: host.trim_end().to_owned() }
@@ -80,8 +78,10 @@ impl Mqtt {
 
     fn settings(&self, target: &Target, credentials: &Credentials) -> Result<ConnectOptions, SinkError> {
         let broker: Broker = target.settings()?;
-        let tls = if broker.tls { Some(Arc::new(tls::client_config(&self.tls)?)) } else { None };
+        let tls = if broker.tls { Some(Arc::new(tls::client_config("sinks.tls", &self.tls)?)) } else { None };
         Ok(ConnectOptions {
+            section: "sinks.mqtt",
+            tls_section: "sinks.tls",
             broker,
             tls,
             client_id: self.client_id(target),
@@ -112,7 +112,7 @@ impl SinkKind for Mqtt {
         let settings = self.settings(target, credentials)?;
         match MqttClient::open(self.config.version, &settings).await {
             Ok(connection) => Ok(MqttSink { broker: settings.broker, connection }),
-            Err(loss) => Err(loss.into_error(&settings.broker)),
+            Err(loss) => Err(error(&loss, &settings.broker)),
         }
     }
 }
@@ -146,18 +146,20 @@ impl Sink for MqttSink {
             match self.connection.event().await {
                 Ok(Event::Sent(id)) => flight.sent(id),
                 Ok(Event::Received(id)) => flight.received(id),
-                Ok(Event::Answered(id, outcome)) => flight.answered(id, outcome),
+                Ok(Event::Answered(id, answer)) => flight.answered(id, outcome(answer)),
+                // Nothing is subscribed to.
+                Ok(Event::Arrived(_) | Event::Subscribed(_)) => {}
                 // The others come again; the next call finds the connection lost.
                 Err(Loss::Refusal(reason)) if flight.settle_oldest(Outcome::Rejected(reason.clone())) => {
                     return Ok(flight.into_outcomes());
                 }
-                Err(loss) => return Err(loss.into_error(&self.broker)),
+                Err(loss) => return Err(error(&loss, &self.broker)),
             }
         }
     }
 
     async fn health(&mut self) -> Result<(), SinkError> {
-        self.connection.health().map_err(|loss| loss.into_error(&self.broker))
+        self.connection.health().map_err(|loss| error(&loss, &self.broker))
     }
 
     async fn close(self) {
@@ -172,6 +174,20 @@ impl MqttSink {
         let message = message(record, publication);
         self.connection.limits().check(&message)?;
         Ok(message)
+    }
+}
+
+/// The error of a batch, or of connecting.
+fn error(loss: &Loss, broker: &Broker) -> SinkError {
+    SinkError::disconnected(format_args!("{broker}: {}", loss.reason()))
+}
+
+/// What the broker's answer means for the record.
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Accepted => Outcome::Accepted,
+        Answer::Refused(reason) => Outcome::rejected(reason),
+        Answer::Busy(reason) => Outcome::retry(reason),
     }
 }
 
@@ -195,7 +211,7 @@ mod tests {
     use super::*;
 
     fn mqtt(config: &MqttSinkConfig) -> Mqtt {
-        Mqtt::new(config, &SinkTlsConfig::default())
+        Mqtt::new(config, &TlsConfig::default())
     }
 
     fn push(topic: &str, qos: u8, retained: bool) -> PushMethod {

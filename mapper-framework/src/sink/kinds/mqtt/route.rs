@@ -2,51 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Device, MqttPush, Property};
+use crate::model::{Broker, Device, MqttPush, Property};
 
-use crate::sink::{Route, RouteError, Target, address::Address};
+use crate::sink::{Route, RouteError, Target};
 
 /// The topic where the manifest names none.
 const DEFAULT_TOPIC: &str = "kubeedge/{namespace}/{device}/{property}";
 
 /// The longest topic in bytes: its length stands in two bytes.
 const LONGEST_TOPIC: usize = u16::MAX as usize;
-
-/// The settings of the target: all that a connection depends on but the mapper's config and its credentials. All topics of a
-/// broker share one connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Broker {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) tls: bool,
-}
-
-impl Broker {
-    fn parse(field: &str, text: &str) -> Result<Self, RouteError> {
-        let address = Address::parse(field, text)?;
-        let tls = match address.scheme.as_deref() {
-            None | Some("mqtt" | "tcp") => false,
-            Some("mqtts" | "ssl") => true,
-            Some(_) => return Err(address.unknown_scheme(field, "mqtt://, or mqtts:// for TLS")),
-        };
-        if !matches!(&*address.path, "" | "/") {
-            let path = &address.path;
-            return Err(
-                RouteError::new(field, format_args!("a broker has no {path:?}")).with_cure("write host:port only")
-            );
-        }
-        let port = address.port.unwrap_or(if tls { 8883 } else { 1883 });
-        Ok(Self { host: address.host.to_ascii_lowercase(), port, tls })
-    }
-}
-
-impl std::fmt::Display for Broker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { host, port, tls } = self;
-        let scheme = if *tls { "mqtts" } else { "mqtt" };
-        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
-    }
-}
 
 /// The detail of the route: how a property's records are published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +22,7 @@ pub(super) struct Publication {
 
 /// The route of a property by one of its push methods.
 pub(super) fn route(device: &Device, property: &Property, push: &MqttPush) -> Result<Route, RouteError> {
-    let broker = Broker::parse("pushMethod.mqtt.address", &push.address)?;
+    let broker = Broker::parse(&push.address).map_err(|error| RouteError::of("pushMethod.mqtt.address", error))?;
     if push.qos > 2 {
         return Err(
             RouteError::new("pushMethod.mqtt.qos", format_args!("{} is no QoS", push.qos)).with_cure("use 0, 1 or 2")
@@ -131,29 +95,6 @@ mod tests {
 
     fn push(address: &str) -> MqttPush {
         MqttPush { address: address.into(), ..MqttPush::default() }
-    }
-
-    #[test]
-    fn all_ways_to_write_an_address_name_the_same_broker() {
-        for (text, host, port, tls) in [
-            ("mqtt://broker", "broker", 1883, false),
-            ("tcp://broker:1883", "broker", 1883, false),
-            ("broker", "broker", 1883, false),
-            ("Broker:1883/", "broker", 1883, false),
-            ("mqtts://broker", "broker", 8883, true),
-            ("ssl://broker:8884", "broker", 8884, true),
-            ("[::1]", "::1", 1883, false),
-            ("mqtts://[fe80::1]:1", "fe80::1", 1, true),
-        ] {
-            assert_eq!(Broker::parse("address", text), Ok(Broker { host: host.into(), port, tls }), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_broker_is_told_of_as_an_address() {
-        for text in ["mqtt://broker:1883", "mqtts://[::1]:8883"] {
-            assert_eq!(Broker::parse("address", text).unwrap().to_string(), text);
-        }
     }
 
     #[test]

@@ -30,13 +30,11 @@ use mysql_async::prelude::Queryable as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{MysqlLayout, MysqlSinkConfig, SinkTlsConfig},
-    model::{Device, MysqlPush, Property, PushMethod, Value},
+    config::{MysqlLayout, MysqlSinkConfig, TlsConfig},
+    model::{Address, Device, MysqlPush, Property, PushMethod, Value},
 };
 
-use super::super::{
-    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
-};
+use super::super::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
 use connection::{MysqlClient, is_missing_table, sink_error};
 use layout::{Layout, MAX_NAME, Row, Tables};
 use property::TablePerProperty;
@@ -50,7 +48,7 @@ const DATABASE: &str = "pushMethod.dbMethod.mysql.mysqlClientConfig.database";
 /// The kind of sink.
 pub(super) struct Mysql {
     config: MysqlSinkConfig,
-    tls: SinkTlsConfig,
+    tls: TlsConfig,
 }
 
 /// What a connection depends on.
@@ -64,7 +62,7 @@ struct MysqlTarget {
 }
 
 impl Mysql {
-    pub(super) fn new(config: &MysqlSinkConfig, tls: &SinkTlsConfig) -> Self {
+    pub(super) fn new(config: &MysqlSinkConfig, tls: &TlsConfig) -> Self {
         Self { config: config.clone(), tls: tls.clone() }
     }
 
@@ -170,9 +168,9 @@ impl Sink for MysqlSink {
 }
 
 fn settings(push: &MysqlPush) -> Result<MysqlTarget, RouteError> {
-    let address = Address::parse(ADDR, &push.addr)?;
+    let address = Address::parse(&push.addr).map_err(|error| RouteError::of(ADDR, error))?;
     if !matches!(address.scheme.as_deref(), None | Some("mysql")) {
-        return Err(address.unknown_scheme(ADDR, "mysql, or none"));
+        return Err(RouteError::of(ADDR, address.unknown_scheme("mysql, or none")));
     }
     if !matches!(address.path.as_str(), "" | "/") {
         let path = &address.path;
@@ -234,7 +232,7 @@ mod tests {
     #[test]
     fn a_table_without_a_name_is_refused_where_mysql_is_asked_for() {
         let config = MysqlSinkConfig { table: String::new(), ..MysqlSinkConfig::default() };
-        let kind = Mysql::new(&config, &SinkTlsConfig::default());
+        let kind = Mysql::new(&config, &TlsConfig::default());
         let device = Device::builder("boiler").build();
         let plain = Property::builder("p", DataType::Int);
         assert_eq!(kind.routes(&device, &plain.clone().build()), Ok(vec![]));

@@ -15,10 +15,10 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::SinkTlsConfig;
+use crate::{config::TlsConfig, tls};
 
 use super::{
-    super::super::{Credentials, SinkError, tls},
+    super::super::{Credentials, SinkError},
     RedisTarget,
 };
 
@@ -58,7 +58,7 @@ impl RedisClient {
     /// deadline, and with the server's reason for a refusal thrown away.
     pub(super) async fn open(
         settings: &RedisTarget,
-        tls: &SinkTlsConfig,
+        tls: &TlsConfig,
         credentials: &Credentials,
     ) -> Result<Self, SinkError> {
         let connecting = async {
@@ -115,10 +115,10 @@ impl RedisClient {
 async fn secured(
     stream: TcpStream,
     settings: &RedisTarget,
-    tls: &SinkTlsConfig,
+    tls: &TlsConfig,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, SinkError> {
     let name = ServerName::try_from(settings.host.clone())?;
-    let connector = TlsConnector::from(Arc::new(tls::client_config(tls)?));
+    let connector = TlsConnector::from(Arc::new(tls::client_config("sinks.tls", tls)?));
     let untrusted = |error: io::Error| {
         SinkError::disconnected(format_args!("TLS: {error} (sinks.tls.ca_file names more authorities to trust)"))
     };

@@ -35,13 +35,11 @@ mod history;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{RedisSinkConfig, SinkTlsConfig},
-    model::{Device, DeviceId, Property, PushMethod, RedisPush},
+    config::{RedisSinkConfig, TlsConfig},
+    model::{Address, Device, DeviceId, Property, PushMethod, RedisPush},
 };
 
-use super::super::{
-    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
-};
+use super::super::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
 use batch::Batch;
 use connection::RedisClient;
 
@@ -53,7 +51,7 @@ const DB: &str = "pushMethod.dbMethod.redis.redisClientConfig.db";
 /// The kind of sink.
 pub(super) struct Redis {
     config: RedisSinkConfig,
-    tls: SinkTlsConfig,
+    tls: TlsConfig,
 }
 
 /// What a connection depends on.
@@ -66,7 +64,7 @@ struct RedisTarget {
 }
 
 impl Redis {
-    pub(super) fn new(config: &RedisSinkConfig, tls: &SinkTlsConfig) -> Self {
+    pub(super) fn new(config: &RedisSinkConfig, tls: &TlsConfig) -> Self {
         Self { config: config.clone(), tls: tls.clone() }
     }
 
@@ -133,11 +131,11 @@ impl Sink for RedisSink {
 }
 
 fn settings(push: &RedisPush) -> Result<RedisTarget, RouteError> {
-    let address = Address::parse(ADDR, &push.addr)?;
+    let address = Address::parse(&push.addr).map_err(|error| RouteError::of(ADDR, error))?;
     let tls = match address.scheme.as_deref() {
         None | Some("redis") => false,
         Some("rediss") => true,
-        Some(_) => return Err(address.unknown_scheme(ADDR, "redis or rediss (TLS)")),
+        Some(_) => return Err(RouteError::of(ADDR, address.unknown_scheme("redis or rediss (TLS)"))),
     };
     if !matches!(address.path.as_str(), "" | "/") {
         let path = &address.path;
@@ -183,7 +181,7 @@ mod tests {
     #[test]
     fn a_config_that_writes_nothing_is_refused_where_redis_is_asked_for() {
         let config = RedisSinkConfig { sorted_set: false, ..RedisSinkConfig::default() };
-        let kind = Redis::new(&config, &SinkTlsConfig::default());
+        let kind = Redis::new(&config, &TlsConfig::default());
         let device = Device::builder("boiler").build();
         let plain = Property::builder("p", DataType::Int);
         assert_eq!(kind.routes(&device, &plain.clone().build()), Ok(vec![]));

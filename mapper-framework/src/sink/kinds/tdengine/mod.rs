@@ -57,13 +57,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::SinkTlsConfig,
-    model::{Device, Property, PushMethod, TdenginePush},
+    config::TlsConfig,
+    model::{Address, Device, Property, PushMethod, TdenginePush},
 };
 
-use super::super::{
-    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, address::Address,
-};
+use super::super::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
 use failure::Failure;
 use rest::RestClient;
 use sql::{BadName, Column, Database};
@@ -79,7 +77,7 @@ const DEFAULT_USER: (&str, &str) = ("root", "taosdata");
 /// The kind of sink that writes to TDengine.
 #[derive(Debug)]
 pub(super) struct Tdengine {
-    tls: SinkTlsConfig,
+    tls: TlsConfig,
 }
 
 /// What a target consists of.
@@ -91,7 +89,7 @@ struct TdengineTarget {
 }
 
 impl Tdengine {
-    pub(super) fn new(tls: &SinkTlsConfig) -> Self {
+    pub(super) fn new(tls: &TlsConfig) -> Self {
         Self { tls: tls.clone() }
     }
 }
@@ -135,14 +133,16 @@ impl TdengineTarget {
     fn new(push: &TdenginePush) -> Result<Self, RouteError> {
         const FIELD: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig";
         let field = format!("{FIELD}.addr");
-        let address = Address::parse(&field, &push.addr)?;
+        let address = Address::parse(&push.addr).map_err(|error| RouteError::of(&field, error))?;
         let path = address.path.trim_end_matches('/');
         let scheme = match address.scheme.as_deref() {
             None | Some("http") => "http",
             Some("https" | "wss") => "https",
             Some("ws") if cfg!(feature = "sink-tdengine-ws") => "ws",
             Some("ws") => return Err(RouteError::new(field, NO_WEBSOCKET).with_cure(WITHOUT_WEBSOCKET)),
-            Some(_) => return Err(address.unknown_scheme(&field, "http, https, ws or wss, or none for http")),
+            Some(_) => {
+                return Err(RouteError::of(&field, address.unknown_scheme("http, https, ws or wss, or none for http")));
+            }
         };
         if path.contains(['?', '#']) {
             return Err(RouteError::new(field, "has a query").with_cure("end it after the path"));
@@ -324,7 +324,7 @@ mod tests {
             NAME,
             &TdengineTarget { url: "ws://td:6041".into(), database: Database::parse("plant").unwrap() },
         );
-        let kind = Tdengine::new(&SinkTlsConfig::default());
+        let kind = Tdengine::new(&TlsConfig::default());
         let error = runtime.block_on(kind.open(&left, &Credentials::none())).err().expect("it cannot be opened");
         assert!(error.is_retryable() && error.to_string().contains("sink-tdengine-ws"), "what waits is kept: {error}");
     }
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn properties_with_the_same_address_and_database_share_a_target() {
-        let kind = Tdengine::new(&SinkTlsConfig::default());
+        let kind = Tdengine::new(&TlsConfig::default());
         let device = Device::builder("boiler").build();
         let routes = |name: &str, addr: &str, db_name: &str| {
             let push = TdenginePush { addr: addr.into(), db_name: db_name.into() };

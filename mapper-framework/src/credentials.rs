@@ -1,4 +1,4 @@
-//! Where the credentials of sinks come from.
+//! Where the credentials for what the mapper connects to come from: its sinks, and the broker of the event bus.
 
 use std::{
     collections::HashMap,
@@ -9,13 +9,16 @@ use std::{
 
 use crate::model::Credentials;
 
-use super::SinkError;
+/// A credential cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct CredentialsError(String);
 
-/// Where the credentials of the kinds come from.
+/// Where the credentials of the kinds of sink, and of `eventbus`, come from.
 ///
 /// For each of `username`, `password` and `token` the first of these that is there counts:
 ///
-/// 1. the file of that name in the folder `sinks.<kind>.credentials`, which is how Kubernetes mounts a Secret;
+/// 1. the file of that name in the folder `sinks.<kind>.credentials`, or `report.eventbus.credentials`, which is how Kubernetes mounts a Secret;
 /// 2. the environment variable `<KIND>_USERNAME`, `<KIND>_PASSWORD` or `<KIND>_TOKEN`, such as `REDIS_PASSWORD`;
 /// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first two only where the kind has
 ///    neither a user name nor a password of its own, since the two belong together.
@@ -48,7 +51,7 @@ impl CredentialSources {
     /// # Errors
     ///
     /// A file cannot be read or is not UTF-8. One that does not exist is no error.
-    pub(crate) fn read(&self, kind: &str) -> Result<Credentials, SinkError> {
+    pub(crate) fn read(&self, kind: &str) -> Result<Credentials, CredentialsError> {
         let (username, password) = (self.own(kind, "username")?, self.own(kind, "password")?);
         // A user of one source and a password of another do not belong together.
         let (username, password) = match (username, password) {
@@ -70,7 +73,7 @@ impl CredentialSources {
     }
 
     /// What is meant for this kind alone: the file, or else the variable.
-    fn own(&self, kind: &str, name: &str) -> Result<Option<String>, SinkError> {
+    fn own(&self, kind: &str, name: &str) -> Result<Option<String>, CredentialsError> {
         if let Some(folder) = self.folders.get(kind)
             && let Some(text) = read_file(&folder.join(name))?
         {
@@ -79,9 +82,9 @@ impl CredentialSources {
         self.variable(&format!("{kind}_{name}").replace('-', "_").to_uppercase())
     }
 
-    fn variable(&self, name: &str) -> Result<Option<String>, SinkError> {
+    fn variable(&self, name: &str) -> Result<Option<String>, CredentialsError> {
         let Some(value) = self.environment.get(name) else { return Ok(None) };
-        let text = value.to_str().ok_or_else(|| SinkError::failed(format_args!("{name} is not UTF-8")))?;
+        let text = value.to_str().ok_or_else(|| CredentialsError(format!("{name} is not UTF-8")))?;
         Ok(Some(text.to_owned()))
     }
 }
@@ -97,16 +100,14 @@ impl fmt::Debug for CredentialSources {
 }
 
 /// The text of a file without the line's end that editors leave there; `None` if it does not exist or is empty.
-fn read_file(path: &Path) -> Result<Option<String>, SinkError> {
+fn read_file(path: &Path) -> Result<Option<String>, CredentialsError> {
     match fs::read_to_string(path) {
         Ok(text) => {
             let text = text.trim_end_matches(['\r', '\n']);
             Ok((!text.is_empty()).then(|| text.to_owned()))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            Err(SinkError::failed(format_args!("the credentials in {} cannot be read: {error}", path.display())))
-        }
+        Err(error) => Err(CredentialsError(format!("the credentials in {} cannot be read: {error}", path.display()))),
     }
 }
 

@@ -1,51 +1,54 @@
-//! The MQTT library, rumqttc, and all that is known of it: what the sink needs of a library is here, and each version of the
+//! Connections to MQTT brokers, for the mqtt sink and for the event bus, and all that is known of the library, rumqttc. Each version of the
 //! protocol, for which rumqttc has types of their own, is a file. Another library would take the place of this folder.
 //!
-//! What rumqttc does and the sink must not rely on:
+//! What rumqttc does and nobody must rely on:
 //!
 //! - An event loop that is polled after an error connects again, and then drops what waited, without a word, when the broker does
-//!   not know the session. So nothing is polled after an error: the sink ends, and the records come again.
+//!   not know the session. So nothing is polled after an error: the connection ends, and what was not acknowledged comes again.
 //! - It stops when its event loop waits for somebody who waits for it. So requests are handed over without waiting, and the channel
 //!   for them holds all that can be on its way.
 //! - A packet that is larger than its limit costs the connection. So [`Limits::check`] comes first.
 //! - It gives no id when a packet is handed over, but in the event that the packet is sent, in the same order.
 
+mod client;
 mod v3;
 mod v5;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 
 use crate::{
     config::MqttVersion,
-    model::Secret,
-    sink::{Outcome, SinkError},
+    model::{Broker, Secret},
 };
 
-use super::route::Broker;
-
-pub(super) use {v3::V3, v5::V5};
+pub(crate) use client::MqttClient;
+use {v3::V3, v5::V5};
 
 /// The most messages on their way. More do not make it faster, and all are sent again after a loss.
 const WINDOW: u16 = 100;
 
-/// How many requests the library's channel holds: the window, and to disconnect.
-const REQUESTS: usize = WINDOW as usize + 1;
+/// How many requests the library's channel holds: the window, some subscriptions, and to disconnect.
+const REQUESTS: usize = WINDOW as usize + 10;
 
 /// The largest packet that the protocol can describe.
 const LARGEST_PACKET: u32 = 268_435_460;
 
 /// What a connection is made from.
-pub(super) struct ConnectOptions {
-    pub(super) broker: Broker,
+pub(crate) struct ConnectOptions {
+    /// The section of the config that they come from, and that of `tls`, which errors name.
+    pub(crate) section: &'static str,
+    pub(crate) tls_section: &'static str,
+    pub(crate) broker: Broker,
     /// With TLS only.
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
-    pub(super) client_id: String,
-    pub(super) username: Option<String>,
-    pub(super) password: Option<Secret>,
-    pub(super) keep_alive: Duration,
-    pub(super) max_packet_bytes: u32,
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) client_id: String,
+    pub(crate) username: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) keep_alive: Duration,
+    pub(crate) max_packet_bytes: u32,
 }
 
 impl ConnectOptions {
@@ -80,20 +83,20 @@ fn network_options() -> NetworkOptions {
 const FOR_EVER: u64 = 3600;
 
 /// What is published.
-pub(super) struct Message {
-    pub(super) topic: String,
-    pub(super) qos: u8,
-    pub(super) retained: bool,
-    pub(super) payload: Vec<u8>,
+pub(crate) struct Message {
+    pub(crate) topic: String,
+    pub(crate) qos: u8,
+    pub(crate) retained: bool,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What a connection can carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// The most messages on their way, at least one.
-    pub(super) window: usize,
+    pub(crate) window: usize,
     /// The largest packet, and who sets that limit.
-    packet: (u32, &'static str),
+    packet: (u32, String),
     max_qos: u8,
     retain: bool,
     version: MqttVersion,
@@ -101,8 +104,8 @@ pub(super) struct Limits {
 
 impl Limits {
     /// Those of the config, for a broker that names none.
-    fn new(version: MqttVersion, max_packet_bytes: u32) -> Self {
-        let packet = (max_packet_bytes.min(LARGEST_PACKET), "sinks.mqtt.max_packet_bytes");
+    fn new(version: MqttVersion, options: &ConnectOptions) -> Self {
+        let packet = (options.max_packet_bytes.min(LARGEST_PACKET), format!("{}.max_packet_bytes", options.section));
         Self { window: WINDOW.into(), packet, max_qos: 2, retain: true, version }
     }
 
@@ -111,9 +114,9 @@ impl Limits {
     /// # Errors
     ///
     /// Why it cannot.
-    pub(super) fn check(&self, message: &Message) -> Result<(), String> {
-        let (size, (limit, whose)) = (self.packet_bytes(message), self.packet);
-        if size > limit as usize {
+    pub(crate) fn check(&self, message: &Message) -> Result<(), String> {
+        let (size, (limit, whose)) = (self.packet_bytes(message), &self.packet);
+        if size > *limit as usize {
             return Err(format!("a packet of {size} bytes is larger than the {limit} of {whose}"));
         }
         if message.qos > self.max_qos {
@@ -143,18 +146,46 @@ impl Limits {
 
 /// What has become of a message that was handed over.
 #[derive(Debug, PartialEq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// The next one, in the order in which they were handed over, is on the wire in a packet of this id, 0 for QoS 0.
     Sent(u16),
     /// The broker has the message of QoS 2 in the packet of this id, and will answer once more. By MQTT 5 only.
     Received(u16),
     /// The broker has answered for good to the packet of this id.
-    Answered(u16, Outcome),
+    Answered(u16, Answer),
+    /// A message has arrived for a subscription.
+    Arrived(Arrival),
+    /// The broker has granted a subscription, or has not.
+    Subscribed(bool),
+}
+
+/// A message that has arrived.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Arrival {
+    pub(crate) topic: String,
+    pub(crate) payload: Bytes,
+}
+
+/// What a broker makes of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// It has it.
+    Accepted,
+    /// It refuses it for good, for this reason.
+    Refused(String),
+    /// It does not take it now, for this reason.
+    Busy(String),
+}
+
+impl Answer {
+    fn refused(reason: &str) -> Self {
+        Self::Refused(reason.to_owned())
+    }
 }
 
 /// Why a connection is no more.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     /// For this reason.
     Connection(String),
     /// The broker has refused a message by a code that the library does not know, which it takes for the end. It does not say which
@@ -163,10 +194,10 @@ pub(super) enum Loss {
 }
 
 impl Loss {
-    /// The error of a batch, or of connecting.
-    pub(super) fn into_error(self, broker: &Broker) -> SinkError {
+    /// Why.
+    pub(crate) fn reason(&self) -> &str {
         let (Self::Connection(reason) | Self::Refusal(reason)) = self;
-        SinkError::disconnected(format_args!("{broker}: {reason}"))
+        reason
     }
 }
 
@@ -188,7 +219,7 @@ pub(super) enum Publisher {
 
 /// The connection takes nothing any more: it has ended, and its events say why.
 #[derive(Debug)]
-pub(super) struct Ended;
+pub(crate) struct Ended;
 
 impl Publisher {
     /// Hands over a message. No more than [`Limits::window`] may be on their way.
@@ -197,6 +228,14 @@ impl Publisher {
         match self {
             Self::V3(client) => client.try_publish(topic, v3::qos(qos), retained, payload).map_err(|_| Ended),
             Self::V5(client) => client.try_publish(topic, v5::qos(qos), retained, payload).map_err(|_| Ended),
+        }
+    }
+
+    /// Asks for what is published to topics that fit, with QoS 1 at most.
+    pub(super) fn subscribe(&self, filter: &str) -> Result<(), Ended> {
+        match self {
+            Self::V3(client) => client.try_subscribe(filter, v3::qos(1)).map_err(|_| Ended),
+            Self::V5(client) => client.try_subscribe(filter, v5::qos(1)).map_err(|_| Ended),
         }
     }
 
@@ -209,30 +248,57 @@ impl Publisher {
     }
 }
 
-/// What connecting has come to when the other side does not answer as it should.
-fn no_answer(version: &str) -> String {
+/// What connecting has come to when the other side does not answer as it should. `section` is that of the config.
+fn no_answer(version: &str, section: &str) -> String {
     format!(
-        "the connection was closed before the broker has answered: does it speak MQTT {version} (sinks.mqtt.version), and does it \
+        "the connection was closed before the broker has answered: does it speak MQTT {version} ({section}.version), and does it \
          want TLS on this port (mqtts://)?"
     )
 }
 
 /// A certificate that is not trusted, or a client that has none.
-fn no_tls(error: &rumqttc::TlsError) -> String {
-    format!("{error}: a certificate of an authority of your own needs sinks.tls.ca_file")
+fn no_tls(error: &rumqttc::TlsError, tls_section: &str) -> String {
+    format!("{error}: a certificate of an authority of your own needs {tls_section}.ca_file")
+}
+
+fn refused_id(section: &str) -> String {
+    format!("the broker refuses the client id: set another or a shorter {section}.client_id")
+}
+
+fn refused_version(section: &str) -> String {
+    format!("the broker does not speak this version of MQTT: set the other one as {section}.version")
+}
+
+fn closed(section: &str) -> String {
+    format!(
+        "the broker has closed the connection, as it does when another client comes with the same id ({section}.client_id)"
+    )
+}
+
+fn taken_over(section: &str) -> String {
+    format!("another client has come with the same id: give each mapper its own {section}.client_id")
 }
 
 const REFUSED_LOGIN: &str = "the broker refuses the user name or the password";
-const REFUSED_ID: &str = "the broker refuses the client id: set another or a shorter sinks.mqtt.client_id";
-const REFUSED_VERSION: &str = "the broker does not speak this version of MQTT: set the other one as sinks.mqtt.version";
-const CLOSED: &str = "the broker has closed the connection, as it does when another client comes with the same id \
-                      (sinks.mqtt.client_id)";
 const SILENT: &str = "the broker does not answer to a ping";
-const TAKEN_OVER: &str = "another client has come with the same id: give each mapper its own sinks.mqtt.client_id";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    pub(super) fn options(max_packet_bytes: u32) -> ConnectOptions {
+        ConnectOptions {
+            section: "sinks.mqtt",
+            tls_section: "sinks.tls",
+            broker: Broker { host: "broker".to_owned(), port: 1883, tls: false },
+            tls: None,
+            client_id: "mapper".to_owned(),
+            username: None,
+            password: None,
+            keep_alive: Duration::from_secs(30),
+            max_packet_bytes,
+        }
+    }
 
     fn message(qos: u8, payload: usize) -> Message {
         Message { topic: "plant/boiler".into(), qos, retained: false, payload: vec![b'x'; payload] }
@@ -245,19 +311,27 @@ mod tests {
                 let message = message(qos, payload);
                 let mut v3 = rumqttc::Publish::new(&message.topic, v3::qos(qos), message.payload.clone());
                 v3.pkid = u16::from(qos > 0);
-                assert_eq!(Limits::new(MqttVersion::V3, 1).packet_bytes(&message), v3.size(), "{qos} {payload}");
+                assert_eq!(
+                    Limits::new(MqttVersion::V3, &options(1)).packet_bytes(&message),
+                    v3.size(),
+                    "{qos} {payload}"
+                );
                 let payload_of_v5 = message.payload.clone();
                 let mut v5 =
                     rumqttc::v5::mqttbytes::v5::Publish::new(&message.topic, v5::qos(qos), payload_of_v5, None);
                 v5.pkid = u16::from(qos > 0);
-                assert_eq!(Limits::new(MqttVersion::V5, 1).packet_bytes(&message), v5.size(), "{qos} {payload}");
+                assert_eq!(
+                    Limits::new(MqttVersion::V5, &options(1)).packet_bytes(&message),
+                    v5.size(),
+                    "{qos} {payload}"
+                );
             }
         }
     }
 
     #[test]
     fn a_message_that_cannot_be_sent_is_refused_with_the_reason_and_the_cure() {
-        let limits = Limits { max_qos: 1, retain: false, ..Limits::new(MqttVersion::V3, 100) };
+        let limits = Limits { max_qos: 1, retain: false, ..Limits::new(MqttVersion::V3, &options(100)) };
         assert_eq!(limits.check(&message(1, 80)), Ok(()));
         let refusal = |message| limits.check(&message).unwrap_err();
         assert_eq!(

@@ -7,17 +7,21 @@ use rumqttc::v5::{
     AsyncClient, ConnectionError, Event as LibraryEvent, EventLoop, Incoming, MqttOptions, StateError,
     mqttbytes::{
         Error as PacketError, QoS,
-        v5::{ConnAck, ConnectReturnCode, DisconnectReasonCode, PubAckReason, PubCompReason, PubRecReason},
+        v5::{
+            ConnAck, ConnectReturnCode, DisconnectReasonCode, PubAckReason, PubCompReason, PubRecReason,
+            SubscribeReasonCode,
+        },
     },
 };
 
-use crate::{config::MqttVersion, sink::Outcome};
+use crate::config::MqttVersion;
 
-use super::{ConnectOptions, Event, Library, Limits, Loss, Publisher};
+use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Publisher};
 
 /// A connection by MQTT 5, whose answers say why a message is refused.
-pub(in super::super) struct V5 {
+pub(super) struct V5 {
     event_loop: EventLoop,
+    section: &'static str,
     /// Set by the first error, after which the event loop is not polled again.
     loss: Option<Loss>,
     /// How many packets with an id wait for their last answer.
@@ -30,7 +34,7 @@ impl Library for V5 {
     async fn connect(settings: &ConnectOptions) -> Result<(Self, Publisher, Limits), Loss> {
         let (client, mut event_loop) = AsyncClient::new(options(settings), super::REQUESTS);
         // The first poll connects.
-        let first = event_loop.poll().await.map_err(|error| Loss::Connection(refusal(error)))?;
+        let first = event_loop.poll().await.map_err(|error| Loss::Connection(refusal(error, settings)))?;
         let LibraryEvent::Incoming(Incoming::ConnAck(answer)) = first else {
             return Err(Loss::Connection(format!("the broker answers to CONNECT by {first:?}")));
         };
@@ -38,8 +42,12 @@ impl Library for V5 {
         if event_loop.options.keep_alive().is_zero() {
             event_loop.options.set_keep_alive(settings.keep_alive());
         }
-        let limits = limits(settings.max_packet_bytes, &answer);
-        Ok((Self { event_loop, loss: None, waiting: 0, leaks: false }, Publisher::V5(client), limits))
+        let limits = limits(settings, &answer);
+        Ok((
+            Self { event_loop, section: settings.section, loss: None, waiting: 0, leaks: false },
+            Publisher::V5(client),
+            limits,
+        ))
     }
 
     async fn next(&mut self) -> Result<Option<Event>, Loss> {
@@ -52,7 +60,7 @@ impl Library for V5 {
                 LibraryEvent::Outgoing(Outgoing::Disconnect) => return Ok(None),
                 LibraryEvent::Incoming(Incoming::PubAck(ack)) => (ack.pkid, of_puback(ack.reason)),
                 LibraryEvent::Incoming(Incoming::PubRec(ack)) => match of_pubrec(ack.reason) {
-                    Outcome::Accepted => return Ok(Some(Event::Received(ack.pkid))),
+                    Answer::Accepted => return Ok(Some(Event::Received(ack.pkid))),
                     refused => {
                         self.leaks = true;
                         (ack.pkid, refused)
@@ -61,7 +69,15 @@ impl Library for V5 {
                 LibraryEvent::Incoming(Incoming::PubComp(ack)) => {
                     self.leaks |= ack.reason != PubCompReason::Success;
                     // It was accepted by the packet before this one already.
-                    (ack.pkid, Outcome::Accepted)
+                    (ack.pkid, Answer::Accepted)
+                }
+                LibraryEvent::Incoming(Incoming::Publish(message)) => {
+                    let topic = String::from_utf8_lossy(&message.topic).into_owned();
+                    return Ok(Some(Event::Arrived(Arrival { topic, payload: message.payload })));
+                }
+                LibraryEvent::Incoming(Incoming::SubAck(ack)) => {
+                    let is_granted = |code| matches!(code, &SubscribeReasonCode::Success(_));
+                    return Ok(Some(Event::Subscribed(ack.return_codes.iter().all(is_granted))));
                 }
                 _ => continue,
             };
@@ -78,7 +94,7 @@ impl V5 {
             Some(loss) => loss,
             None => match self.event_loop.poll().await {
                 Ok(event) => return Ok(event),
-                Err(error) => loss(error),
+                Err(error) => loss(error, self.section),
             },
         };
         // Events of what was to be sent lie there as well, whether or not it was.
@@ -122,8 +138,8 @@ pub(super) fn qos(level: u8) -> QoS {
 }
 
 /// What the broker says that it takes, within what the config says.
-fn limits(max_packet_bytes: u32, answer: &ConnAck) -> Limits {
-    let mut limits = Limits::new(MqttVersion::V5, max_packet_bytes);
+fn limits(settings: &ConnectOptions, answer: &ConnAck) -> Limits {
+    let mut limits = Limits::new(MqttVersion::V5, settings);
     let Some(says) = &answer.properties else { return limits };
     if let Some(most) = says.receive_max {
         limits.window = limits.window.min(most.max(1).into());
@@ -131,7 +147,7 @@ fn limits(max_packet_bytes: u32, answer: &ConnAck) -> Limits {
     if let Some(largest) = says.max_packet_size
         && largest < limits.packet.0
     {
-        limits.packet = (largest, "the broker");
+        limits.packet = (largest, "the broker".to_owned());
     }
     limits.max_qos = says.max_qos.unwrap_or(limits.max_qos);
     limits.retain = says.retain_available.is_none_or(|available| available > 0);
@@ -142,54 +158,55 @@ fn limits(max_packet_bytes: u32, answer: &ConnAck) -> Limits {
 macro_rules! outcome {
     ($type:ident, $reason:expr) => {
         match $reason {
-            $type::Success | $type::NoMatchingSubscribers => Outcome::Accepted,
-            $type::NotAuthorized => Outcome::rejected("the broker does not let the client publish to this topic"),
-            $type::TopicNameInvalid => Outcome::rejected("the broker does not accept the topic"),
-            $type::PayloadFormatInvalid => Outcome::rejected("the broker does not accept the payload"),
+            $type::Success | $type::NoMatchingSubscribers => Answer::Accepted,
+            $type::NotAuthorized => Answer::refused("the broker does not let the client publish to this topic"),
+            $type::TopicNameInvalid => Answer::refused("the broker does not accept the topic"),
+            $type::PayloadFormatInvalid => Answer::refused("the broker does not accept the payload"),
             // These pass, or nobody knows whether they do.
             $type::UnspecifiedError
             | $type::ImplementationSpecificError
             | $type::PacketIdentifierInUse
-            | $type::QuotaExceeded => Outcome::retry(format_args!("the broker answers {:?}", $reason)),
+            | $type::QuotaExceeded => Answer::Busy(format!("the broker answers {:?}", $reason)),
         }
     };
 }
 
-fn of_puback(reason: PubAckReason) -> Outcome {
+fn of_puback(reason: PubAckReason) -> Answer {
     outcome!(PubAckReason, reason)
 }
 
-fn of_pubrec(reason: PubRecReason) -> Outcome {
+fn of_pubrec(reason: PubRecReason) -> Answer {
     outcome!(PubRecReason, reason)
 }
 
 /// Why the connection was not made.
-fn refusal(error: ConnectionError) -> String {
+fn refusal(error: ConnectionError, settings: &ConnectOptions) -> String {
+    let section = settings.section;
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,
-        ConnectionError::MqttState(StateError::ConnectionAborted) => return super::no_answer("5"),
-        ConnectionError::Tls(error) => return super::no_tls(&error),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => return super::no_answer("5", section),
+        ConnectionError::Tls(error) => return super::no_tls(&error, settings.tls_section),
         error => return error.to_string(),
     };
     match code {
         // The broker says the one or the other of a wrong password.
         ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => super::REFUSED_LOGIN.to_owned(),
-        ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => super::REFUSED_ID.to_owned(),
+        ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => super::refused_id(section),
         ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
-            super::REFUSED_VERSION.to_owned()
+            super::refused_version(section)
         }
         code => format!("the broker refuses the connection: {code:?}"),
     }
 }
 
 /// Why the connection is no more.
-fn loss(error: ConnectionError) -> Loss {
+fn loss(error: ConnectionError, section: &str) -> Loss {
     match error {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => Loss::Connection(super::CLOSED.to_owned()),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => Loss::Connection(super::closed(section)),
         ConnectionError::MqttState(StateError::AwaitPingResp) => Loss::Connection(super::SILENT.to_owned()),
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             Loss::Connection(match reason_code {
-                DisconnectReasonCode::SessionTakenOver => super::TAKEN_OVER.to_owned(),
+                DisconnectReasonCode::SessionTakenOver => super::taken_over(section),
                 code => format!("the broker ends the connection: {code:?}"),
             })
         }
@@ -197,7 +214,7 @@ fn loss(error: ConnectionError) -> Loss {
         ConnectionError::MqttState(StateError::Deserialization(PacketError::InvalidConnectReturnCode(code))) => {
             Loss::Refusal(match code {
                 0x95 => {
-                    "the broker refuses it as too large: set sinks.mqtt.max_packet_bytes to what it takes".to_owned()
+                    format!("the broker refuses it as too large: set {section}.max_packet_bytes to what it takes")
                 }
                 code => format!("the broker refuses it with the code {code:#04x}"),
             })
@@ -210,11 +227,11 @@ fn loss(error: ConnectionError) -> Loss {
 mod tests {
     use rumqttc::v5::mqttbytes::v5::ConnAckProperties;
 
-    use super::*;
+    use super::{super::tests::options as settings, *};
 
     #[test]
     fn a_refusal_names_the_cure() {
-        let of = |code| refusal(ConnectionError::ConnectionRefused(code));
+        let of = |code| refusal(ConnectionError::ConnectionRefused(code), &settings(1));
         assert!(of(ConnectReturnCode::NotAuthorized).contains("user name or the password"));
         assert!(of(ConnectReturnCode::ClientIdentifierNotValid).contains("sinks.mqtt.client_id"));
         assert!(of(ConnectReturnCode::UnsupportedProtocolVersion).contains("sinks.mqtt.version"));
@@ -223,25 +240,25 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_stays_is_rejected() {
-        let rejected = |outcome| matches!(outcome, Outcome::Rejected(_));
-        assert_eq!(of_puback(PubAckReason::NoMatchingSubscribers), Outcome::Accepted);
-        assert_eq!(of_puback(PubAckReason::QuotaExceeded), Outcome::retry("the broker answers QuotaExceeded"));
+        let rejected = |answer| matches!(answer, Answer::Refused(_));
+        assert_eq!(of_puback(PubAckReason::NoMatchingSubscribers), Answer::Accepted);
+        assert_eq!(of_puback(PubAckReason::QuotaExceeded), busy("QuotaExceeded"));
         assert!(rejected(of_puback(PubAckReason::NotAuthorized)));
-        assert_eq!(of_pubrec(PubRecReason::UnspecifiedError), Outcome::retry("the broker answers UnspecifiedError"));
+        assert_eq!(of_pubrec(PubRecReason::UnspecifiedError), busy("UnspecifiedError"));
         assert!(rejected(of_pubrec(PubRecReason::PayloadFormatInvalid)));
     }
 
     #[test]
     fn a_code_that_the_library_does_not_know_belongs_to_a_message() {
         let error = StateError::Deserialization(PacketError::InvalidConnectReturnCode(0x95));
-        let Loss::Refusal(reason) = loss(error.into()) else { panic!("the connection is to blame") };
+        let Loss::Refusal(reason) = loss(error.into(), "sinks.mqtt") else { panic!("the connection is to blame") };
         assert!(reason.contains("sinks.mqtt.max_packet_bytes"), "{reason}");
     }
 
     #[test]
     fn the_brokers_limits_narrow_those_of_the_config() {
         let mut answer = ConnAck { session_present: false, code: ConnectReturnCode::Success, properties: None };
-        assert_eq!(limits(500, &answer), Limits::new(MqttVersion::V5, 500));
+        assert_eq!(limits(&settings(500), &answer), Limits::new(MqttVersion::V5, &settings(500)));
         let says = ConnAckProperties {
             receive_max: Some(20),
             max_qos: Some(1),
@@ -250,13 +267,18 @@ mod tests {
             ..no_properties()
         };
         answer.properties = Some(says);
-        let narrowed = Limits { window: 20, packet: (400, "the broker"), max_qos: 1, retain: false, ..limits_of(500) };
-        assert_eq!(limits(500, &answer), narrowed);
-        assert_eq!(limits(300, &answer).packet, (300, "sinks.mqtt.max_packet_bytes"));
+        let narrowed =
+            Limits { window: 20, packet: (400, "the broker".to_owned()), max_qos: 1, retain: false, ..limits_of(500) };
+        assert_eq!(limits(&settings(500), &answer), narrowed);
+        assert_eq!(limits(&settings(300), &answer).packet, (300, "sinks.mqtt.max_packet_bytes".to_owned()));
+    }
+
+    fn busy(reason: &str) -> Answer {
+        Answer::Busy(format!("the broker answers {reason}"))
     }
 
     fn limits_of(max_packet_bytes: u32) -> Limits {
-        Limits::new(MqttVersion::V5, max_packet_bytes)
+        Limits::new(MqttVersion::V5, &settings(max_packet_bytes))
     }
 
     fn no_properties() -> ConnAckProperties {

@@ -6,13 +6,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::MqttVersion;
 
-use super::library::{ConnectOptions, Ended, Event, Library, Limits, Loss, Message, Publisher, V3, V5};
+use super::{ConnectOptions, Ended, Event, Library, Limits, Loss, Message, Publisher, V3, V5};
 
-/// How many events wait for the sink. While it is full, the task waits, which is no harm: the sink waits for nothing but events.
+/// How many events wait for the owner. While it is full, the task waits, which is no harm: the owner waits for nothing but events.
 const EVENTS: usize = 256;
 
 /// A connection to a broker. When it is dropped, it is cut; [`close`](Self::close) ends it by DISCONNECT.
-pub(super) struct MqttClient {
+pub(crate) struct MqttClient {
     publisher: Publisher,
     limits: Limits,
     /// Events, and at last the loss.
@@ -23,7 +23,7 @@ pub(super) struct MqttClient {
 
 impl MqttClient {
     /// Connects. Nothing is left when the future is dropped.
-    pub(super) async fn open(version: MqttVersion, settings: &ConnectOptions) -> Result<Self, Loss> {
+    pub(crate) async fn open(version: MqttVersion, settings: &ConnectOptions) -> Result<Self, Loss> {
         match version {
             MqttVersion::V3 => Self::of::<V3>(settings).await,
             MqttVersion::V5 => Self::of::<V5>(settings).await,
@@ -38,22 +38,27 @@ impl MqttClient {
     }
 
     /// What the connection can carry.
-    pub(super) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Hands over a message.
-    pub(super) fn publish(&self, message: Message) -> Result<(), Ended> {
+    pub(crate) fn publish(&self, message: Message) -> Result<(), Ended> {
         self.publisher.publish(message)
     }
 
-    /// What happens next to the messages that were handed over.
-    pub(super) async fn event(&mut self) -> Result<Event, Loss> {
+    /// Asks for what is published to topics that fit. [`Event::Subscribed`] is the answer.
+    pub(crate) fn subscribe(&self, filter: &str) -> Result<(), Ended> {
+        self.publisher.subscribe(filter)
+    }
+
+    /// What happens next: to the messages that were handed over, and what arrives.
+    pub(crate) async fn event(&mut self) -> Result<Event, Loss> {
         self.events.recv().await.unwrap_or_else(|| Err(ended()))
     }
 
     /// Whether the connection still stands, as far as is known. Not to be asked while messages are on their way.
-    pub(super) fn health(&mut self) -> Result<(), Loss> {
+    pub(crate) fn health(&mut self) -> Result<(), Loss> {
         match self.events.try_recv() {
             Ok(Err(loss)) => Err(loss),
             Ok(Ok(_)) | Err(TryRecvError::Empty) => Ok(()),
@@ -62,7 +67,7 @@ impl MqttClient {
     }
 
     /// Takes leave of the broker.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         let Self { publisher, events, task, .. } = self;
         if publisher.disconnect().is_ok() {
             // A task that has panicked has cut the connection, which is an end as well.
