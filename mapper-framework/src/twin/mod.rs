@@ -10,6 +10,7 @@ pub(crate) mod legality;
 mod outbox;
 mod pace;
 mod phase;
+mod render;
 pub(crate) mod reporter;
 
 pub(crate) use demand::{BudgetAlarm, Demand, rounded};

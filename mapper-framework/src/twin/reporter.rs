@@ -1,33 +1,30 @@
 //! The task that reports to edgecore.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dmi::client::{DesiredReport, EdgeClient, EdgeError, TwinReport},
+    dmi::client::{EdgeClient, EdgeError, TwinReport},
     model::{DeviceId, DeviceState},
     telemetry::{
-        Occurrence, Telemetry,
+        Telemetry,
         reports::{
-            ReportAccepted, ReportLimited, ReportRefused, ReportsResumed, StatesUnimplemented, TwinHeldBack,
-            TwinReported, TwinStored,
+            ReportAccepted, ReportLimited, ReportRefused, ReportsResumed, StatesUnimplemented, TwinReported, TwinStored,
         },
     },
     watch::Kind,
 };
 
 use super::{
-    Outbox, Pacer, TwinUpdate, legality,
+    Outbox, Pacer, TwinUpdate,
     outbox::{Content, Report},
+    render::Renderer,
 };
 
 /// The pause after a call that failed although the connection holds.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// The most illegal twins that are remembered as logged. With more of them, some are logged again.
-const MAX_LOGGED: usize = 10_000;
 
 /// Empties the [`Outbox`] at the pace that edgecore takes.
 #[derive(Debug)]
@@ -37,8 +34,7 @@ pub(crate) struct Reporter {
     telemetry: Telemetry,
     /// The registered connection; `None` while edgecore is away.
     edge: watch::Receiver<Option<EdgeClient>>,
-    /// Twins that edgecore would drop, so that each is logged once. Bounded by [`MAX_LOGGED`].
-    illegal: HashSet<(DeviceId, Arc<str>)>,
+    renderer: Renderer,
 }
 
 /// What came of a report that did not fail.
@@ -68,7 +64,8 @@ impl Reporter {
         edge: watch::Receiver<Option<EdgeClient>>,
     ) -> Self {
         outbox.set_pace(pacer.rate());
-        Self { outbox, pacer, telemetry, edge, illegal: HashSet::new() }
+        let renderer = Renderer::new(telemetry.clone());
+        Self { outbox, pacer, telemetry, edge, renderer }
     }
 
     /// Reports until `drain`, and then on until nothing is left or edgecore is away.
@@ -173,7 +170,7 @@ impl Reporter {
         twins: &mut Vec<TwinUpdate>,
     ) -> Result<Sent, EdgeError> {
         let mut legal = Vec::with_capacity(twins.len());
-        twins.retain(|twin| self.render(device, twin).map(|twin| legal.push(twin)).is_some());
+        twins.retain(|twin| self.renderer.render(device, twin).map(|twin| legal.push(twin)).is_some());
         if legal.is_empty() {
             return Ok(Sent::Nothing);
         }
@@ -196,42 +193,6 @@ impl Reporter {
     fn watched(&self, twins: &[TwinReport]) -> Vec<(String, String)> {
         let twins = twins.iter().filter(|_| self.telemetry.is_watched(Kind::Twin));
         twins.map(|twin| (twin.property.clone(), twin.reported.clone())).collect()
-    }
-
-    /// The twin as it goes over the wire; `None` if edgecore would drop it.
-    fn render(&mut self, device: &DeviceId, twin: &TwinUpdate) -> Option<TwinReport> {
-        let property = &twin.property;
-        let reported = twin.value.to_string();
-        if let Err(reason) = legality::check(property.name(), &reported) {
-            self.tell_illegal(device, twin, &reason);
-            return None;
-        }
-        let mut desired = DesiredReport {
-            value: twin.desired.acknowledged.as_deref().unwrap_or_default().to_owned(),
-            phase: twin.desired.phase.map_or("", super::Phase::as_str),
-        };
-        if let Err(reason) = legality::check_value(&desired.value) {
-            // The reported value is good: it must not be dropped for the sake of the desired one.
-            self.tell_illegal(device, twin, &reason);
-            desired.value.clear();
-        } else if !self.illegal.is_empty() {
-            self.illegal.remove(&(device.clone(), property.shared_name()));
-        }
-        Some(TwinReport {
-            property: property.name().to_owned(),
-            data_type: property.data_type(),
-            reported,
-            timestamp: twin.timestamp,
-            desired,
-        })
-    }
-
-    fn tell_illegal(&mut self, device: &DeviceId, twin: &TwinUpdate, reason: &legality::Illegal) {
-        if self.illegal.len() >= MAX_LOGGED {
-            self.illegal.clear();
-        }
-        let occurrence = Occurrence::first_if(self.illegal.insert((device.clone(), twin.property.shared_name())));
-        self.telemetry.emit(TwinHeldBack { device, property: twin.property.name(), reason, occurrence });
     }
 
     /// The connection ended under a call: the report waits for the next one. A call can also fail on a connection that is sound: then its
@@ -275,28 +236,19 @@ mod tests {
         Reporter::new(Arc::default(), pacer, Telemetry::default(), edge)
     }
 
-    fn twin(value: &str, desired: &str) -> TwinUpdate {
+    fn twin(value: &str) -> TwinUpdate {
         TwinUpdate {
-            property: Arc::new(Property::builder("name", DataType::String).desired(desired).build()),
+            property: Arc::new(Property::builder("name", DataType::String).build()),
             value: value.into(),
             timestamp: std::time::SystemTime::UNIX_EPOCH,
             desired: crate::twin::Echo::default(),
         }
     }
 
-    #[tokio::test]
-    async fn an_illegal_value_is_held_back_and_counted() {
-        let mut reporter = reporter();
-        let device = DeviceId::new("", "a");
-        assert!(reporter.render(&device, &twin("21 °C", "")).is_none());
-        assert!(reporter.render(&device, &twin("21C", "")).is_some());
-        assert_eq!(reporter.telemetry.stats().reports().twins_held_back(), 1);
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_link_that_has_ended_does_not_undo_the_pace() {
         let mut reporter = reporter();
-        reporter.outbox.post_twins(&DeviceId::new("", "a"), [twin("21", "")], Urgency::Ordinary);
+        reporter.outbox.post_twins(&DeviceId::new("", "a"), [twin("21")], Urgency::Ordinary);
         for _ in 0..90 {
             reporter.pacer.spend();
         }
@@ -311,7 +263,7 @@ mod tests {
         reporter.outbox.post_state(&device, DeviceState::Online, Urgency::Urgent);
         let report = reporter.outbox.take().expect("the state");
         reporter.not_taken(report, EdgeError::Unimplemented, &drain).await;
-        reporter.outbox.post_twins(&device, [twin("21", "")], Urgency::Ordinary);
+        reporter.outbox.post_twins(&device, [twin("21")], Urgency::Ordinary);
         let report = reporter.outbox.take().expect("the twins");
         reporter.not_taken(report, EdgeError::Unimplemented, &drain).await;
         assert_eq!(reporter.telemetry.stats().reports().refused(), 1);
@@ -322,18 +274,12 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_while_draining_puts_the_states_first() {
         let (mut reporter, drain, device) = (reporter(), CancellationToken::new(), DeviceId::new("", "a"));
-        reporter.outbox.post_twins(&device, [twin("21", "")], Urgency::Ordinary);
+        reporter.outbox.post_twins(&device, [twin("21")], Urgency::Ordinary);
         reporter.outbox.post_state(&device, DeviceState::Offline, Urgency::Ordinary);
         drain.cancel();
         let report = reporter.outbox.take().expect("the twins");
         reporter.not_taken(report, EdgeError::TooManyRequests, &drain).await;
         let first = reporter.outbox.take().expect("both are still pending");
         assert!(matches!(first.content, Content::State(DeviceState::Offline)));
-    }
-
-    #[tokio::test]
-    async fn an_illegal_desired_value_does_not_cost_the_reported_one() {
-        let report = reporter().render(&DeviceId::new("", "a"), &twin("21", "2 1")).expect("it is reported");
-        assert_eq!((report.reported.as_str(), report.desired.value.as_str()), ("21", ""));
     }
 }
