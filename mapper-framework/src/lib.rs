@@ -97,6 +97,8 @@ pub mod config;
 mod credentials;
 mod dmi;
 mod driver;
+#[cfg(feature = "eventbus")]
+mod eventbus;
 pub mod hook;
 #[cfg(feature = "standalone")]
 pub mod local_edge;

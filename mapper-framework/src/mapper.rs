@@ -3,6 +3,7 @@
 mod builder;
 mod configured;
 mod parts;
+mod reporting;
 
 use std::{fmt, future::Future, sync::Arc};
 
@@ -11,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     config::{Config, ConfigError},
+    credentials::CredentialSources,
     dmi::{
         client::MapperInfo,
         server,
@@ -28,12 +30,13 @@ use crate::{
         Telemetry,
         mapper::{Listening, ReportsCutOff, Stopping},
     },
-    twin::{Outbox, Pacer, reporter::Reporter},
+    twin::{Outbox, Pacer},
 };
 
 pub use builder::MapperBuilder;
 use configured::MakeDriver;
 use parts::{KeptWrites, Part, Parts, Stop};
+use reporting::Reporting;
 
 /// Why a mapper cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +110,8 @@ pub struct Mapper {
     outbox: Arc<Outbox>,
     sinks: Sinks,
     telemetry: Telemetry,
+    /// Where credentials are looked for.
+    credentials: CredentialSources,
     /// What the anomaly detection has found, for the endpoints of the manifests.
     findings: mpsc::Receiver<Finding>,
     make_driver: Option<MakeDriver>,
@@ -166,7 +171,7 @@ impl Mapper {
     }
 
     fn start(self, socket: Socket, writes: KeptWrites) -> Parts {
-        let Self { config, manager, handle, outbox, sinks, telemetry, findings, .. } = self;
+        let Self { config, manager, handle, outbox, sinks, telemetry, credentials, findings, .. } = self;
         sinks.resume();
         let stop = Stop::default();
         let pacer = Arc::new(Pacer::new(config.report.calls_per_second, config.report.burst));
@@ -181,7 +186,13 @@ impl Mapper {
             edge,
         };
         let serving = server::serve(socket, commands, telemetry.clone(), stop.wire.clone());
-        let reporter = Reporter::new(Arc::clone(&outbox), Arc::clone(&pacer), telemetry.clone(), connected);
+        let reporting = Reporting {
+            outbox: Arc::clone(&outbox),
+            pacer: Arc::clone(&pacer),
+            telemetry: telemetry.clone(),
+            edge: connected,
+        };
+        let (way, reporting) = reporting.by(&config.report, credentials, stop.reports.clone());
         let server = async {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the DMI server has failed");
@@ -192,12 +203,13 @@ impl Mapper {
             _findings: AbortOnDropHandle::new(tokio::spawn(posting)),
             server: Part::spawn("DMI server", server),
             manager: Part::spawn("device manager", manager.run(received, stop.devices.clone())),
-            reporter: Part::spawn("reporter", reporter.run(stop.reports.clone())),
+            reporter: Part::spawn("reporter", reporting),
             link: Part::spawn("link to edgecore", link.run(stop.wire.clone())),
             outbox,
             _abort_sinks: sinks.abort_guard(),
             sinks,
             pacer,
+            way,
             writes,
             stop,
         }

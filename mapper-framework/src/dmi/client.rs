@@ -141,7 +141,7 @@ impl EdgeClient {
         let request = pb::ReportDeviceStatesRequest {
             device_name: device.name().to_owned(),
             device_namespace: device.namespace().to_owned(),
-            state: word(state).to_owned(),
+            state: state.word_of_edgecore().to_owned(),
         };
         let reported = call(&self.ended, self.service.report_device_states(request)).await.map(drop);
         if matches!(reported, Err(EdgeError::Unimplemented)) {
@@ -220,16 +220,6 @@ fn twin(twin: TwinReport) -> pb::Twin {
     }
 }
 
-/// The word for a state. edgecore has none for a device that is being looked for, and drops what it does not know without a word: the cloud
-/// would go on showing `online`.
-//= KubeEdge v1.18 to v1.23 edge/pkg/devicetwin: of states only ok, online, offline, unhealthy and unknown are stored
-fn word(state: DeviceState) -> &'static str {
-    match state {
-        DeviceState::Disconnected => DeviceState::Offline.as_str(),
-        other => other.as_str(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,9 +271,9 @@ mod tests {
     fn every_state_has_a_word_that_edgecore_stores() {
         use DeviceState as S;
         for state in [S::Ok, S::Online, S::Offline, S::Disconnected, S::Unhealthy, S::Unknown] {
-            assert!(["ok", "online", "offline", "unhealthy", "unknown"].contains(&word(state)), "{state}");
+            assert!(["ok", "online", "offline", "unhealthy", "unknown"].contains(&state.word_of_edgecore()), "{state}");
         }
-        assert_eq!(word(S::Disconnected), "offline");
+        assert_eq!(S::Disconnected.word_of_edgecore(), "offline");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt, sync::Arc};
 use tokio::sync::mpsc;
 
 use crate::{
-    config::{Config, OwnSection, Package, section_of_sink},
+    config::{Config, OwnSection, Package, ReportVia, section_of_sink},
     credentials::CredentialSources,
     driver::{Driver, ErasedDriver, erase},
     hook::{AnomalyDetection, Hooks, SampleHook},
@@ -146,9 +146,11 @@ impl MapperBuilder {
         let problem = self.make_sinks().err();
         let kinds = sink::all_kinds(&self.config.sinks).into_iter().chain(self.own_kinds()).collect();
         let config = self.config;
-        let folders = config.sinks.credential_folders().chain(config.own.credential_folders());
+        let bus = ("eventbus".to_owned(), config.report.eventbus.credentials.clone());
+        let folders = config.sinks.credential_folders().chain(config.own.credential_folders()).chain([bus]);
         let credentials = CredentialSources::new(self.environment, folders);
-        let sinks = Sinks::new(kinds, config.sinks.clone(), config.spool.clone(), credentials, telemetry.clone());
+        let sinks =
+            Sinks::new(kinds, config.sinks.clone(), config.spool.clone(), credentials.clone(), telemetry.clone());
         let settings = Settings {
             call_timeout: config.driver.call_timeout,
             backoff_max: config.driver.backoff_max,
@@ -166,9 +168,24 @@ impl MapperBuilder {
         hooks.push(Arc::new(detection));
         self.hooks.into_iter().for_each(|hook| hooks.push(hook));
         let dispatch = Dispatch::new(Arc::clone(&outbox), sinks.clone()).with_hooks(hooks);
-        let budget = config.report.calls_per_second;
+        // Over the event bus there is no budget of calls.
+        let budget = match config.report.via {
+            ReportVia::Dmi => config.report.calls_per_second,
+            _ => f64::INFINITY,
+        };
         let (manager, handle) = Manager::new(self.driver, settings, budget, dispatch, telemetry.clone());
-        Mapper { config, manager, handle, outbox, sinks, telemetry, make_driver: self.make_driver, problem, findings }
+        Mapper {
+            config,
+            manager,
+            handle,
+            outbox,
+            sinks,
+            telemetry,
+            credentials,
+            make_driver: self.make_driver,
+            problem,
+            findings,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
+    sync::watch,
     task::{JoinError, JoinHandle},
     time::{Instant, timeout_at},
 };
@@ -15,7 +16,7 @@ use crate::{
     config::WritesConfig,
     sink::Sinks,
     telemetry::Telemetry,
-    twin::{Outbox, Pacer},
+    twin::{Outbox, Pacer, Way},
     writes::{AuditFile, WriteMemory},
 };
 
@@ -48,8 +49,10 @@ pub(super) struct Parts {
     pub(super) sinks: Sinks,
     /// Ends the sinks' tasks with the others, should the run be dropped in the middle.
     pub(super) _abort_sinks: DropGuard,
-    /// Knows how much can still be reported.
+    /// Knows how much can still be reported by calls.
     pub(super) pacer: Arc<Pacer>,
+    /// Whether reports go by calls.
+    pub(super) way: watch::Receiver<Way>,
     /// Written out once the devices have stopped.
     pub(super) writes: KeptWrites,
     pub(super) stop: Stop,
@@ -96,7 +99,9 @@ impl Parts {
         self.stop.devices.cancel();
         self.manager.join(last_report).await;
         let left = last_report.saturating_duration_since(Instant::now());
-        self.outbox.prefer_states(self.pacer.calls_within(left));
+        if *self.way.borrow() == Way::Dmi {
+            self.outbox.prefer_states(self.pacer.calls_within(left));
+        }
         self.stop.reports.cancel();
         let reports = self.reporter.drain(last_report, &self.outbox);
         let (unreported, (), ()) = tokio::join!(reports, self.sinks.stop(last_report), self.writes.close(last_report));
@@ -135,7 +140,7 @@ impl Part {
     /// devices with unreported values.
     async fn drain(mut self, deadline: Instant, outbox: &Outbox) -> usize {
         let ended = self.ends_by(deadline).await;
-        // The report of a call that was cut off is not in the outbox.
+        // The report of a call that was cut off is among them.
         if ended { outbox.len() } else { outbox.len().max(1) }
     }
 
@@ -206,6 +211,7 @@ mod tests {
             _abort_sinks: CancellationToken::new().drop_guard(),
             sinks: Sinks::none(Telemetry::default()),
             pacer: Arc::new(Pacer::new(1.0, 90)),
+            way: crate::twin::way::only(Way::Dmi),
             writes: KeptWrites { memory: WriteMemory::volatile(), audit: AuditFile::off() },
             stop,
         };

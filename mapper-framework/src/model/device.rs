@@ -196,6 +196,15 @@ impl DeviceState {
             Self::Unknown => "unknown",
         }
     }
+
+    /// The word that edgecore takes for it. It drops all but five without a word, and the cloud would go on showing `online`.
+    //= KubeEdge v1.18 to v1.23 edge/pkg/devicetwin: of states only ok, online, offline, unhealthy and unknown are stored
+    pub(crate) fn word_of_edgecore(self) -> &'static str {
+        match self {
+            Self::Disconnected => Self::Offline.as_str(),
+            other => other.as_str(),
+        }
+    }
 }
 
 impl fmt::Display for DeviceState {

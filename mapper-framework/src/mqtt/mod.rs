@@ -11,6 +11,7 @@
 //! - It gives no id when a packet is handed over, but in the event that the packet is sent, in the same order.
 
 mod client;
+mod identity;
 mod v3;
 mod v5;
 
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub(crate) use client::MqttClient;
+pub(crate) use identity::{client_id, host_name};
 use {v3::V3, v5::V5};
 
 /// The most messages on their way. More do not make it faster, and all are sent again after a loss.

@@ -6,6 +6,8 @@ mod counters;
 pub(crate) mod devices;
 pub(crate) mod edge;
 mod event;
+#[cfg(feature = "eventbus")]
+pub(crate) mod eventbus;
 pub(crate) mod hooks;
 pub(crate) mod mapper;
 pub(crate) mod memory;

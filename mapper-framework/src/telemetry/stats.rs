@@ -220,6 +220,25 @@ groups! {
         /// Devices whose last values were not reported when the mapper stopped.
         devices_unreported,
     }
+    /// Reports over edgecore's event bus. They are counted among the reports, too.
+    eventbus: EventbusCounts => Eventbus {
+        /// Reports that edgecore stored, and said so there.
+        stored,
+        /// Reports that edgecore refused there; they are sent again after a pause.
+        refused,
+        /// Reports that edgecore has not answered there; they are sent again.
+        unanswered,
+        /// Reports that edgecore accepted over DMI and did not store, by what it says there; they are sent again.
+        unconfirmed,
+        /// Messages of which edgecore refused something without a word whose they were.
+        refused_unnamed,
+        /// Attempts to reach the broker that failed.
+        unreachable,
+        /// Connections to the broker that ended.
+        connections_lost,
+        /// Times that edgecore stopped answering there.
+        silences,
+    }
     /// Samples that said nothing new to a consumer.
     thinned: ThinnedCounts => Thinned {
         /// Samples that were not reported, since their twin's strategy left them out.

@@ -2,6 +2,7 @@
 
 mod entry;
 mod order;
+mod quarantine;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 
 use std::{
     collections::HashSet,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -34,8 +36,8 @@ pub(crate) struct TwinUpdate {
     pub(crate) desired: Echo,
 }
 
-/// One call to edgecore. It comes back by [`Outbox::accepted`], [`Outbox::spare`], [`Outbox::put_back`] or [`Outbox::refused`], and until
-/// then nothing else is taken out of its device.
+/// One call to edgecore. It comes back by [`Outbox::accepted`], [`Outbox::spare`], [`Outbox::put_back`], [`Outbox::refused`] or
+/// [`Outbox::refused_for_content`], and until then nothing else is taken out of its device.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) device: DeviceId,
@@ -89,13 +91,13 @@ impl Outbox {
             return;
         }
         self.order().post_twins(device, twins, urgency, Instant::now());
-        self.wake.notify_one();
+        self.wake.notify_waiters();
     }
 
     /// Takes in a device's state.
     pub(crate) fn post_state(&self, device: &DeviceId, state: DeviceState, urgency: Urgency) {
         self.order().post_state(device, state, urgency, Instant::now());
-        self.wake.notify_one();
+        self.wake.notify_waiters();
     }
 
     /// Drops what waits for a device that is gone.
@@ -134,6 +136,9 @@ impl Outbox {
     /// Waits until there is something to take.
     pub(super) async fn filled(&self) {
         loop {
+            // More than one reporter may wait here, and each is to look again after a change.
+            let mut changed = pin!(self.wake.notified());
+            changed.as_mut().enable();
             let due = self.order().next_at();
             let rested = async {
                 match due {
@@ -145,10 +150,15 @@ impl Outbox {
                 return;
             }
             tokio::select! {
-                () = self.wake.notified() => {}
+                () = changed => {}
                 () = rested => {}
             }
         }
+    }
+
+    /// Whether there is something to take now.
+    pub(super) fn is_due(&self) -> bool {
+        self.order().next_at().is_some_and(|at| at <= Instant::now())
     }
 
     /// What edgecore takes at present, from which it follows how long a round takes. One call a second until this is called.
@@ -167,28 +177,36 @@ impl Outbox {
     /// time waits once more, unless it has a newer value anyway.
     pub(super) fn accepted(&self, report: Report) -> bool {
         let was_refused = self.order().accepted(report, Instant::now());
-        self.wake.notify_one();
+        self.wake.notify_waiters();
         was_refused
     }
 
     /// There was nothing in a report to make a call for: it had no turn.
     pub(super) fn spare(&self, report: Report) {
         self.order().spare(report);
-        self.wake.notify_one();
+        self.wake.notify_waiters();
     }
 
     /// Brings back a report that was not accepted, except for what has been superseded or dropped meanwhile. It has the place that it
     /// had.
     pub(super) fn put_back(&self, report: Report) {
         self.order().put_back(report);
-        self.wake.notify_one();
+        self.wake.notify_waiters();
     }
 
     /// As [`put_back`](Self::put_back), for a report that was refused for what it is: its device rests for a while, which is twice as long
     /// each time, and then waits its turn. Returns for how long.
     pub(super) fn refused(&self, report: Report) -> Duration {
         let pause = self.order().refused(report, Instant::now());
-        self.wake.notify_one();
+        self.wake.notify_waiters();
+        pause
+    }
+
+    /// As [`refused`](Self::refused), where something in the report is at fault and nobody says what: the next reports of its device are
+    /// half as large, until the culprit stands alone. Then that twin alone rests.
+    pub(super) fn refused_for_content(&self, report: Report) -> Duration {
+        let pause = self.order().refused_for_content(report, Instant::now());
+        self.wake.notify_waiters();
         pause
     }
 

@@ -45,6 +45,11 @@ impl Pacer {
         self.bucket().tokens -= 1.0;
     }
 
+    /// Spends many at once, such as the twins of one message: those that come after wait for all of them.
+    pub(crate) fn spend_many(&self, calls: usize) {
+        self.bucket().tokens -= calls as f64;
+    }
+
     /// edgecore took a call.
     pub(crate) fn accepted(&self) {
         self.bucket().accepted();

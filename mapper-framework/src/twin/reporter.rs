@@ -1,4 +1,4 @@
-//! The task that reports to edgecore.
+//! The task that reports to edgecore by calls of DMI.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,9 +18,10 @@ use crate::{
 };
 
 use super::{
-    Outbox, Pacer, TwinUpdate,
+    Outbox, Pacer, Receipts, TwinUpdate, Way,
     outbox::{Content, Report},
     render::Renderer,
+    way,
 };
 
 /// The pause after a call that failed although the connection holds.
@@ -34,6 +35,10 @@ pub(crate) struct Reporter {
     telemetry: Telemetry,
     /// The registered connection; `None` while edgecore is away.
     edge: watch::Receiver<Option<EdgeClient>>,
+    /// Whether reports go by calls at present.
+    way: watch::Receiver<Way>,
+    /// Where edgecore's word is waited for that a report is stored.
+    receipts: Arc<Receipts>,
     renderer: Renderer,
 }
 
@@ -50,7 +55,7 @@ enum Sent {
 enum Next {
     /// There is something to report, and the pace allows it.
     Report,
-    /// There is another connection, or none.
+    /// There is another connection, or none, or another way.
     Switched,
     /// All is reported, and nothing more comes.
     Done,
@@ -62,10 +67,12 @@ impl Reporter {
         pacer: Arc<Pacer>,
         telemetry: Telemetry,
         edge: watch::Receiver<Option<EdgeClient>>,
+        way: watch::Receiver<Way>,
+        receipts: Arc<Receipts>,
     ) -> Self {
         outbox.set_pace(pacer.rate());
         let renderer = Renderer::new(telemetry.clone());
-        Self { outbox, pacer, telemetry, edge, renderer }
+        Self { outbox, pacer, telemetry, edge, way, receipts, renderer }
     }
 
     /// Reports until `drain`, and then on until nothing is left or edgecore is away.
@@ -82,8 +89,10 @@ impl Reporter {
         }
     }
 
-    /// The connection, once there is one; `None` if there will be none.
+    /// The connection, once there is one and reports go there; `None` if there will be none.
     async fn connected(&mut self, drain: &CancellationToken) -> Option<EdgeClient> {
+        // While the mapper stops as well: what the other way leaves is to be reported here.
+        drop(self.way.wait_for(|way| *way == Way::Dmi).await);
         tokio::select! {
             biased;
             client = self.edge.wait_for(Option::is_some) => client.ok()?.clone(),
@@ -95,12 +104,14 @@ impl Reporter {
     async fn next(&mut self, drain: &CancellationToken) -> Next {
         tokio::select! {
             biased;
+            () = way::changed(&mut self.way) => return Next::Switched,
             () = self.outbox.filled() => {}
             () = drain.cancelled() => return Next::Done,
         }
         tokio::select! {
             biased;
             () = switched(&mut self.edge) => Next::Switched,
+            () = way::changed(&mut self.way) => Next::Switched,
             () = self.pacer.ready() => Next::Report,
         }
     }
@@ -117,11 +128,16 @@ impl Reporter {
         match sent {
             Ok(Sent::Nothing) => self.outbox.spare(report),
             Ok(Sent::Accepted) => {
-                if self.outbox.accepted(report) {
+                if let Some(report) = self.receipts.accepted(report)
+                    && self.outbox.accepted(report)
+                {
                     self.telemetry.emit(ReportsResumed { device: &device });
                 }
             }
-            Err(error) => self.not_taken(report, error, drain).await,
+            Err(error) => {
+                self.receipts.withdraw(&device);
+                self.not_taken(report, error, drain).await;
+            }
         }
     }
 
@@ -180,6 +196,7 @@ impl Reporter {
         for (property, value) in &watched {
             self.telemetry.emit(TwinReported { device, property, value });
         }
+        self.receipts.expect(device, legal.iter().map(|twin| twin.property.clone()));
         client.report_twins(device, legal).await?;
         self.pacer.accepted();
         self.telemetry.emit(ReportAccepted { device, twins });
@@ -233,7 +250,7 @@ mod tests {
     fn reporter() -> Reporter {
         let (_, edge) = watch::channel(None);
         let pacer = Arc::new(Pacer::new(1.0, 90));
-        Reporter::new(Arc::default(), pacer, Telemetry::default(), edge)
+        Reporter::new(Arc::default(), pacer, Telemetry::default(), edge, way::only(Way::Dmi), Arc::default())
     }
 
     fn twin(value: &str) -> TwinUpdate {

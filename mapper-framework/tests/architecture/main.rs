@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["watch"],
     &["config", "telemetry"],
     &["credentials", "driver", "hook", "mqtt", "spool", "tls", "writes"],
-    &["dmi", "sink"],
+    &["dmi", "eventbus", "sink"],
     &["manifest", "twin"],
     &["runtime"],
     &["mapper", "cli", "plain_cli", "logging"],

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::model::DeviceState;
 
-use super::{Content, TwinUpdate, order::Place};
+use super::{Content, TwinUpdate, order::Place, quarantine::Quarantine};
 
 /// The most twins in one call. With names and values of full length that is below the 4 MB that a gRPC server takes by default.
 const MAX_TWINS: usize = 2000;
@@ -20,6 +20,11 @@ pub(super) struct Entry {
     /// By name, so that reports read the same each time.
     twins: BTreeMap<Arc<str>, TwinUpdate>,
     twins_due: Option<Due>,
+    /// How many twins a report carries at most, if one was refused for something in it.
+    most: Option<usize>,
+    /// How many twins were accepted since then.
+    carried: usize,
+    pub(super) quarantine: Quarantine,
     /// Where the last report ended, if it could not carry all twins: the next one begins behind it.
     ended_at: Option<Arc<str>>,
     state: Option<DeviceState>,
@@ -75,6 +80,11 @@ impl Entry {
         self.twins.is_empty() && self.state.is_none()
     }
 
+    /// Whether there is something that edgecore does not have.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_empty() && self.lent.is_none() && !self.quarantine.holds()
+    }
+
     /// Whether it has its turn when it comes.
     pub(super) fn is_ready(&self) -> bool {
         self.lent.is_none() && self.rest.is_none() && !self.is_empty()
@@ -82,7 +92,7 @@ impl Entry {
 
     /// How many calls report all that waits.
     pub(super) fn calls(&self) -> u64 {
-        self.twins.len().div_ceil(MAX_TWINS) as u64 + u64::from(self.state.is_some())
+        self.twins.len().div_ceil(self.most()) as u64 + u64::from(self.state.is_some())
     }
 
     /// By when the first of what waits is to be reported.
@@ -93,8 +103,11 @@ impl Entry {
     // ---- what waits ----
 
     pub(super) fn add_twins(&mut self, twins: impl Iterator<Item = TwinUpdate>, due: Due) {
-        self.twins.extend(twins.map(|twin| (twin.property.shared_name(), twin)));
-        self.twins_due = Some(self.standing.earlier(self.twins_due, due));
+        let free = twins.filter_map(|twin| self.quarantine.keep(twin));
+        self.twins.extend(free.map(|twin| (twin.property.shared_name(), twin)));
+        if !self.twins.is_empty() {
+            self.twins_due = Some(self.standing.earlier(self.twins_due, due));
+        }
     }
 
     pub(super) fn set_state(&mut self, state: DeviceState, due: Due) {
@@ -111,6 +124,7 @@ impl Entry {
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.lent.iter_mut().for_each(|lent| lent.retain(|name| keep(name)));
         self.accepted.retain(|name| keep(name));
+        self.quarantine.retain(&keep);
         self.twins.retain(|name, _| keep(name));
         if self.twins.is_empty() {
             self.twins_due = None;
@@ -145,18 +159,46 @@ impl Entry {
         Some((content, due))
     }
 
-    /// Takes out as many twins as a call carries: of more, those that had to wait the last time come first.
+    /// Takes out as many twins as a call carries: of more, those that had to wait the last time come first. One that has to stand alone
+    /// comes after all others.
     fn take_twins(&mut self) -> Vec<TwinUpdate> {
         let ended_at = self.ended_at.take();
-        if self.twins.len() <= MAX_TWINS {
-            return std::mem::take(&mut self.twins).into_values().collect();
-        }
+        let is_free = |name: &&Arc<str>| !self.quarantine.is_alone(name);
         let is_behind = |name: &&Arc<str>| ended_at.as_ref().is_none_or(|ended_at| *name > ended_at);
-        let behind = self.twins.keys().filter(is_behind);
-        let names = behind.chain(self.twins.keys().filter(|name| !is_behind(name)));
-        let names: Vec<_> = names.take(MAX_TWINS).cloned().collect();
-        self.ended_at = names.last().cloned();
+        let behind = self.twins.keys().filter(is_free).filter(is_behind);
+        let names = behind.chain(self.twins.keys().filter(is_free).filter(|name| !is_behind(name)));
+        let mut names: Vec<_> = names.take(self.most()).cloned().collect();
+        if names.is_empty() {
+            names.extend(self.twins.keys().next().cloned());
+        }
+        if names.len() < self.twins.len() {
+            self.ended_at = names.last().cloned();
+        }
         names.iter().filter_map(|name| self.twins.remove(name)).collect()
+    }
+
+    fn most(&self) -> usize {
+        self.most.unwrap_or(MAX_TWINS)
+    }
+
+    /// Takes out the value of a twin.
+    pub(super) fn take_twin(&mut self, name: &str) -> Option<TwinUpdate> {
+        let twin = self.twins.remove(name);
+        if self.twins.is_empty() {
+            self.twins_due = None;
+        }
+        twin
+    }
+
+    /// A report of so many twins was refused for something in it.
+    pub(super) fn split(&mut self, twins: usize) {
+        self.most = Some((twins / 2).max(1));
+        self.carried = 0;
+    }
+
+    /// The culprit stands alone: the others may go together again.
+    pub(super) fn unsplit(&mut self) {
+        self.most = None;
     }
 
     /// The report that was under way is no more. Returns what of it is still to be kept.
@@ -190,6 +232,12 @@ impl Entry {
 
     /// Takes note of twins that were accepted. Returns those that were so for the first time, and have no newer value that waits.
     pub(super) fn first_accepted(&mut self, mut twins: Vec<TwinUpdate>) -> Vec<TwinUpdate> {
+        self.quarantine.accepted(&twins);
+        self.carried += twins.len();
+        // All of them have gone through twice: what was refused was a value that is no more.
+        if self.carried > 2 * (self.accepted.len() + self.twins.len()) {
+            self.unsplit();
+        }
         twins.retain(|twin| {
             self.accepted.insert(twin.property.shared_name()) && !self.twins.contains_key(twin.property.name())
         });

@@ -71,7 +71,7 @@ impl Default for Order {
 impl Order {
     /// How many devices have something to report.
     pub(super) fn len(&self) -> usize {
-        self.devices.values().filter(|entry| !entry.is_empty()).count()
+        self.devices.values().filter(|entry| !entry.is_settled()).count()
     }
 
     #[cfg(test)]
@@ -112,6 +112,7 @@ impl Order {
     pub(super) fn forget(&mut self, device: &DeviceId) {
         let Some(entry) = self.devices.remove(device) else { return };
         entry.place.map(|place| self.queue.remove(&place));
+        // What is left there of it is passed over.
         entry.rest.map(|rest| self.resting.remove(&rest));
     }
 
@@ -209,6 +210,41 @@ impl Order {
         pause
     }
 
+    pub(super) fn refused_for_content(&mut self, report: Report, now: Instant) -> Duration {
+        let Content::Twins(twins) = &report.content else { return self.refused(report, now) };
+        if let [twin] = &twins[..] {
+            let twin = twin.clone();
+            return self.hold(report, twin, now);
+        }
+        let (device, twins) = (report.device.clone(), twins.len());
+        let pause = self.refused(report, now);
+        if let Some(entry) = self.devices.get_mut(&device) {
+            entry.split(twins);
+        }
+        pause
+    }
+
+    /// A twin was refused that stood alone.
+    fn hold(&mut self, report: Report, twin: TwinUpdate, now: Instant) -> Duration {
+        let name = twin.property.shared_name();
+        let pause = self.devices.get(&report.device).map_or(Duration::ZERO, |entry| entry.quarantine.pause(&name));
+        let until = Place { at: now + pause, number: self.number() };
+        let mut held = false;
+        self.settle(&report.device, report.content, |entry, content| {
+            entry.unsplit();
+            let Content::Twins(twins) = content else { return };
+            if !twins.is_empty() {
+                held = true;
+                let latest = entry.take_twin(&name).unwrap_or(twin);
+                entry.quarantine.hold(latest, until);
+            }
+        });
+        if held {
+            self.resting.insert(until, report.device);
+        }
+        pause
+    }
+
     /// A report is under way no longer.
     fn settle(&mut self, device: &DeviceId, content: Content, act: impl FnOnce(&mut Entry, Content)) {
         let Some(entry) = self.devices.get_mut(device) else { return };
@@ -219,8 +255,17 @@ impl Order {
 
     fn end_rests(&mut self, now: Instant) {
         while let Some(rested) = self.resting.first_entry().filter(|first| first.key().at <= now) {
-            let device = rested.remove();
-            self.change(&device, |entry| entry.rest = None);
+            let (place, device) = rested.remove_entry();
+            let due = self.due(&device, Urgency::Ordinary, now);
+            self.change(&device, |entry| {
+                if entry.rest == Some(place) {
+                    entry.rest = None;
+                }
+                let released = entry.quarantine.release(place);
+                if !released.is_empty() {
+                    entry.add_twins(released.into_iter(), due);
+                }
+            });
         }
     }
 

@@ -42,7 +42,7 @@ use std::sync::Arc;
 use crate::{
     config::{MqttSinkConfig, TlsConfig},
     model::{Broker, Device, Property, PushMethod},
-    mqtt::{Answer, ConnectOptions, Event, Loss, Message, MqttClient},
+    mqtt::{self, Answer, ConnectOptions, Event, Loss, Message, MqttClient},
     tls,
 };
 
@@ -63,17 +63,11 @@ pub(super) struct Mqtt {
 
 impl Mqtt {
     pub(super) fn new(config: &MqttSinkConfig, tls: &TlsConfig) -> Self {
-        // Where there is no such file, the config has to distinguish the nodes.
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        Self { config: config.clone(), tls: tls.clone(), host: host.trim_end().to_owned() }
+        Self { config: config.clone(), tls: tls.clone(), host: mqtt::host_name() }
     }
 
-    /// The same at each start on the same host, so that a broker ends the old connection when a new one comes; and another on each
-    /// host, or the mappers of two nodes would end each other's without end.
     fn client_id(&self, target: &Target) -> String {
-        let id = Target::new(NAME, &(target.id(), &self.host)).id();
-        let digits = id.rsplit('-').next().unwrap_or_default();
-        format!("{}-{}", self.config.client_id, &digits[..8])
+        mqtt::client_id(&self.config.client_id, &target.id(), &self.host)
     }
 
     fn settings(&self, target: &Target, credentials: &Credentials) -> Result<ConnectOptions, SinkError> {

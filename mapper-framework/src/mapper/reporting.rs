@@ -1,0 +1,81 @@
+//! By which way reports go: by calls, over the event bus, or by both in turn.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::ReportConfig,
+    credentials::CredentialSources,
+    dmi::client::EdgeClient,
+    telemetry::Telemetry,
+    twin::{Outbox, Pacer, Receipts, Way, reporter::Reporter, way},
+};
+
+/// What reports are made with.
+pub(super) struct Reporting {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) pacer: Arc<Pacer>,
+    pub(super) telemetry: Telemetry,
+    /// The registered connection.
+    pub(super) edge: watch::Receiver<Option<EdgeClient>>,
+}
+
+/// The work of all reporters, until they are to drain and nothing is left.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Reporting {
+    /// The reporters of a config, and the way that reports go.
+    #[cfg(feature = "eventbus")]
+    pub(super) fn by(
+        self,
+        config: &ReportConfig,
+        credentials: CredentialSources,
+        drain: CancellationToken,
+    ) -> (watch::Receiver<Way>, Work) {
+        use crate::{config::ReportVia, eventbus::BusSettings, twin::bus_reporter::BusReporter};
+
+        let bus = &config.eventbus;
+        if bus.address.is_empty() {
+            return self.by_calls(way::only(Way::Dmi), Arc::default(), drain);
+        }
+        let begins = if config.via == ReportVia::Eventbus { Way::Bus } else { Way::Dmi };
+        let (sender, way) = watch::channel(begins);
+        let receipts = Arc::<Receipts>::default();
+        let (outbox, telemetry) = (Arc::clone(&self.outbox), self.telemetry.clone());
+        let settings = BusSettings::new(bus.clone(), credentials);
+        let pace = (config.via, bus.twins_per_second);
+        let bus = BusReporter::new(settings, pace, outbox, telemetry, Arc::clone(&receipts), sender);
+        let over_bus = bus.run(drain.clone());
+        if config.via == ReportVia::Eventbus {
+            return (way, Box::pin(over_bus));
+        }
+        let (way, by_calls) = self.by_calls(way, receipts, drain);
+        let both = async {
+            tokio::join!(by_calls, over_bus);
+        };
+        (way, Box::pin(both))
+    }
+
+    #[cfg(not(feature = "eventbus"))]
+    pub(super) fn by(
+        self,
+        _: &ReportConfig,
+        _: CredentialSources,
+        drain: CancellationToken,
+    ) -> (watch::Receiver<Way>, Work) {
+        self.by_calls(way::only(Way::Dmi), Arc::default(), drain)
+    }
+
+    fn by_calls(
+        self,
+        way: watch::Receiver<Way>,
+        receipts: Arc<Receipts>,
+        drain: CancellationToken,
+    ) -> (watch::Receiver<Way>, Work) {
+        let Self { outbox, pacer, telemetry, edge } = self;
+        let reporter = Reporter::new(outbox, pacer, telemetry, edge, way.clone(), receipts);
+        (way, Box::pin(reporter.run(drain)))
+    }
+}
