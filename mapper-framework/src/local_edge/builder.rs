@@ -1,6 +1,8 @@
 //! Which edgecore the double is like.
 
 use std::path::Path;
+#[cfg(feature = "eventbus")]
+use std::time::Duration;
 
 use super::{
     LocalEdge, LocalEdgeError,
@@ -49,6 +51,30 @@ impl LocalEdgeBuilder {
     /// Takes any number of calls. No edgecore does: a mapper that needs this will not work on a node.
     pub fn without_limiter(mut self) -> Self {
         self.quirks.limit = None;
+        self
+    }
+
+    /// Gives the node an event bus: an MQTT broker on a free port of the loopback device, at
+    /// [`LocalEdge::event_bus`], to which the edge is connected while it runs. By default there is none.
+    #[cfg(feature = "eventbus")]
+    pub fn event_bus(mut self) -> Self {
+        self.quirks.bus.exists = true;
+        self
+    }
+
+    /// Sets how long the edge works on each message of the event bus, one at a time; zero by default. A real node needs 1 to
+    /// 50 ms.
+    #[cfg(feature = "eventbus")]
+    pub fn event_bus_takes(mut self, each: Duration) -> Self {
+        self.quirks.bus.takes = each;
+        self
+    }
+
+    /// Subscribes to topics without a namespace only, as before v1.16.2: on the event bus no device can be addressed, and
+    /// nothing is answered.
+    #[cfg(feature = "eventbus")]
+    pub fn without_namespaces_on_the_event_bus(mut self) -> Self {
+        self.quirks.bus.namespaces = false;
         self
     }
 

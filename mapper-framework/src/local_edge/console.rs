@@ -211,7 +211,7 @@ mod tests {
         EdgeEvent::TwinStored {
             device: DeviceId::new("", "x"),
             property: "temperature".to_owned(),
-            twin: StoredTwin::next(None, &property(desired), &property(value)),
+            twin: StoredTwin::next(None, Some(&property(desired)), Some(&property(value))),
         }
     }
 

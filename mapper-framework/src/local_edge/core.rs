@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{EdgeEvents, event::EVENT_CAPACITY, event::EdgeEvent, quirks::Quirks, state::EdgeState};
+#[cfg(feature = "eventbus")]
+use super::bus::Bus;
+use super::{
+    DropReason, EdgeEvents, StoredTwin, event::EVENT_CAPACITY, event::EdgeEvent, quirks::Quirks, state::EdgeState,
+};
 use crate::model::DeviceId;
 
 /// Devices of which an update is still to be repeated after a report. Past it, repeats are left out.
@@ -24,13 +28,60 @@ pub(super) struct Core {
     pub(super) turn: Mutex<()>,
     /// To the task that repeats updates after reports; it ends with the [`LocalEdge`](super::LocalEdge).
     pub(super) repeats: mpsc::Sender<DeviceId>,
+    #[cfg(feature = "eventbus")]
+    bus: Option<Bus>,
 }
 
 impl Core {
     pub(super) fn new(quirks: Quirks, socket: PathBuf, repeats: mpsc::Sender<DeviceId>) -> Self {
         let (state, _) = watch::channel(EdgeState::default());
         let (events, _) = broadcast::channel(EVENT_CAPACITY);
-        Self { quirks, socket, state, events, turn: Mutex::new(()), repeats }
+        Self {
+            quirks,
+            socket,
+            state,
+            events,
+            turn: Mutex::new(()),
+            repeats,
+            #[cfg(feature = "eventbus")]
+            bus: None,
+        }
+    }
+
+    #[cfg(feature = "eventbus")]
+    pub(super) fn with_bus(self, bus: Option<Bus>) -> Self {
+        Self { bus, ..self }
+    }
+
+    #[cfg(feature = "eventbus")]
+    pub(super) fn bus(&self) -> Option<&Bus> {
+        self.bus.as_ref()
+    }
+
+    /// Answers a twin that came by DMI on the event bus, if there is one.
+    pub(super) fn answer_twin(&self, device: &str, property: &str, verdict: Result<&StoredTwin, &DropReason>) {
+        #[cfg(feature = "eventbus")]
+        if let Some(bus) = self.connected_bus() {
+            bus.answer_reported(device, property, verdict);
+        }
+        #[cfg(not(feature = "eventbus"))]
+        let (_, _, _) = (device, property, verdict);
+    }
+
+    /// Answers a state that has been stored on the event bus, if there is one.
+    pub(super) fn answer_state(&self, device: &DeviceId, state: &str) {
+        #[cfg(feature = "eventbus")]
+        if let Some(bus) = self.connected_bus() {
+            bus.answer_state(device, state);
+        }
+        #[cfg(not(feature = "eventbus"))]
+        let (_, _) = (device, state);
+    }
+
+    /// The bus, if there is one at which edgecore knows namespaces.
+    #[cfg(feature = "eventbus")]
+    pub(super) fn connected_bus(&self) -> Option<&Bus> {
+        self.bus().filter(|_| self.quirks.bus.namespaces)
     }
 
     /// Looks at the state.

@@ -1,6 +1,6 @@
 //! The edge as a mapper meets it: over real sockets, with a mapper written by hand.
 
-mod mapper;
+pub(super) mod mapper;
 
 use std::path::Path;
 

@@ -54,6 +54,15 @@ pub enum LocalEdgeError {
         /// The properties that it has.
         known: Vec<String>,
     },
+    /// The event bus cannot listen.
+    #[error("the event bus cannot listen on {address}: {source}")]
+    #[non_exhaustive]
+    EventBus {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The operating system does not tell of changes in a folder.
     #[error("{}: cannot be watched: {source}", path.display())]
     #[non_exhaustive]
@@ -72,7 +81,7 @@ impl LocalEdgeError {
 
     /// Whether the same call may succeed later without a change of its arguments.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Io { .. } | Self::Watch { .. })
+        matches!(self, Self::Io { .. } | Self::EventBus { .. } | Self::Watch { .. })
     }
 }
 

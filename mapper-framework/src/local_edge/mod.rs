@@ -14,6 +14,8 @@
 //! - a device whose model is not there is not sent, and the model's coming does not change that: apply the device again;
 //! - a device that is deleted while no mapper takes the message, or while it answers with an error, comes back with the next registration,
 //!   until a restart;
+//! - over the event bus ([`LocalEdgeBuilder::event_bus`]) one twin that it does not store loses its whole message, and the answer to an illegal
+//!   value names neither the device nor the message; what is published while it is away is lost;
 //! - the cloud gets `value` of `reported` and of `observedDesired`, no metadata, and loses the first report of each twin: see
 //!   [`LocalEdge::cloud_twin`].
 //!
@@ -26,9 +28,11 @@
 //! - its cloud is always connected. What changes in the cloud while a node is cut off never reaches the mapper: desired values and new devices
 //!   after a restart of edgecore, deletions not at all;
 //! - a model that is changed by itself is sent to the mapper, with an [`EdgeEvent::Warning`]. A node gets it with the next change of a device;
-//! - a device is deleted by one call. KubeEdge removes its model from the mapper first, and then the device.
+//! - a device is deleted by one call. KubeEdge removes its model from the mapper first, and then the device;
+//! - a DMI report is stored and answered on the event bus at once, and does not wait behind what came over the bus;
+//! - edgecore publishes nothing on the bus but the results of twins and states: no `document`, no `delta`.
 //!
-//! There is no MQTT broker, no metrics and no database: a restart keeps devices, twins and states in memory. What is applied
+//! There are no metrics and no database: a restart keeps devices, twins and states in memory. What is applied
 //! while the edge is stopped reaches a mapper when it registers. Messages past 4 MiB are refused as by grpc-go, but with
 //! tonic's code (`OUT_OF_RANGE`).
 //!
@@ -50,6 +54,8 @@
 
 mod alphabet;
 mod builder;
+#[cfg(feature = "eventbus")]
+mod bus;
 mod cloud;
 pub(crate) mod console;
 mod core;
@@ -115,7 +121,12 @@ impl LocalEdge {
     async fn start(quirks: Quirks, folder: &Path) -> Result<Self, LocalEdgeError> {
         tokio::fs::create_dir_all(folder).await.map_err(|error| LocalEdgeError::io(folder, error))?;
         let (sender, receiver) = mpsc::channel(REPEAT_CAPACITY);
-        let core = Arc::new(Core::new(quirks, folder.join("dmi.sock"), sender));
+        #[cfg(feature = "eventbus")]
+        let bus = Self::start_bus(&quirks).await?;
+        let core = Core::new(quirks, folder.join("dmi.sock"), sender);
+        #[cfg(feature = "eventbus")]
+        let core = core.with_bus(bus);
+        let core = Arc::new(core);
         let run = Run::start(&core)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(repeat_updates(Arc::clone(&core), receiver));
@@ -227,6 +238,45 @@ impl LocalEdge {
         self.core.change(|state| state.restart(self.core.quirks.forgets_mappers));
         *run = Some(Run::start(&self.core)?);
         Ok(())
+    }
+
+    /// The address of the event bus, such as `mqtt://127.0.0.1:40123`; `None` without one.
+    ///
+    /// The broker lives as long as the edge, also while the edge is stopped. It is one for tests: it takes MQTT 3.1.1 with QoS
+    /// 0 and 1, cuts a client that reads too slowly, and lacks QoS 2, lasting sessions, retained messages, wills, keep-alive,
+    /// logins and TLS.
+    #[cfg(feature = "eventbus")]
+    pub fn event_bus(&self) -> Option<&str> {
+        self.core.bus().map(bus::Bus::address)
+    }
+
+    /// Stops the broker of the event bus: all its clients are cut, and nobody can connect. Does nothing without one.
+    #[cfg(feature = "eventbus")]
+    pub async fn stop_broker(&self) {
+        if let Some(bus) = self.core.bus() {
+            bus.stop_broker().await;
+        }
+    }
+
+    /// Starts the broker of the event bus again, at the same address. Does nothing if it runs, or without one.
+    ///
+    /// # Errors
+    ///
+    /// The port has been taken by somebody else.
+    #[cfg(feature = "eventbus")]
+    pub async fn start_broker(&self) -> Result<(), LocalEdgeError> {
+        let Some(bus) = self.core.bus() else { return Ok(()) };
+        let address = bus.address().to_owned();
+        bus.start_broker().await.map_err(|source| LocalEdgeError::EventBus { address, source })
+    }
+
+    #[cfg(feature = "eventbus")]
+    async fn start_bus(quirks: &Quirks) -> Result<Option<bus::Bus>, LocalEdgeError> {
+        if !quirks.bus.exists {
+            return Ok(None);
+        }
+        let address = "mqtt://127.0.0.1".to_owned();
+        bus::Bus::start().await.map(Some).map_err(|source| LocalEdgeError::EventBus { address, source })
     }
 
     /// What is stored for a property; `None` before its first report.

@@ -1,5 +1,8 @@
 //! In what edgecores differ from each other.
 
+#[cfg(feature = "eventbus")]
+use std::time::Duration;
+
 /// The behaviour of one edgecore. The default is a current one, v1.23.
 #[derive(Clone, Debug)]
 pub(super) struct Quirks {
@@ -13,6 +16,26 @@ pub(super) struct Quirks {
     pub(super) authority: Authority,
     /// The budget that all mappers share; `None` for no limit, as no edgecore has it.
     pub(super) limit: Option<Limit>,
+    #[cfg(feature = "eventbus")]
+    pub(super) bus: BusQuirks,
+}
+
+/// The event bus of one node. By default there is none.
+#[cfg(feature = "eventbus")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BusQuirks {
+    pub(super) exists: bool,
+    /// What edgecore needs for a message.
+    pub(super) takes: Duration,
+    /// edgecore subscribes to topics with namespace and name: since v1.16.2.
+    pub(super) namespaces: bool,
+}
+
+#[cfg(feature = "eventbus")]
+impl Default for BusQuirks {
+    fn default() -> Self {
+        Self { exists: false, takes: Duration::ZERO, namespaces: true }
+    }
 }
 
 /// What grpc-go puts into `:authority`, having dialled a bare path.
@@ -39,6 +62,8 @@ impl Default for Quirks {
             updates_after_reports: false,
             authority: Authority::Encoded,
             limit: Some(Limit { burst: 100, per_second: 1.0 }),
+            #[cfg(feature = "eventbus")]
+            bus: BusQuirks::default(),
         }
     }
 }

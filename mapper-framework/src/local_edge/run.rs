@@ -21,6 +21,9 @@ pub(super) struct Run {
     token: CancellationToken,
     /// Ends by itself once the token is cancelled.
     server: AbortOnDropHandle<()>,
+    /// Edgecore at the event bus. Ends by itself once the token is cancelled.
+    #[cfg(feature = "eventbus")]
+    bus: Option<AbortOnDropHandle<()>>,
 }
 
 impl Run {
@@ -32,9 +35,16 @@ impl Run {
             state.run = Some(token.clone());
             state.crashed = None;
         });
+        #[cfg(feature = "eventbus")]
+        let bus = super::bus::connect(core, &token);
         core.emit(EdgeEvent::Started { socket: core.socket.clone() });
         let server = tokio::spawn(serve(Arc::clone(core), listener, token.clone()));
-        Ok(Self { token, server: AbortOnDropHandle::new(server) })
+        Ok(Self {
+            token,
+            server: AbortOnDropHandle::new(server),
+            #[cfg(feature = "eventbus")]
+            bus,
+        })
     }
 
     /// Cuts the connections, removes the socket, and waits until nothing is left.
@@ -43,6 +53,12 @@ impl Run {
         self.token.cancel();
         if let Err(error) = (&mut self.server).await {
             tracing::error!(%error, "the server of the local edge has panicked");
+        }
+        #[cfg(feature = "eventbus")]
+        if let Some(bus) = self.bus.as_mut()
+            && let Err(error) = bus.await
+        {
+            tracing::error!(%error, "the event bus of the local edge has panicked");
         }
         remove_socket(&core.socket);
         if was_running {

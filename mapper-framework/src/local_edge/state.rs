@@ -87,6 +87,7 @@ pub struct Counts {
     pub(super) dropped_twins: u64,
     pub(super) stored_states: u64,
     pub(super) dropped_states: u64,
+    pub(super) bus_messages: u64,
 }
 
 impl Counts {
@@ -123,6 +124,11 @@ impl Counts {
     /// Reported device states that were dropped while their call succeeded.
     pub fn dropped_states(&self) -> u64 {
         self.dropped_states
+    }
+
+    /// Updates of twins and states that the edge has taken over the event bus, whatever became of them.
+    pub fn bus_messages(&self) -> u64 {
+        self.bus_messages
     }
 }
 

@@ -5,7 +5,7 @@ use crate::dmi::generated::{Twin, TwinProperty};
 use super::alphabet;
 
 /// What edgecore has stored for a property. Metadata stays at the edge: what arrives in the cloud is [`CloudTwin`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredTwin {
     value: String,
     observed_desired: String,
@@ -40,16 +40,24 @@ impl StoredTwin {
         self.stored
     }
 
-    /// The twin after one more report. All metadata but type and timestamp are lost, as in edgecore.
-    pub(super) fn next(previous: Option<&Self>, observed_desired: &TwinProperty, reported: &TwinProperty) -> Self {
-        let metadata = |key: &str| reported.metadata.get(key);
-        Self {
-            value: reported.value.clone(),
-            observed_desired: observed_desired.value.clone(),
-            data_type: metadata("type").cloned().unwrap_or_default(),
-            timestamp: metadata("timestamp").and_then(|timestamp| timestamp.parse().ok()),
-            stored: previous.map_or(0, |previous| previous.stored) + 1,
+    /// The twin after one more report. A side that is not reported stays as it is. All metadata but type and timestamp are lost, as in edgecore.
+    pub(super) fn next(
+        previous: Option<&Self>,
+        observed_desired: Option<&TwinProperty>,
+        reported: Option<&TwinProperty>,
+    ) -> Self {
+        let mut next = previous.cloned().unwrap_or_default();
+        next.stored += 1;
+        if let Some(observed_desired) = observed_desired {
+            next.observed_desired.clone_from(&observed_desired.value);
         }
+        if let Some(reported) = reported {
+            let metadata = |key: &str| reported.metadata.get(key);
+            next.value.clone_from(&reported.value);
+            next.data_type = metadata("type").cloned().unwrap_or_default();
+            next.timestamp = metadata("timestamp").and_then(|timestamp| timestamp.parse().ok());
+        }
+        next
     }
 
     pub(super) fn to_proto(&self, property: &str) -> Twin {
@@ -116,20 +124,31 @@ pub enum DropReason {
     /// The observed desired value does not match `^[a-zA-Z0-9-_.,:/@#]{1,512}$`.
     #[error("the observed desired value is longer than 512 bytes, or holds a sign outside a-z A-Z 0-9 - _ . , : / @ #")]
     IllegalDesired,
+    /// The metadata `type` is none of string, int, integer, float, boolean. Only over the event bus: over DMI the type is not passed on.
+    #[error("the value type is not allowed")]
+    IllegalType,
+    /// The twin has neither a reported nor an observed desired value, or one of them lacks its `value`. Only over the event bus.
+    #[error("a twin has neither `actual` nor `expected`, or one of them has no `value`")]
+    NoValue,
     /// The state is none of ok, online, offline, unhealthy, unknown.
     #[error("the state is none of ok, online, offline, unhealthy, unknown")]
     UnknownState,
 }
 
 /// What edgecore would store of a twin, or why it would not. Names and values are judged as in edgecore, the device is not.
-pub(super) fn judge(name: &str, observed_desired: &TwinProperty, reported: &TwinProperty) -> Result<(), DropReason> {
+pub(super) fn judge(
+    name: &str,
+    observed_desired: Option<&TwinProperty>,
+    reported: Option<&TwinProperty>,
+) -> Result<(), DropReason> {
+    let is_legal = |side: Option<&TwinProperty>| side.is_none_or(|side| alphabet::is_legal_value(&side.value));
     if !alphabet::is_legal_name(name) {
         return Err(DropReason::IllegalName);
     }
-    if !alphabet::is_legal_value(&observed_desired.value) {
+    if !is_legal(observed_desired) {
         return Err(DropReason::IllegalDesired);
     }
-    if !alphabet::is_legal_value(&reported.value) {
+    if !is_legal(reported) {
         return Err(DropReason::IllegalValue);
     }
     Ok(())
@@ -149,29 +168,29 @@ mod tests {
         for (key, value) in [("type", "float"), ("timestamp", "1700000000000"), ("quality", "good")] {
             reported.metadata.insert(key.to_owned(), value.to_owned());
         }
-        let twin = StoredTwin::next(None, &property(""), &reported);
+        let twin = StoredTwin::next(None, Some(&property("")), Some(&reported));
         assert_eq!((twin.data_type(), twin.timestamp(), twin.times_stored()), ("float", Some(1_700_000_000_000), 1));
         assert_eq!(twin.to_proto("t").reported.unwrap().metadata.len(), 2);
-        assert_eq!(StoredTwin::next(Some(&twin), &property(""), &reported).times_stored(), 2);
+        assert_eq!(StoredTwin::next(Some(&twin), Some(&property("")), Some(&reported)).times_stored(), 2);
     }
 
     //= KubeEdge v1.16.2 to v1.23, cloudcore: a new twin is appended as a copy before it is filled
     //= KubeEdge v1.15 to v1.23, devicetwin: of the metadata nothing goes to the cloud
     #[test]
     fn the_cloud_shows_a_twin_from_its_second_report_on_and_no_metadata() {
-        let first = StoredTwin::next(None, &property("20"), &property("21.4"));
+        let first = StoredTwin::next(None, Some(&property("20")), Some(&property("21.4")));
         assert_eq!(CloudTwin::of(&first), CloudTwin::default());
         let mut reported = property("21.4");
         reported.metadata.insert("phase".to_owned(), "pending".to_owned());
-        let shown = CloudTwin::of(&StoredTwin::next(Some(&first), &property("20"), &reported));
+        let shown = CloudTwin::of(&StoredTwin::next(Some(&first), Some(&property("20")), Some(&reported)));
         assert_eq!(shown, CloudTwin { value: "21.4".to_owned(), observed_desired: "20".to_owned() });
     }
 
     #[test]
     fn a_twin_is_judged_by_its_name_and_both_of_its_values() {
-        assert_eq!(judge("t", &property(""), &property("")), Ok(()));
-        assert_eq!(judge("t t", &property(""), &property("1")), Err(DropReason::IllegalName));
-        assert_eq!(judge("t", &property("a b"), &property("1")), Err(DropReason::IllegalDesired));
-        assert_eq!(judge("t", &property(""), &property("21 °C")), Err(DropReason::IllegalValue));
+        assert_eq!(judge("t", Some(&property("")), Some(&property(""))), Ok(()));
+        assert_eq!(judge("t t", Some(&property("")), Some(&property("1"))), Err(DropReason::IllegalName));
+        assert_eq!(judge("t", Some(&property("a b")), Some(&property("1"))), Err(DropReason::IllegalDesired));
+        assert_eq!(judge("t", Some(&property("")), Some(&property("21 °C"))), Err(DropReason::IllegalValue));
     }
 }

@@ -75,7 +75,7 @@ impl FakeMapper {
 }
 
 /// A connection to the edge.
-pub(super) async fn connect(edge: &Path) -> DeviceManagerServiceClient<Channel> {
+pub(in super::super) async fn connect(edge: &Path) -> DeviceManagerServiceClient<Channel> {
     let edge = edge.to_owned();
     let endpoint = Endpoint::from_static("http://localhost");
     let channel = endpoint
@@ -88,7 +88,7 @@ pub(super) async fn connect(edge: &Path) -> DeviceManagerServiceClient<Channel> 
 }
 
 /// A report of one twin of `default/<device>`.
-pub(super) fn report(device: &str, property: &str, value: &str) -> ReportDeviceStatusRequest {
+pub(in super::super) fn report(device: &str, property: &str, value: &str) -> ReportDeviceStatusRequest {
     let side = |value: &str| Some(TwinProperty { value: value.to_owned(), ..TwinProperty::default() });
     let twin = Twin { property_name: property.to_owned(), observed_desired: side(""), reported: side(value) };
     ReportDeviceStatusRequest {
