@@ -267,6 +267,14 @@ fn refused_id(section: &str) -> String {
     format!("the broker refuses the client id: set another or a shorter {section}.client_id")
 }
 
+fn refused_login(section: &str) -> String {
+    let kind = section.rsplit('.').next().unwrap_or(section).to_uppercase();
+    format!(
+        "the broker refuses the user name or the password: give it others by the files username and password in {section}.credentials, or \
+        by {kind}_USERNAME and {kind}_PASSWORD"
+    )
+}
+
 fn refused_version(section: &str) -> String {
     format!("the broker does not speak this version of MQTT: set the other one as {section}.version")
 }
@@ -281,7 +289,6 @@ fn taken_over(section: &str) -> String {
     format!("another client has come with the same id: give each mapper its own {section}.client_id")
 }
 
-const REFUSED_LOGIN: &str = "the broker refuses the user name or the password";
 const SILENT: &str = "the broker does not answer to a ping";
 
 #[cfg(test)]

@@ -83,7 +83,9 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> String {
     };
     let reason = match code {
         // The broker says the one or the other of a wrong password.
-        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => super::REFUSED_LOGIN,
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+            return super::refused_login(section);
+        }
         ConnectReturnCode::BadClientId => return super::refused_id(section),
         ConnectReturnCode::RefusedProtocolVersion => return super::refused_version(section),
         ConnectReturnCode::ServiceUnavailable => "the broker is not available",

@@ -190,7 +190,7 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> String {
     };
     match code {
         // The broker says the one or the other of a wrong password.
-        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => super::REFUSED_LOGIN.to_owned(),
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => super::refused_login(section),
         ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => super::refused_id(section),
         ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
             super::refused_version(section)
