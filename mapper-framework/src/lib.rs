@@ -65,6 +65,7 @@
 //! | --- | --- | --- |
 //! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`. Without it [`MapperBuilder::main`] takes `--config-file PATH` only |
 //! | `standalone` | yes | `--standalone` and [`local_edge`], an edgecore within the process |
+//! | `eventbus` | yes | `report.via: eventbus` and `auto`: reports over edgecore's event bus, by the node's MQTT broker |
 //! | `testing` | no | [`testing`], for the tests of a mapper. Name it under `[dev-dependencies]`, so that no mapper carries it |
 //! | `sink-http` | yes | `pushMethod.http` |
 //! | `sink-influxdb2` | yes | `pushMethod.dbMethod.influxdb2` |
@@ -77,8 +78,8 @@
 //!
 //! An image for a node needs neither `cli` nor `standalone`.
 //!
-//! A device that asks for a sink which is not compiled says so in its state, with the feature's name. Without any sink no native
-//! code is built, so that a cross build needs nothing but a linker.
+//! A device that asks for a sink which is not compiled says so in its state, with the feature's name. Without any sink and without `eventbus` no
+//! native code is built, so that a cross build needs nothing but a linker.
 
 #![warn(missing_debug_implementations)]
 // What only the command line, the local edge or the tests call stands where it belongs. With all of them, nothing may be left over.
