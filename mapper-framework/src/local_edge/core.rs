@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-#[cfg(feature = "eventbus")]
-use super::bus::Bus;
 use super::{
     DropReason, EdgeEvents, StoredTwin, event::EVENT_CAPACITY, event::EdgeEvent, quirks::Quirks, state::EdgeState,
 };
+#[cfg(feature = "eventbus")]
+use super::{LocalEdgeError, bus::Bus};
 use crate::model::DeviceId;
 
 /// Devices of which an update is still to be repeated after a report. Past it, repeats are left out.
@@ -48,9 +48,11 @@ impl Core {
         }
     }
 
+    /// Starts the event bus, if there is to be one.
     #[cfg(feature = "eventbus")]
-    pub(super) fn with_bus(self, bus: Option<Bus>) -> Self {
-        Self { bus, ..self }
+    pub(super) async fn with_bus(self) -> Result<Self, LocalEdgeError> {
+        let bus = if self.quirks.bus.exists { Some(Bus::start().await?) } else { None };
+        Ok(Self { bus, ..self })
     }
 
     #[cfg(feature = "eventbus")]

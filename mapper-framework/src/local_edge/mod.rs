@@ -121,11 +121,9 @@ impl LocalEdge {
     async fn start(quirks: Quirks, folder: &Path) -> Result<Self, LocalEdgeError> {
         tokio::fs::create_dir_all(folder).await.map_err(|error| LocalEdgeError::io(folder, error))?;
         let (sender, receiver) = mpsc::channel(REPEAT_CAPACITY);
-        #[cfg(feature = "eventbus")]
-        let bus = Self::start_bus(&quirks).await?;
         let core = Core::new(quirks, folder.join("dmi.sock"), sender);
         #[cfg(feature = "eventbus")]
-        let core = core.with_bus(bus);
+        let core = core.with_bus().await?;
         let core = Arc::new(core);
         let run = Run::start(&core)?;
         let mut tasks = JoinSet::new();
@@ -238,45 +236,6 @@ impl LocalEdge {
         self.core.change(|state| state.restart(self.core.quirks.forgets_mappers));
         *run = Some(Run::start(&self.core)?);
         Ok(())
-    }
-
-    /// The address of the event bus, such as `mqtt://127.0.0.1:40123`; `None` without one.
-    ///
-    /// The broker lives as long as the edge, also while the edge is stopped. It is one for tests: it takes MQTT 3.1.1 with QoS
-    /// 0 and 1, cuts a client that reads too slowly, and lacks QoS 2, lasting sessions, retained messages, wills, keep-alive,
-    /// logins and TLS.
-    #[cfg(feature = "eventbus")]
-    pub fn event_bus(&self) -> Option<&str> {
-        self.core.bus().map(bus::Bus::address)
-    }
-
-    /// Stops the broker of the event bus: all its clients are cut, and nobody can connect. Does nothing without one.
-    #[cfg(feature = "eventbus")]
-    pub async fn stop_broker(&self) {
-        if let Some(bus) = self.core.bus() {
-            bus.stop_broker().await;
-        }
-    }
-
-    /// Starts the broker of the event bus again, at the same address. Does nothing if it runs, or without one.
-    ///
-    /// # Errors
-    ///
-    /// The port has been taken by somebody else.
-    #[cfg(feature = "eventbus")]
-    pub async fn start_broker(&self) -> Result<(), LocalEdgeError> {
-        let Some(bus) = self.core.bus() else { return Ok(()) };
-        let address = bus.address().to_owned();
-        bus.start_broker().await.map_err(|source| LocalEdgeError::EventBus { address, source })
-    }
-
-    #[cfg(feature = "eventbus")]
-    async fn start_bus(quirks: &Quirks) -> Result<Option<bus::Bus>, LocalEdgeError> {
-        if !quirks.bus.exists {
-            return Ok(None);
-        }
-        let address = "mqtt://127.0.0.1".to_owned();
-        bus::Bus::start().await.map(Some).map_err(|source| LocalEdgeError::EventBus { address, source })
     }
 
     /// What is stored for a property; `None` before its first report.

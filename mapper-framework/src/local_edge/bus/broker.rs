@@ -121,7 +121,7 @@ async fn accept(listener: TcpListener, clients: Arc<Clients>, token: Cancellatio
     while let Some(accepted) = token.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
-                drop(connections.spawn(client::serve(stream, Arc::clone(&clients), token.child_token())))
+                connections.spawn(client::serve(stream, Arc::clone(&clients), token.child_token()));
             }
             Err(error) => {
                 tracing::warn!(%error, "the broker of the local edge cannot accept a connection");

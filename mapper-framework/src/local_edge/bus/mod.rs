@@ -2,6 +2,7 @@
 
 mod broker;
 mod client;
+mod edge;
 mod message;
 mod responder;
 mod topic;
@@ -10,12 +11,9 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use rumqttc::QoS;
@@ -27,7 +25,7 @@ use self::{
     message::{Refused, Stored, StoredState},
     topic::Subject,
 };
-use super::{DropReason, StoredTwin, core::Core};
+use super::{DropReason, LocalEdgeError, StoredTwin, core::Core};
 use crate::model::{DeviceId, Doubt};
 
 /// The code of an update that edgecore does not take.
@@ -49,24 +47,26 @@ pub(super) struct Bus {
 
 impl Bus {
     /// Starts the broker on a free port of the loopback device.
-    pub(super) async fn start() -> io::Result<Self> {
-        let broker = Broker::start().await?;
+    pub(super) async fn start() -> Result<Self, LocalEdgeError> {
+        let failed = |source| LocalEdgeError::EventBus { address: "mqtt://127.0.0.1".to_owned(), source };
+        let broker = Broker::start().await.map_err(failed)?;
         let address = format!("mqtt://{}", broker.address());
         Ok(Self { broker, address, event_ids: AtomicU64::new(0) })
     }
 
-    pub(super) fn address(&self) -> &str {
+    fn address(&self) -> &str {
         &self.address
     }
 
     /// Cuts all clients and frees the port.
-    pub(super) async fn stop_broker(&self) {
+    async fn stop_broker(&self) {
         self.broker.stop().await;
     }
 
     /// Listens again on the same port.
-    pub(super) async fn start_broker(&self) -> io::Result<()> {
-        self.broker.listen_again().await
+    async fn start_broker(&self) -> Result<(), LocalEdgeError> {
+        let failed = |source| LocalEdgeError::EventBus { address: self.address.clone(), source };
+        self.broker.listen_again().await.map_err(failed)
     }
 
     /// Answers a twin that came by DMI, by itself and under an id of edgecore's own.
