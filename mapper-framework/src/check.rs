@@ -30,7 +30,7 @@ use crate::{
     driver::ErasedDriver,
     manifest::Release,
     mapper::MapperBuilder,
-    model::ReportRules,
+    model::{IllegalValues, ReportRules},
     sink::ErasedKind,
 };
 
@@ -62,6 +62,7 @@ struct Mapper<'a> {
     kinds: Vec<Arc<dyn ErasedKind>>,
     calls_per_second: f64,
     twins: ReportRules,
+    illegal: IllegalValues,
     call_timeout: Duration,
     /// What the cluster runs.
     release: Release,
@@ -98,6 +99,7 @@ impl<'a> Mapper<'a> {
             kinds: builder.sink_kinds(),
             calls_per_second: builder.config.report.calls_per_second,
             twins: builder.config.report.rules(),
+            illegal: builder.config.report.illegal,
             call_timeout: builder.config.driver.call_timeout,
             release: Release::default(),
             allows_lost_namespaces: false,
@@ -127,7 +129,7 @@ fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
         let model = fleet.model(&manifest.model());
         let resolved = fleet::resolve(manifest, model);
         devices::check(mapper, manifest, &fleet, &mut verdicts);
-        properties::check(manifest, model, resolved.as_ref(), &mut verdicts);
+        properties::check(mapper, manifest, model, resolved.as_ref(), &mut verdicts);
         numbers::check(&manifest.spec.configs(), place, &mut verdicts);
         // The devices of another protocol are another mapper's.
         if let Some(resolved) = &resolved

@@ -191,6 +191,7 @@ impl Mapper {
             pacer: Arc::clone(&pacer),
             telemetry: telemetry.clone(),
             edge: connected,
+            illegal: config.report.illegal,
         };
         let (way, reporting) = reporting.by(&config.report, credentials, stop.reports.clone());
         let server = async {

@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::Verdicts;
+use super::{Mapper, Verdicts};
 use crate::{
     manifest::{DeviceManifest, Fault, ModelManifest, nearest, schema::Property},
-    model::{Doubt, Resolved},
+    model::{Doubt, IllegalValues, Resolved},
     twin::{self, legality},
 };
 
@@ -13,6 +13,7 @@ use crate::{
 const SHORTEST: i64 = 20;
 
 pub(super) fn check(
+    mapper: &Mapper<'_>,
     device: &DeviceManifest,
     model: Option<&ModelManifest>,
     resolved: Option<&Resolved>,
@@ -36,7 +37,7 @@ pub(super) fn check(
         if let Some(model) = model {
             check_declared(property, model, &fault, verdicts);
         }
-        check_twin(property, resolved, &fault, verdicts);
+        check_twin(mapper, property, resolved, &fault, verdicts);
         check_cycle(property.collect_cycle, fault("collectCycle", "", ""), verdicts);
         check_cycle(property.report_cycle, fault("reportCycle", "", ""), verdicts);
     }
@@ -58,6 +59,7 @@ fn check_declared(
 
 /// What edgecore drops without a word, and what the device's task does not write.
 fn check_twin(
+    mapper: &Mapper<'_>,
     property: &Property,
     resolved: Option<&Resolved>,
     fault: &impl Fn(&str, &str, &str) -> Fault,
@@ -72,14 +74,15 @@ fn check_twin(
     if desired.is_empty() {
         return;
     }
-    if let Err(illegal) = legality::check_value(desired) {
+    let declared = resolved.and_then(|resolved| resolved.device.property(&property.name));
+    let rule = declared.map_or(IllegalValues::Hold, |declared| IllegalValues::of(declared, mapper.illegal));
+    if let Err(illegal) = twin::illegal::written(desired, rule) {
         verdicts.error(fault(
             "desired.value",
             &illegal.message(),
-            "write a value of these, or give the property another type",
+            "write a value of these, set reportIllegal for a text, or give the property another type",
         ));
     }
-    let declared = resolved.and_then(|resolved| resolved.device.property(&property.name));
     if let Some(Err(message)) = declared.map(|declared| twin::check(declared, desired)) {
         let cure = "correct it, take it out, or change the property in the model";
         verdicts.error(fault("desired.value", &message, cure));

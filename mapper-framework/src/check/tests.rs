@@ -349,6 +349,32 @@ fn names_and_values_that_edgecore_drops_are_told() {
 }
 
 #[test]
+fn a_desired_text_that_its_rule_mends_is_good() {
+    let told_of = |builder: &MapperBuilder, visitor: &str, desired: &str| {
+        let model = MODEL.replace("STRING, accessMode: ReadOnly", "STRING, accessMode: ReadWrite");
+        let visitor = format!("{{configData: {{register: 1{visitor}}}}}");
+        let property =
+            format!("{{name: text, collectCycle: 5000, visitors: {visitor}, desired: {{value: {desired}}}}}");
+        told_by(builder, &format!("{model}{HEAD}{SPEC}  properties:\n    - {property}\n"))
+    };
+    let mut config = builder().defaults();
+    config.report.illegal = IllegalValues::Base64url;
+    let (holding, encoding) = (builder(), builder().config(config));
+    for (builder, visitor, good) in [
+        (&holding, "", false),
+        (&holding, ", reportIllegal: replace", true),
+        (&holding, ", reportIllegal: base64url", true),
+        (&encoding, "", true),
+        (&encoding, ", reportIllegal: hold", false),
+    ] {
+        let told = told_of(builder, visitor, "slow run");
+        assert_eq!(told.is_empty(), good, "{visitor}: {told:?}");
+    }
+    let told = told_of(&encoding, "", &"x".repeat(385));
+    assert!(told.len() == 1 && told[0].contains("the value has 514 characters as base64url"), "{told:?}");
+}
+
+#[test]
 fn a_desired_value_that_the_property_cannot_have_is_told() {
     let at = "19: error: Device default/d: property \"level\": spec.properties[0].desired.value: ";
     for (value, message) in [("many", "\"many\" is not a value of type INT"), ("101", "101 lies outside 0 to 100")] {

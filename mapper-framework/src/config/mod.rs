@@ -46,6 +46,7 @@
 //! | `report.deadband_percent` | `0.0` | `MAPPER_REPORT__DEADBAND_PERCENT` | |
 //! | `report.min_interval` | `0s` | `MAPPER_REPORT__MIN_INTERVAL` | |
 //! | `report.max_silence` | `5m` | `MAPPER_REPORT__MAX_SILENCE` | |
+//! | `report.illegal` | `hold` | `MAPPER_REPORT__ILLEGAL` | |
 //! | `report.via` | `dmi` | `MAPPER_REPORT__VIA` | |
 //! | `report.eventbus.address` | `mqtt://127.0.0.1:1883`, or none with `via: dmi` | `MAPPER_REPORT__EVENTBUS__ADDRESS` | |
 //! | `report.eventbus.credentials` |  | `MAPPER_REPORT__EVENTBUS__CREDENTIALS` | |
@@ -162,6 +163,7 @@ pub(crate) use validate::MAX_SOCKET_PATH;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::IllegalValues;
 pub use error::{ConfigError, InvalidValue};
 pub use eventbus::{EventbusConfig, ReportVia};
 pub use package::Package;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
-    EventbusConfig, Package, ReportStrategy, ReportVia, SinksConfig, SpoolConfig, WritesConfig,
+    EventbusConfig, IllegalValues, Package, ReportStrategy, ReportVia, SinksConfig, SpoolConfig, WritesConfig,
     eventbus::DEFAULT_ADDRESS, own::OwnSections, strategies::MAX_SILENCE,
 };
 
@@ -136,6 +136,8 @@ pub struct ReportConfig {
     /// After which time a twin is reported though nothing has changed. By default five minutes; `0s` is never.
     #[serde(with = "humantime_serde")]
     pub max_silence: Duration,
+    /// What a twin gets of a text that edgecore would drop. By default `hold`: nothing.
+    pub illegal: IllegalValues,
     /// By which way twins and states go to edgecore. By default `dmi`.
     pub via: ReportVia,
     /// The event bus.
@@ -152,6 +154,7 @@ impl Default for ReportConfig {
             deadband_percent: 0.0,
             min_interval: Duration::ZERO,
             max_silence: MAX_SILENCE,
+            illegal: IllegalValues::default(),
             via: ReportVia::default(),
             eventbus: EventbusConfig::default(),
         }

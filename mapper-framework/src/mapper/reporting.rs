@@ -9,6 +9,7 @@ use crate::{
     config::ReportConfig,
     credentials::CredentialSources,
     dmi::client::EdgeClient,
+    model::IllegalValues,
     telemetry::Telemetry,
     twin::{Outbox, Pacer, Receipts, Way, reporter::Reporter, way},
 };
@@ -20,6 +21,8 @@ pub(super) struct Reporting {
     pub(super) telemetry: Telemetry,
     /// The registered connection.
     pub(super) edge: watch::Receiver<Option<EdgeClient>>,
+    /// What becomes of texts that edgecore would drop, unless a property says otherwise.
+    pub(super) illegal: IllegalValues,
 }
 
 /// The work of all reporters, until they are to drain and nothing is left.
@@ -46,7 +49,7 @@ impl Reporting {
         let (outbox, telemetry) = (Arc::clone(&self.outbox), self.telemetry.clone());
         let settings = BusSettings::new(bus.clone(), credentials);
         let pace = (config.via, bus.twins_per_second);
-        let bus = BusReporter::new(settings, pace, outbox, telemetry, Arc::clone(&receipts), sender);
+        let bus = BusReporter::new(settings, pace, outbox, telemetry, Arc::clone(&receipts), sender, self.illegal);
         let over_bus = bus.run(drain.clone());
         if config.via == ReportVia::Eventbus {
             return (way, Box::pin(over_bus));
@@ -74,8 +77,8 @@ impl Reporting {
         receipts: Arc<Receipts>,
         drain: CancellationToken,
     ) -> (watch::Receiver<Way>, Work) {
-        let Self { outbox, pacer, telemetry, edge } = self;
-        let reporter = Reporter::new(outbox, pacer, telemetry, edge, way.clone(), receipts);
+        let Self { outbox, pacer, telemetry, edge, illegal } = self;
+        let reporter = Reporter::new(outbox, pacer, telemetry, edge, way.clone(), receipts, illegal);
         (way, Box::pin(reporter.run(drain)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::{Bounds, ConfigData, DataType, PushMethod, ReportRules, Value, ValueError, WriteRules};
+use super::{Bounds, ConfigData, DataType, IllegalValues, PushMethod, ReportRules, Value, ValueError, WriteRules};
 
 /// Whether a property may be written (`ModelProperty.accessMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +55,9 @@ impl Property {
         if visitor.get(Self::POLL).is_some_and(serde_json::Value::is_boolean) {
             visitor.to_mut().remove(Self::POLL);
         }
-        let is_ours = |key: &String| WriteRules::KEYS.contains(&key.as_str()) || ReportRules::is_key(key);
+        let is_ours = |key: &String| {
+            WriteRules::KEYS.contains(&key.as_str()) || ReportRules::is_key(key) || key == IllegalValues::KEY
+        };
         if visitor.keys().any(is_ours) {
             visitor.to_mut().retain(|key, _| !is_ours(key));
         }

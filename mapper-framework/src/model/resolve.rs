@@ -3,8 +3,8 @@
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use super::{
-    AccessMode, AnomalyRules, Bounds, ConfigData, DataType, Device, DeviceId, Method, ModelId, Property, PushMethod,
-    ReportRules, StateReport, WriteRules, keys::Misfit,
+    AccessMode, AnomalyRules, Bounds, ConfigData, DataType, Device, DeviceId, IllegalValues, Method, ModelId, Property,
+    PushMethod, ReportRules, StateReport, WriteRules, keys::Misfit,
 };
 
 /// A device as its manifest describes it, before its model is known.
@@ -164,9 +164,9 @@ impl Device {
     }
 }
 
-/// What is wrong with the rules by which samples of a property are reported and pushed, which costs these rules only.
+/// What is wrong with the rules by which a property is reported and pushed, which costs these rules only.
 fn report_problems(property: &Property) -> Vec<Problem> {
-    let misfits = ReportRules::misfits(property).into_iter();
+    let misfits = ReportRules::misfits(property).into_iter().chain(IllegalValues::misfits(property));
     misfits.map(|misfit| visitor_problem(property, misfit)).collect()
 }
 
@@ -282,6 +282,7 @@ mod tests {
         };
         for (key, value, expected) in [
             ("reportStrategy", "sometimes", "\"sometimes\" is none of always, onChange: write one of them"),
+            ("reportIllegal", "replace", "is for STRING and STREAM, and the property is INT: take it out"),
             ("pushStrategy.redis", "often", "\"often\" is none of always, onChange, swingingDoor: write one of them"),
             ("writePolicy", "onchange", "\"onchange\" is none of onChange, enforce, once, never: write one of them"),
             ("writeInterlock", "pump == 1", "pump == 1: the device has no property \"pump\""),

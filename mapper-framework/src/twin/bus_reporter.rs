@@ -20,7 +20,7 @@ use crate::{
     backoff::Backoff,
     config::ReportVia,
     eventbus::{BusSettings, EventBus, Received, Refusal, TwinValue, Verdict},
-    model::AccessMode,
+    model::{AccessMode, IllegalValues},
     telemetry::{
         Occurrence, Telemetry,
         eventbus::{
@@ -109,10 +109,11 @@ impl BusReporter {
         telemetry: Telemetry,
         receipts: Arc<Receipts>,
         way: watch::Sender<Way>,
+        illegal: IllegalValues,
     ) -> Self {
         // Saturates; a second's worth may go at once.
         let pacer = Pacer::new(twins_per_second, twins_per_second as u32);
-        let renderer = Renderer::new(telemetry.clone());
+        let renderer = Renderer::new(telemetry.clone(), illegal);
         Self {
             settings,
             via,

@@ -7,7 +7,7 @@
 use std::fmt;
 
 const MAX_NAME: usize = 128;
-const MAX_VALUE: usize = 512;
+pub(super) const MAX_VALUE: usize = 512;
 
 /// Why edgecore would drop a twin, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum Illegal {
     NameLength(usize),
     ValueCharacter(char),
     ValueLength(usize),
+    /// Of a text that is written as base64url.
+    EncodedLength(usize),
 }
 
 /// Checks a property's name and the value of its twin.
@@ -45,7 +47,12 @@ pub(crate) fn check_value(value: &str) -> Result<(), Illegal> {
 }
 
 fn first_illegal(text: &str) -> Option<char> {
-    text.chars().find(|&character| !(character.is_ascii_alphanumeric() || "-_.,:/@#".contains(character)))
+    text.chars().find(|&character| !is_legal(character))
+}
+
+/// Whether edgecore takes a character in names and values.
+pub(super) fn is_legal(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-_.,:/@#".contains(character)
 }
 
 impl Illegal {
@@ -65,6 +72,9 @@ impl Illegal {
             Self::ValueLength(length) => {
                 format!("the value has {length} characters, and edgecore takes at most {MAX_VALUE}")
             }
+            Self::EncodedLength(length) => {
+                format!("the value has {length} characters as base64url, and edgecore takes at most {MAX_VALUE}")
+            }
         }
     }
 
@@ -72,8 +82,12 @@ impl Illegal {
     pub(crate) fn cure(&self) -> &'static str {
         match self {
             Self::NameCharacter(_) | Self::NameLength(_) => "rename the property",
-            Self::ValueCharacter(_) => "let the driver encode it, or declare the property as BYTES",
-            Self::ValueLength(_) => "push it to a sink, and set reportToCloud: false",
+            Self::ValueCharacter(_) => {
+                "let the driver encode it, declare the property as BYTES, or set reportIllegal: replace or base64url for a text"
+            }
+            Self::ValueLength(_) | Self::EncodedLength(_) => {
+                "push it to a sink and set reportToCloud: false, or have a text cut by reportIllegal: replace"
+            }
         }
     }
 }
@@ -105,5 +119,12 @@ mod tests {
         assert_eq!(check("le vel", "1"), Err(Illegal::NameCharacter(' ')));
         assert_eq!(check("", "1"), Err(Illegal::NameLength(0)));
         assert_eq!(check(&"n".repeat(129), "1"), Err(Illegal::NameLength(129)));
+    }
+
+    #[test]
+    fn the_cure_of_a_text_is_named() {
+        for illegal in [Illegal::ValueCharacter(' '), Illegal::ValueLength(513), Illegal::EncodedLength(514)] {
+            assert!(illegal.to_string().contains("reportIllegal: replace"), "{illegal}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod demand;
 #[cfg(feature = "eventbus")]
 mod flights;
 mod goal;
+pub(crate) mod illegal;
 pub(crate) mod legality;
 mod outbox;
 mod pace;

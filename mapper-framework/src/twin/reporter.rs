@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     dmi::client::{EdgeClient, EdgeError, TwinReport},
-    model::{DeviceId, DeviceState},
+    model::{DeviceId, DeviceState, IllegalValues},
     telemetry::{
         Telemetry,
         reports::{
@@ -69,9 +69,10 @@ impl Reporter {
         edge: watch::Receiver<Option<EdgeClient>>,
         way: watch::Receiver<Way>,
         receipts: Arc<Receipts>,
+        illegal: IllegalValues,
     ) -> Self {
         outbox.set_pace(pacer.rate());
-        let renderer = Renderer::new(telemetry.clone());
+        let renderer = Renderer::new(telemetry.clone(), illegal);
         Self { outbox, pacer, telemetry, edge, way, receipts, renderer }
     }
 
@@ -250,7 +251,8 @@ mod tests {
     fn reporter() -> Reporter {
         let (_, edge) = watch::channel(None);
         let pacer = Arc::new(Pacer::new(1.0, 90));
-        Reporter::new(Arc::default(), pacer, Telemetry::default(), edge, way::only(Way::Dmi), Arc::default())
+        let (way, receipts) = (way::only(Way::Dmi), Arc::default());
+        Reporter::new(Arc::default(), pacer, Telemetry::default(), edge, way, receipts, IllegalValues::Hold)
     }
 
     fn twin(value: &str) -> TwinUpdate {

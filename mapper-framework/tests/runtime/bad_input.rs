@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use mapper_framework::{
     DeviceState, Mapper, MapperError, SocketError,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, IllegalValues},
     local_edge::{EdgeEvent, SendFailure},
     testing::TestBed,
 };
@@ -115,6 +116,36 @@ async fn a_value_outside_edgecores_alphabet_is_held_back_and_explained() {
     let explained =
         log.with(&["device=default/d", r#"property="text""#, "the value holds ' '", "let the driver encode it"]);
     assert_eq!(explained.len(), 1, "said once, though it is read again and again: {explained:?}");
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_text_is_replaced_or_encoded_where_its_rule_says_so_and_its_desired_value_alike() {
+    let bed = TestBed::builder(Meter::new(), PROTOCOL)
+        .config(|config| config.report.illegal = IllegalValues::Base64url)
+        .start()
+        .await;
+    let replaced = property("replaced", 10, "degrees, reportIllegal: replace");
+    let held = property("held", 10, "degrees, reportIllegal: hold");
+    let properties = [held, replaced, property("encoded", 10, "degrees"), wanted("mode", 10, "setting", "slow run")];
+    let declared = [
+        "held, type: STRING",
+        "replaced, type: STRING",
+        "encoded, type: STRING",
+        "mode, type: STRING, accessMode: ReadWrite",
+    ];
+    bed.edge().apply(&(model("m", &declared) + &device("d", "m", &properties))).await.unwrap();
+    let decoded = |text: &str| String::from_utf8(URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap();
+    bed.until("the desired value is stored", |edge| {
+        edge.twin(&id("d"), "mode").is_some_and(|twin| decoded(twin.observed_desired()) == "slow run")
+    })
+    .await;
+    bed.until("the others are stored", |edge| edge.twin(&id("d"), "encoded").is_some()).await;
+    let reported = |property| bed.edge().twin(&id("d"), property).map(|twin| twin.value().to_owned());
+    assert_eq!(reported("mode").as_deref().map(decoded).as_deref(), Some("slow run"), "the device got the text itself");
+    assert_eq!(reported("encoded").as_deref().map(decoded).as_deref(), Some("21 °C"));
+    assert_eq!((reported("replaced").as_deref(), reported("held")), (Some("21__C"), None));
+    assert_eq!(bed.edge().counts().dropped_twins(), 0);
     bed.stop().await.unwrap();
 }
 
