@@ -5,7 +5,8 @@ use std::{env, io, path::Path, time::Duration};
 use super::{AppError, block_on, calls::Calls, configure, run};
 use crate::{
     cli::Cli,
-    local_edge::{LocalEdge, console},
+    config::{ReportConfig, ReportVia},
+    local_edge::{LocalEdge, LocalEdgeBuilder, console},
     mapper::MapperBuilder,
 };
 
@@ -27,13 +28,27 @@ pub(super) fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
     block_on(run_on(builder, cli, folder.path()))
 }
 
+/// An edge with an event bus, if the mapper is to report there.
+fn edge(report: &ReportConfig) -> LocalEdgeBuilder {
+    let edge = LocalEdge::builder();
+    #[cfg(feature = "eventbus")]
+    if report.via != ReportVia::Dmi {
+        return edge.event_bus();
+    }
+    edge
+}
+
 async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<(), AppError> {
-    let edge = LocalEdge::builder().start(folder).await?;
+    let edge = edge(&builder.config.report).start(folder).await?;
     let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
     for path in &cli.standalone {
         edge.watch(path).await?;
     }
     builder.config.common.edgecore_sock = edge.socket().to_owned();
+    #[cfg(feature = "eventbus")]
+    if let Some(address) = edge.event_bus() {
+        address.clone_into(&mut builder.config.report.eventbus.address);
+    }
     builder.config.grpc_server.socket_path = folder.join("mapper.sock");
     let mapper = builder.build();
     let calls = Calls::start(mapper.handle(), &cli.calls);

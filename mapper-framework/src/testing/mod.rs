@@ -214,7 +214,8 @@ impl<D: Driver> TestBedBuilder<D> {
         self
     }
 
-    /// Changes the mapper's config. The sockets are set later, and so is the spool's folder, unless it is set here.
+    /// Changes the mapper's config. The sockets and the address of the edge's event bus are set later, and so is the spool's folder, unless it
+    /// is set here.
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
@@ -251,6 +252,10 @@ impl<D: Driver> TestBedBuilder<D> {
             edge.stop().await;
         }
         edge.socket().clone_into(&mut config.common.edgecore_sock);
+        #[cfg(feature = "eventbus")]
+        if let Some(address) = edge.event_bus() {
+            address.clone_into(&mut config.report.eventbus.address);
+        }
         config.grpc_server.socket_path = folder.path().join("mapper.sock");
         if config.spool.dir.as_os_str().is_empty() {
             config.spool.dir = folder.path().join("spool");

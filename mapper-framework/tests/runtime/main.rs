@@ -5,6 +5,7 @@
 mod bad_input;
 mod credentials;
 mod edge_faults;
+mod event_bus;
 mod lifecycle;
 mod logged;
 mod meter;
