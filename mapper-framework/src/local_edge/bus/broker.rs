@@ -14,13 +14,21 @@ use std::{
 
 use bytes::Bytes;
 use rumqttc::QoS;
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+    task::JoinSet,
+    time,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{client, topic};
 
 /// Messages that may wait for a client that reads slowly, before its connection is cut.
 const CLIENT_QUEUE: usize = 1024;
+
+/// How many connections wait to be accepted.
+const BACKLOG: u32 = 128;
 
 /// Messages that may wait for edgecore. Past it they are lost.
 const EDGE_QUEUE: usize = 16 * 1024;
@@ -40,6 +48,8 @@ pub(super) struct Broker {
     clients: Arc<Clients>,
     /// `None` while stopped. Held while the broker starts or stops, so that neither overtakes the other.
     listening: tokio::sync::Mutex<Option<Listening>>,
+    /// Keeps the port while nobody listens there, so that nobody else gets it.
+    _port: TcpSocket,
 }
 
 /// The listener and its connections. Dropping it ends them.
@@ -53,18 +63,19 @@ struct Listening {
 impl Broker {
     /// Listens on a free port of the loopback device.
     pub(super) async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
+        let port = socket((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = port.local_addr()?;
+        let listener = socket(address)?.listen(BACKLOG)?;
         let clients = Arc::<Clients>::default();
         let listening = tokio::sync::Mutex::new(Some(Listening::start(listener, &clients)));
-        Ok(Self { address, clients, listening })
+        Ok(Self { address, clients, listening, _port: port })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts all clients and frees the port. Does nothing if it is stopped.
+    /// Cuts all clients, and refuses those that connect. Does nothing if it is stopped.
     pub(super) async fn stop(&self) {
         if let Some(listening) = self.listening.lock().await.take() {
             listening.stop().await;
@@ -75,7 +86,7 @@ impl Broker {
     pub(super) async fn listen_again(&self) -> io::Result<()> {
         let mut listening = self.listening.lock().await;
         if listening.is_none() {
-            let listener = TcpListener::bind(self.address).await?;
+            let listener = socket(self.address)?.listen(BACKLOG)?;
             *listening = Some(Listening::start(listener, &self.clients));
         }
         Ok(())
@@ -92,6 +103,14 @@ impl Broker {
         self.clients.lock().edge = Some(sender);
         receiver
     }
+}
+
+/// A socket of a port that others of this kind may share. Only those that listen get connections.
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 impl Listening {
