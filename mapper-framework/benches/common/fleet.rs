@@ -1,6 +1,6 @@
 //! Devices that cost nothing to read, so that what is measured is the framework.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::UNIX_EPOCH};
 
 use mapper_framework::{
     Device, Driver, DriverError, Mapper, MapperBuilder, Property, Reading, Session, Value,
@@ -17,7 +17,7 @@ pub(crate) const PROTOCOL: &str = "bench";
 
 /// A mapper for the devices.
 pub(crate) fn mapper() -> MapperBuilder {
-    Mapper::builder(Counters).package(mapper_framework::package!()).protocol(PROTOCOL)
+    Mapper::builder(Clocks).package(mapper_framework::package!()).protocol(PROTOCOL)
 }
 
 /// The name of a device, by its number from 0.
@@ -79,12 +79,13 @@ fn manifest(number: usize, kind: Kind) -> String {
     )
 }
 
-struct Counters;
+struct Clocks;
 
 /// `spec.protocol.configData`
 #[derive(Deserialize)]
 struct Config {
-    start: u32,
+    #[serde(rename = "start")]
+    _start: u32,
 }
 
 /// `visitors.configData`
@@ -93,29 +94,26 @@ struct Visitor {
     register: u16,
 }
 
-/// Counts its reads, so that no two values are the same, but for what was written.
-struct Counter {
-    reads: f64,
+/// Shows the time, in seconds since 1970, so that no two values are the same and each says how old it is, but for what was written.
+struct Clock {
     written: HashMap<u16, f64>,
 }
 
-impl Driver for Counters {
+impl Driver for Clocks {
     type Config = Config;
-    type Session = Counter;
+    type Session = Clock;
 
-    async fn connect(&self, _: &Device, config: Config) -> Result<Counter, DriverError> {
-        Ok(Counter { reads: config.start.into(), written: HashMap::new() })
+    async fn connect(&self, _: &Device, _: Config) -> Result<Clock, DriverError> {
+        Ok(Clock { written: HashMap::new() })
     }
 }
 
-impl Session for Counter {
+impl Session for Clock {
     type Visitor = Visitor;
 
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
-        self.reads += 1.0;
-        let register = property.visitor().register;
-        let count = self.reads + f64::from(register) / 16.0;
-        Ok(self.written.get(&register).copied().unwrap_or(count).into())
+        let written = self.written.get(&property.visitor().register).copied();
+        Ok(written.map_or_else(|| UNIX_EPOCH.elapsed().map(|time| time.as_secs_f64()), Ok)?.into())
     }
 
     async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use mapper_framework::config::Config;
+use mapper_framework::config::{Config, ReportVia};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -21,6 +21,9 @@ use super::fleet;
 
 /// Set for the mapper's process: the folder with edgecore's socket, where the mapper's comes to lie, too.
 const FOLDER: &str = "BENCH_FOLDER";
+
+/// Set for a mapper that reports over the event bus: its broker.
+const EVENT_BUS: &str = "BENCH_EVENT_BUS";
 
 /// The unit of times in `/proc/<pid>/stat`, which is this on every Linux of ours (`getconf CLK_TCK`).
 const TICK: Duration = Duration::from_millis(10);
@@ -44,6 +47,12 @@ pub(crate) fn serve(folder: &Path) -> Result<()> {
     config.common.edgecore_sock = folder.join("dmi.sock");
     config.grpc_server.socket_path = folder.join("mapper.sock");
     config.spool.dir = folder.join("spool");
+    if let Ok(address) = env::var(EVENT_BUS) {
+        config.report.via = ReportVia::Eventbus;
+        config.report.eventbus.address = address;
+        // Without a limit: what is measured is how much goes through.
+        config.report.eventbus.twins_per_second = 1e6;
+    }
     let mapper = fleet::mapper().config(config).build();
     let handle = mapper.handle();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -85,7 +94,16 @@ pub(crate) struct Usage {
 impl MapperProcess {
     /// Starts a mapper for the edge in a folder.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
-        let mut process = again(folder)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        Self::start_over(folder, None)
+    }
+
+    /// The same, with reports over an event bus, if there is an address of one.
+    pub(crate) fn start_over(folder: &Path, event_bus: Option<&str>) -> Result<Self> {
+        let mut process = again(folder)?
+            .envs(event_bus.map(|address| (EVENT_BUS, address)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let questions = process.stdin.take().context("no standard input")?;
         let answers = process.stdout.take().context("no standard output")?;
         Ok(Self { process, questions, answers: BufReader::new(answers).lines() })
