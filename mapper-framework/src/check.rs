@@ -60,7 +60,7 @@ struct Mapper<'a> {
     driver: &'a dyn ErasedDriver,
     protocol: &'a str,
     kinds: Vec<Arc<dyn ErasedKind>>,
-    calls_per_second: f64,
+    budget: f64,
     twins: ReportRules,
     illegal: IllegalValues,
     call_timeout: Duration,
@@ -97,7 +97,7 @@ impl<'a> Mapper<'a> {
             driver: &*builder.driver,
             protocol: &builder.config.common.protocol,
             kinds: builder.sink_kinds(),
-            calls_per_second: builder.config.report.calls_per_second,
+            budget: builder.config.report.budget(),
             twins: builder.config.report.rules(),
             illegal: builder.config.report.illegal,
             call_timeout: builder.config.driver.call_timeout,
@@ -141,7 +141,7 @@ fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
         findings.extend(place.findings(verdicts));
         known.extend(resolved.map(|resolved| (place, manifest, resolved.device)));
     }
-    findings.extend(budget::check(&known, mapper.calls_per_second, &mapper.twins));
+    findings.extend(budget::check(&known, mapper.budget, &mapper.twins));
     findings.sort();
     findings.dedup();
     Report { findings, devices: fleet.devices.len(), models: fleet.models.len(), files: texts.len() }

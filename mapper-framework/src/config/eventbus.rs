@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{MqttVersion, TlsConfig};
+use super::{MqttVersion, ReportConfig, TlsConfig};
 
 /// By which way twins and states go to edgecore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,3 +65,13 @@ impl Default for EventbusConfig {
 
 /// Where edgecore looks for the node's broker (`modules.eventBus.mqttServerExternal`).
 pub(super) const DEFAULT_ADDRESS: &str = "mqtt://127.0.0.1:1883";
+
+impl ReportConfig {
+    /// How many calls a second the reports may need: over the event bus there is no such limit.
+    pub(crate) fn budget(&self) -> f64 {
+        match self.via {
+            ReportVia::Dmi => self.calls_per_second,
+            ReportVia::Eventbus | ReportVia::Auto => f64::INFINITY,
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt, sync::Arc};
 use tokio::sync::mpsc;
 
 use crate::{
-    config::{Config, OwnSection, Package, ReportVia, section_of_sink},
+    config::{Config, OwnSection, Package, section_of_sink},
     credentials::CredentialSources,
     driver::{Driver, ErasedDriver, erase},
     hook::{AnomalyDetection, Hooks, SampleHook},
@@ -168,11 +168,7 @@ impl MapperBuilder {
         hooks.push(Arc::new(detection));
         self.hooks.into_iter().for_each(|hook| hooks.push(hook));
         let dispatch = Dispatch::new(Arc::clone(&outbox), sinks.clone()).with_hooks(hooks);
-        // Over the event bus there is no budget of calls.
-        let budget = match config.report.via {
-            ReportVia::Dmi => config.report.calls_per_second,
-            _ => f64::INFINITY,
-        };
+        let budget = config.report.budget();
         let (manager, handle) = Manager::new(self.driver, settings, budget, dispatch, telemetry.clone());
         Mapper {
             config,
