@@ -8,7 +8,11 @@
 //!
 //! A report counts as accepted when edgecore has said that it is stored, and comes again otherwise, with the latest values.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
@@ -20,7 +24,7 @@ use crate::{
     backoff::Backoff,
     config::ReportVia,
     eventbus::{BusSettings, EventBus, Received, Refusal, TwinValue, Verdict},
-    model::{AccessMode, IllegalValues},
+    model::{AccessMode, DeviceId, IllegalValues},
     telemetry::{
         Occurrence, Telemetry,
         eventbus::{
@@ -67,6 +71,9 @@ pub(crate) struct BusReporter {
     receipts: Arc<Receipts>,
     way: watch::Sender<Way>,
     flights: Flights,
+    /// With `auto`: twins that were on their way when edgecore fell silent or the connection ended. What went over DMI meanwhile may be
+    /// overwritten by them.
+    left: HashMap<DeviceId, HashSet<Arc<str>>>,
     event_ids: EventIds,
     /// Whether edgecore answers, as far as is known.
     answers: bool,
@@ -90,6 +97,11 @@ impl EventIds {
     fn next(&mut self) -> String {
         self.next += 1;
         format!("{:016x}-{}", self.run, self.next)
+    }
+
+    /// Whether this run has made an id.
+    fn are_of(&self, event_id: &str) -> bool {
+        event_id.split_once('-').is_some_and(|(run, _)| run == format!("{:016x}", self.run))
     }
 }
 
@@ -124,6 +136,7 @@ impl BusReporter {
             receipts,
             way,
             flights: Flights::default(),
+            left: HashMap::new(),
             event_ids: EventIds { run: fastrand::u64(..), next: 0 },
             answers: false,
             answered: None,
@@ -177,6 +190,9 @@ impl BusReporter {
     async fn serve(&mut self, bus: &mut EventBus, drain: &CancellationToken) -> End {
         self.asks.reset();
         self.ask_at = Instant::now();
+        for (device, twins) in std::mem::take(&mut self.left) {
+            self.outbox.doubt(&device, twins.iter().map(|name| &**name));
+        }
         loop {
             tokio::select! {
                 biased;
@@ -272,6 +288,12 @@ impl BusReporter {
                     self.heard_of(&flight);
                     self.refused(flight.report, &refusal);
                 }
+                (None, Verdict::Stored(twins)) if self.event_ids.are_of(&event_id) => {
+                    // Too late: by now a newer value may have gone over DMI, which this one has overwritten.
+                    if self.via == ReportVia::Auto {
+                        self.outbox.doubt(&device, twins.iter().map(|name| &**name));
+                    }
+                }
                 (None, Verdict::Stored(twins)) => {
                     if let Some(report) = self.receipts.stored(&device, &twins) {
                         self.accepted(report);
@@ -298,6 +320,8 @@ impl BusReporter {
         self.answered = Some(Instant::now());
         self.asks.reset();
         if !std::mem::replace(&mut self.answers, true) {
+            // It takes one message after the other: what came before on this connection is answered as well, or lost.
+            self.left.clear();
             self.telemetry.emit(EventbusAnswers { broker: self.settings.address() });
             self.way.send_replace(Way::Bus);
         }
@@ -360,6 +384,7 @@ impl BusReporter {
     fn no_answer(&mut self) {
         for Flight { report, sent, is_suspect, .. } in self.flights.take_overdue(ANSWER) {
             let device = report.device.clone();
+            self.leave_behind(&report);
             if is_suspect {
                 let refusal =
                     Refusal { code: 400, reason: "it does not answer, and refused a message meanwhile".to_owned() };
@@ -385,7 +410,7 @@ impl BusReporter {
             self.telemetry.emit(EventbusSilent { broker: self.settings.address(), next });
         }
         self.ask_at = Instant::now() + self.asks.next();
-        self.flights.take_all().for_each(|flight| self.outbox.put_back(flight.report));
+        self.put_all_back();
         self.leave();
     }
 
@@ -414,8 +439,22 @@ impl BusReporter {
     /// The connection is no more: what was on its way comes again, and what edgecore has accepted over DMI is taken for stored.
     fn settle_all(&mut self) {
         self.answers = false;
-        self.flights.take_all().for_each(|flight| self.outbox.put_back(flight.report));
+        self.put_all_back();
         self.receipts.end().into_iter().for_each(|report| self.accepted(report));
+    }
+
+    fn put_all_back(&mut self) {
+        for Flight { report, .. } in self.flights.take_all() {
+            self.leave_behind(&report);
+            self.outbox.put_back(report);
+        }
+    }
+
+    /// A report is no longer waited for, and may be stored all the same.
+    fn leave_behind(&mut self, report: &Report) {
+        if self.via == ReportVia::Auto {
+            self.left.entry(report.device.clone()).or_default().extend(report.content.names());
+        }
     }
 
     /// Lets reports go the other way, if there is one.

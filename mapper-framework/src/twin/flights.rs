@@ -71,7 +71,7 @@ impl Flights {
     }
 
     /// Takes out all of them.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Flight> {
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Flight> + use<> {
         std::mem::take(&mut self.flights).into_values()
     }
 }

@@ -75,7 +75,8 @@ pub(crate) struct Outbox {
 }
 
 impl Content {
-    fn names(&self) -> HashSet<Arc<str>> {
+    /// The twins, if it is some.
+    pub(super) fn names(&self) -> HashSet<Arc<str>> {
         match self {
             Self::State(_) => HashSet::new(),
             Self::Twins(twins) => twins.iter().map(|twin| twin.property.shared_name()).collect(),
@@ -179,6 +180,13 @@ impl Outbox {
         let was_refused = self.order().accepted(report, Instant::now());
         self.wake.notify_waiters();
         was_refused
+    }
+
+    /// edgecore may have stored an older value of these twins after the last one that it has accepted: that one is reported once more,
+    /// unless a newer one waits.
+    pub(super) fn doubt<'a>(&self, device: &DeviceId, names: impl Iterator<Item = &'a str>) {
+        self.order().doubt(device, names, Instant::now());
+        self.wake.notify_waiters();
     }
 
     /// There was nothing in a report to make a call for: it had no turn.

@@ -14,7 +14,7 @@ What happens is printed, an object of JSON a line. Each has an `event`, and `dev
     refused   device properties code reason            a message of twins, and the answer says so
     dropped   device topic reason                      a message without an answer of its own
 
-A stored twin is printed after its answer has been handed to the client library.
+What is stored is printed before it is answered: whoever kills this has all lines of which a mapper can know.
 """
 
 import argparse
@@ -145,11 +145,11 @@ class Responder:
             say("refused", device=device, properties=list(twins), code=why.code, reason=why.reason)
             return
         self.known.update((device, property) for property in twins)
-        self.answer(topic, event_id=event_id, twin=twins)
         for property, twin in twins.items():
             value, expected = text_of(twin, "actual"), text_of(twin, "expected")
             stored = {"value": value, "expected": expected, "timestamp": message.get("timestamp")}
             say("stored", device=device, property=property, **stored)
+        self.answer(topic, event_id=event_id, twin=twins)
 
     def judge(self, device, twins):
         if not self.knows(device):
@@ -167,8 +167,8 @@ class Responder:
             raise Dropped(f"the state {state!r} is none of edgecore's")
         if not self.knows(device):
             raise Dropped("device not found")
-        self.answer(topic, event_id=str(uuid.uuid4()), device={"name": device.split("/")[1], "state": state})
         say("state", device=device, state=state)
+        self.answer(topic, event_id=str(uuid.uuid4()), device={"name": device.split("/")[1], "state": state})
 
     def knows(self, device):
         return device in self.options.device or f"{device.split('/')[0]}/*" in self.options.device

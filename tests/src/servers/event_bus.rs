@@ -181,6 +181,11 @@ impl EventBus {
 }
 
 impl Seen {
+    /// All twins, each by `namespace/name` and the property's name.
+    pub fn twins(&self) -> impl Iterator<Item = (&(String, String), &BusTwin)> {
+        self.twins.iter()
+    }
+
     /// A device's twin, by `namespace/name` and the property's name.
     #[must_use]
     pub fn twin(&self, device: &str, property: &str) -> Option<&BusTwin> {

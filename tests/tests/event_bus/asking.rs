@@ -61,6 +61,12 @@ impl Asking {
         answer["event_id"].as_str().unwrap().to_owned()
     }
 
+    /// Publishes for a device that the responder does not know, and waits for the refusal.
+    pub(crate) async fn refused(&mut self, device: &str) {
+        self.value(device, "unknown", "1").await;
+        while self.answer().await.0 != format!("{device}/twin") {}
+    }
+
     async fn next(&mut self) -> Packet {
         loop {
             let event = timeout(DEADLINE, self.events.poll()).await.expect("something happens");

@@ -1,7 +1,7 @@
 //! What waits of one device, and how the device stands in the order.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -34,8 +34,8 @@ pub(super) struct Entry {
     pub(super) place: Option<Place>,
     /// While a report is under way, what may come back of it: what is dropped meanwhile does not.
     lent: Option<HashSet<Arc<str>>>,
-    /// The twins of which edgecore has accepted a report.
-    accepted: HashSet<Arc<str>>,
+    /// Of each twin the last report that edgecore has accepted.
+    accepted: HashMap<Arc<str>, TwinUpdate>,
     /// How often reports were refused for what they are, in a row.
     pub(super) refusals: u32,
     /// Until then nothing is reported.
@@ -123,7 +123,7 @@ impl Entry {
     /// Drops the twins that are not to be kept.
     pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
         self.lent.iter_mut().for_each(|lent| lent.retain(|name| keep(name)));
-        self.accepted.retain(|name| keep(name));
+        self.accepted.retain(|name, _| keep(name));
         self.quarantine.retain(&keep);
         self.twins.retain(|name, _| keep(name));
         if self.twins.is_empty() {
@@ -239,9 +239,24 @@ impl Entry {
             self.unsplit();
         }
         twins.retain(|twin| {
-            self.accepted.insert(twin.property.shared_name()) && !self.twins.contains_key(twin.property.name())
+            let is_first = self.accepted.insert(twin.property.shared_name(), twin.clone()).is_none();
+            is_first && !self.twins.contains_key(twin.property.name())
         });
         twins
+    }
+
+    /// Returns the last accepted reports of these twins, which edgecore may have overwritten by older ones. Of a twin that waits there is a
+    /// newer one anyway; one that is under way is repeated once it is accepted, since nobody knows which was stored last.
+    pub(super) fn doubt<'a>(&mut self, names: impl Iterator<Item = &'a str>) -> Vec<TwinUpdate> {
+        let mut again = Vec::new();
+        for name in names {
+            if self.lent.as_ref().is_some_and(|lent| lent.contains(name)) {
+                self.accepted.remove(name);
+            } else if !self.twins.contains_key(name) && !self.quarantine.is_alone(name) {
+                again.extend(self.accepted.get(name).cloned());
+            }
+        }
+        again
     }
 }
 

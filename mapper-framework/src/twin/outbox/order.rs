@@ -183,6 +183,16 @@ impl Order {
         was_refused
     }
 
+    pub(super) fn doubt<'a>(&mut self, device: &DeviceId, names: impl Iterator<Item = &'a str>, now: Instant) {
+        let due = self.due(device, Urgency::Ordinary, now);
+        self.change(device, |entry| {
+            let again = entry.doubt(names);
+            if !again.is_empty() {
+                entry.add_twins(again.into_iter(), due);
+            }
+        });
+    }
+
     pub(super) fn put_back(&mut self, report: Report) {
         let goes_first = self.states_first && matches!(report.content, Content::State(_));
         let due = if goes_first { Due { at: self.begun, is_ahead: true, ..report.due } } else { report.due };

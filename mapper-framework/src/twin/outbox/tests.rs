@@ -201,6 +201,28 @@ async fn nothing_of_a_device_is_taken_while_a_report_of_it_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_older_value_may_have_overwritten_is_reported_once_more() {
+    let bench = Bench::known(&["a"]).await;
+    let doubt = |names: &[&str]| bench.0.doubt(&device("a"), names.iter().copied());
+    bench.values("a", &[("x", 1), ("y", 1)]);
+    assert_eq!(bench.report(), "a x=1 y=1");
+    doubt(&["x", "z"]);
+    assert_eq!(bench.reports(9), ["a x=1"], "what was never accepted has no value");
+
+    bench.values("a", &[("x", 2)]);
+    doubt(&["x"]);
+    assert_eq!(bench.reports(9), ["a x=2"], "what waits is newer");
+
+    bench.values("a", &[("x", 3)]);
+    let report = bench.take();
+    doubt(&["x"]);
+    bench.0.accepted(report);
+    assert_eq!(bench.reports(9), ["a x=3"], "nobody knows which was stored last");
+    bench.0.doubt(&device("nobody"), ["x"].into_iter());
+    assert!(bench.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_device_rests_twice_as_long_each_time_and_keeps_its_latest_value() {
     let bench = Bench::known(&["a", "b"]).await;
     bench.values("a", &[("x", 0)]);
