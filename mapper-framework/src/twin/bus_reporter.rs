@@ -382,6 +382,7 @@ impl BusReporter {
 
     /// Answers are overdue: of some reports, or of all.
     fn no_answer(&mut self) {
+        let mut is_silent = false;
         for Flight { report, sent, is_suspect, .. } in self.flights.take_overdue(ANSWER) {
             let device = report.device.clone();
             self.leave_behind(&report);
@@ -395,8 +396,12 @@ impl BusReporter {
             if self.answered.is_some_and(|answered| answered > sent) {
                 self.telemetry.emit(ReportUnanswered { device: &device, pause });
             } else {
-                self.fall_silent();
+                is_silent = true;
             }
+        }
+        // Once for all of them, since it makes the pause longer.
+        if is_silent {
+            self.fall_silent();
         }
     }
 
