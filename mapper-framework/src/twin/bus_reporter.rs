@@ -392,11 +392,17 @@ impl BusReporter {
                 self.refused(report, &refusal);
                 continue;
             }
-            let pause = self.outbox.refused(report);
             if self.answered.is_some_and(|answered| answered > sent) {
+                let pause = self.outbox.refused(report);
                 self.telemetry.emit(ReportUnanswered { device: &device, pause });
-            } else {
-                is_silent = true;
+                continue;
+            }
+            is_silent = true;
+            match self.via {
+                // The other way takes it now. A rest would hold it up, and end when this way asks again.
+                ReportVia::Auto => self.outbox.put_back(report),
+                // The next one to ask with is of another device, for this one may be at fault.
+                _ => drop(self.outbox.refused(report)),
             }
         }
         // Once for all of them, since it makes the pause longer.
