@@ -1,12 +1,16 @@
 //! The connection to the broker.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::Arc,
+};
 
 use crate::{
     config::EventbusConfig,
     credentials::CredentialSources,
     model::{Broker, Credentials, DeviceId, DeviceState},
-    mqtt::{self, Answer, Arrival, ConnectOptions, Event, Message, MqttClient},
+    mqtt::{self, Answer, Arrival, ConnectOptions, Event, MqttClient},
     tls,
 };
 
@@ -58,7 +62,14 @@ impl BusSettings {
 /// A connection to the broker, on which edgecore's answers are listened to. Dropping it cuts it.
 pub(crate) struct EventBus {
     client: MqttClient,
+    /// The messages that were handed to the client and are not on the wire, oldest first.
+    unsent: VecDeque<Message>,
+    /// Those that the broker has not answered to, by their packets.
+    unanswered: HashMap<u16, Message>,
 }
+
+/// A message on its way to the broker: its device and its `event_id`.
+type Message = (DeviceId, String);
 
 impl EventBus {
     /// Connects and subscribes. Certificates and credentials are read anew each time.
@@ -72,6 +83,9 @@ impl EventBus {
         let mut client = opened.map_err(|loss| loss.reason().to_owned())?;
         let ended = |_| "the connection ended at once".to_owned();
         message::ANSWERS.iter().try_for_each(|filter| client.subscribe(filter)).map_err(ended)?;
+        if !client.limits().takes_qos(QOS) {
+            return Err("the broker takes no QoS above 0, and a report needs 1: let it take that".to_owned());
+        }
         let mut granted = 0;
         while granted < message::ANSWERS.len() {
             match client.event().await.map_err(|loss| loss.reason().to_owned())? {
@@ -83,7 +97,7 @@ impl EventBus {
                 _ => {}
             }
         }
-        Ok(Self { client })
+        Ok(Self { client, unsent: VecDeque::new(), unanswered: HashMap::new() })
     }
 
     /// Sends twins of a device. The answer comes by [`next`](Self::next).
@@ -92,28 +106,32 @@ impl EventBus {
     ///
     /// The broker does not take so large a message. That the connection has ended comes by [`next`](Self::next).
     pub(crate) fn report_twins(
-        &self,
+        &mut self,
         device: &DeviceId,
         event_id: &str,
         twins: &[TwinValue<'_>],
     ) -> Result<(), String> {
-        self.publish(message::twin_topic(device), message::twin_update(event_id, twins))
+        let payload = message::twin_update(event_id, twins);
+        self.publish(message::twin_topic(device), payload, (device.clone(), event_id.to_owned()))
     }
 
     /// As [`report_twins`](Self::report_twins), for a device's state.
-    pub(crate) fn report_state(&self, device: &DeviceId, event_id: &str, state: DeviceState) -> Result<(), String> {
-        self.publish(message::state_topic(device), message::state_update(event_id, state))
+    pub(crate) fn report_state(&mut self, device: &DeviceId, event_id: &str, state: DeviceState) -> Result<(), String> {
+        let payload = message::state_update(event_id, state);
+        self.publish(message::state_topic(device), payload, (device.clone(), event_id.to_owned()))
     }
 
-    fn publish(&self, topic: String, payload: Vec<u8>) -> Result<(), String> {
-        let message = Message { topic, qos: QOS, retained: false, payload };
+    fn publish(&mut self, topic: String, payload: Vec<u8>, whose: Message) -> Result<(), String> {
+        let message = mqtt::Message { topic, qos: QOS, retained: false, payload };
         self.client.limits().check(&message)?;
         // The events of a connection that has ended say why.
-        drop(self.client.publish(message));
+        if self.client.publish(message).is_ok() {
+            self.unsent.push_back(whose);
+        }
         Ok(())
     }
 
-    /// What edgecore says next. Cancelling loses nothing.
+    /// What edgecore says next, or the broker of a report that it does not take. Cancelling loses nothing.
     ///
     /// # Errors
     ///
@@ -127,15 +145,23 @@ impl EventBus {
                     }
                     tracing::debug!(topic, "this is no answer of edgecore's");
                 }
-                Event::Answered(_, Answer::Refused(reason) | Answer::Busy(reason)) => {
-                    return Err(format!("{reason}: allow the mapper to write $hw/events/device/#"));
+                Event::Sent(id) => {
+                    let message = self.unsent.pop_front();
+                    message.map(|message| self.unanswered.insert(id, message));
                 }
-                Event::Answered(_, Answer::Accepted) | Event::Sent(_) | Event::Received(_) | Event::Subscribed(_) => {}
+                Event::Answered(id, answer) => {
+                    let message = self.unanswered.remove(&id);
+                    let (Answer::Refused(reason) | Answer::Busy(reason)) = answer else { continue };
+                    if let Some((device, event_id)) = message {
+                        return Ok(Received::NotPublished { device, event_id, reason });
+                    }
+                }
+                Event::Received(_) | Event::Subscribed(_) => {}
             }
         }
     }
 
-    /// Takes leave of the broker.
+    /// Disconnects.
     pub(crate) async fn close(self) {
         self.client.close().await;
     }

@@ -12,7 +12,7 @@ use crate::model::{DeviceId, DeviceState};
 
 const PREFIX: &str = "$hw/events/device/";
 
-/// What edgecore is listened to for. The second one is the answer to a message that held something outside of the alphabet.
+/// The topics to subscribe to. The second one is the answer to a message that held something outside of the alphabet.
 pub(super) const ANSWERS: [&str; 3] = [
     "$hw/events/device/+/+/twin/update/result",
     "$hw/events/device/+/twin/update/result",
@@ -35,8 +35,10 @@ pub(crate) enum Received {
     Twins { device: DeviceId, event_id: String, verdict: Verdict },
     /// A device's state was stored.
     State { device: DeviceId, state: String },
+    /// The broker does not take a report.
+    NotPublished { device: DeviceId, event_id: String, reason: String },
     /// Somebody's message was refused, and edgecore does not say whose.
-    Unnamed(Refusal),
+    Anonymous(Refusal),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +171,7 @@ pub(super) fn read(topic: &str, payload: &[u8]) -> Option<Received> {
             let stored = twin?.into_keys().collect();
             Some(Received::Twins { device, event_id, verdict: Verdict::Stored(stored) })
         }
-        (None, Some(refusal)) => Some(Received::Unnamed(refusal)),
+        (None, Some(refusal)) => Some(Received::Anonymous(refusal)),
         (None, None) => None,
     }
 }
@@ -228,7 +230,7 @@ mod tests {
         assert_eq!(read(topic, refused), Some(received));
         let unnamed = br#"{"event_id":"","timestamp":1,"code":400,"reason":"illegal"}"#;
         let refusal = Refusal { code: 400, reason: "illegal".to_owned() };
-        assert_eq!(read("$hw/events/device//twin/update/result", unnamed), Some(Received::Unnamed(refusal)));
+        assert_eq!(read("$hw/events/device//twin/update/result", unnamed), Some(Received::Anonymous(refusal)));
         let state = br#"{"event_id":"x","timestamp":1,"device":{"name":"boiler","state":"online"}}"#;
         let received = Received::State { device: boiler(), state: "online".to_owned() };
         assert_eq!(read("$hw/events/device/plant/boiler/state/update/result", state), Some(received));

@@ -15,4 +15,4 @@ mod connection;
 mod message;
 
 pub(crate) use connection::{BusSettings, EventBus};
-pub(crate) use message::{Received, Refusal, TwinValue, Verdict};
+pub(crate) use message::{Received, TwinValue, Verdict};

@@ -111,6 +111,11 @@ impl Limits {
         Self { window: WINDOW.into(), packet, max_qos: 2, retain: true, version }
     }
 
+    /// Whether messages of this QoS can be sent.
+    pub(crate) fn takes_qos(&self, qos: u8) -> bool {
+        qos <= self.max_qos
+    }
+
     /// Whether a message can be sent at all.
     ///
     /// # Errors

@@ -16,8 +16,9 @@ event! {
 
 event! {
     /// The connection to the broker ended.
-    BrokerLost<'a> { broker: &'a str, error: &'a dyn Display }
-    log WARN "the connection to the broker of the event bus ended: what was not answered is sent again" [broker, %error];
+    BrokerLost<'a> { broker: &'a str, error: &'a dyn Display, occurrence: Occurrence }
+    first WARN "the connection to the broker of the event bus ended: what was not answered is sent again" [broker, %error];
+    again DEBUG "the connection to the broker of the event bus ended again" [broker, %error];
     count eventbus.connections_lost;
 }
 
@@ -75,15 +76,15 @@ event! {
 
 event! {
     /// edgecore accepted a report over DMI and has not said that it stored it.
-    ReportUnconfirmed<'a> { device: &'a DeviceId, missing: &'a str, pause: Duration }
+    ReportUnconfirmed<'a> { device: &'a DeviceId, missing: &'a str, reason: &'a str, pause: Duration }
     log WARN "edgecore accepted a report and did not store all of it, by what it says on the event bus: it will be sent again after a pause"
-        [%device, missing, ?pause];
+        [%device, missing, reason, ?pause];
     count eventbus.unconfirmed;
 }
 
 event! {
     /// edgecore said of reports that they are stored, and says it no longer.
     ConfirmationsEnded {}
-    log WARN "edgecore says no longer on the event bus what it has stored: reports over DMI count as stored when they are accepted" [];
+    log WARN "edgecore no longer confirms reports on the event bus: those over DMI count as stored when they are accepted" [];
     count eventbus.silences;
 }

@@ -1,15 +1,16 @@
-//! The task that reports over edgecore's event bus, and that hears there what edgecore has stored.
+//! The task that reports over edgecore's event bus, and listens there to what edgecore has stored.
 //!
 //! | edgecore | what goes there |
 //! | --- | --- |
 //! | is away: no connection to the broker | nothing; it is connected to again and again |
-//! | is silent: it has not answered yet, or no more | one report at a time, after a pause that doubles |
+//! | is silent: it has not answered yet, or answers no longer | one report at a time, after a pause that doubles |
 //! | answers | up to [`WINDOW`] reports at a time, at the pace of the config |
 //!
 //! A report counts as accepted when edgecore has said that it is stored, and comes again otherwise, with the latest values.
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt::Display,
     sync::Arc,
     time::Duration,
 };
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::Backoff,
     config::ReportVia,
-    eventbus::{BusSettings, EventBus, Received, Refusal, TwinValue, Verdict},
+    eventbus::{BusSettings, EventBus, Received, TwinValue, Verdict},
     model::{AccessMode, DeviceId, IllegalValues},
     telemetry::{
         Occurrence, Telemetry,
@@ -49,14 +50,20 @@ use super::{
 /// loss.
 const WINDOW: usize = 16;
 
-/// The pauses between two attempts to reach the broker.
-const AWAY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// The pauses between two attempts to reach the broker. A connection that lasts longer than the longest one starts them over.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// How long a connection may take to close.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// After how many reports without an answer, and none with one between them, edgecore is silent: one alone may be at fault itself.
+const MISSED: usize = 2;
 
 /// How long connecting and subscribing may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The pauses between two reports that find out whether edgecore answers.
-const SILENT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const PROBE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Reports over the event bus, and listens there.
 #[derive(Debug)]
@@ -77,11 +84,14 @@ pub(crate) struct BusReporter {
     event_ids: EventIds,
     /// Whether edgecore answers, as far as is known.
     answers: bool,
-    /// When it last answered to a report.
+    /// When it last answered to a report, and how many have missed their answer since then.
     answered: Option<Instant>,
+    missed: usize,
     /// While it does not answer: the pauses between two reports, and the end of the present one.
-    asks: Backoff,
-    ask_at: Instant,
+    probes: Backoff,
+    probe_at: Instant,
+    /// How many twins a message carries, on average.
+    twins_each: f64,
     /// Whether a refusal without a name has been logged.
     unnamed: bool,
 }
@@ -96,12 +106,11 @@ struct EventIds {
 impl EventIds {
     fn next(&mut self) -> String {
         self.next += 1;
-        format!("{:016x}-{}", self.run, self.next)
+        format!("{}{}", self.prefix(), self.next)
     }
 
-    /// Whether this run has made an id.
-    fn are_of(&self, event_id: &str) -> bool {
-        event_id.split_once('-').is_some_and(|(run, _)| run == format!("{:016x}", self.run))
+    fn prefix(&self) -> String {
+        format!("{:016x}-", self.run)
     }
 }
 
@@ -140,8 +149,10 @@ impl BusReporter {
             event_ids: EventIds { run: fastrand::u64(..), next: 0 },
             answers: false,
             answered: None,
-            asks: Backoff::new(SILENT.0, SILENT.1),
-            ask_at: Instant::now(),
+            missed: 0,
+            probes: Backoff::new(PROBE.0, PROBE.1),
+            probe_at: Instant::now(),
+            twins_each: 1.0,
             unnamed: false,
         }
     }
@@ -149,22 +160,24 @@ impl BusReporter {
     /// Reports until `drain`, and then on until nothing is left or edgecore does not answer. What is left then is up to the other way, if
     /// there is one.
     pub(crate) async fn run(mut self, drain: CancellationToken) {
-        let mut away = Backoff::new(AWAY.0, AWAY.1);
-        while let Some(mut bus) = self.connect(&mut away, &drain).await {
+        let mut pauses = Backoff::new(RECONNECT.0, RECONNECT.1);
+        while let Some(mut bus) = self.connect(&mut pauses, &drain).await {
+            let begun = Instant::now();
             let end = self.serve(&mut bus, &drain).await;
             self.settle_all();
-            if self.answered.is_some() {
-                away.reset();
+            self.leave();
+            if begun.elapsed() > RECONNECT.1 {
+                pauses.reset();
             }
             match end {
                 End::Lost(error) => {
-                    self.telemetry.emit(BrokerLost { broker: self.settings.address(), error: &error });
-                    self.leave();
+                    let occurrence = Occurrence::first_if(pauses.attempts() == 0);
+                    self.telemetry.emit(BrokerLost { broker: self.settings.address(), error: &error, occurrence });
                     // A broker that ends each connection at once is not asked without a pause.
-                    drain.run_until_cancelled(sleep(away.next())).await;
+                    drain.run_until_cancelled(sleep(pauses.next())).await;
                 }
                 End::Drained => {
-                    bus.close().await;
+                    drop(timeout(CLOSING, bus.close()).await);
                     break;
                 }
             }
@@ -173,7 +186,8 @@ impl BusReporter {
     }
 
     /// A connection, once there is one; `None` if the mapper stops.
-    async fn connect(&self, away: &mut Backoff, drain: &CancellationToken) -> Option<EventBus> {
+    async fn connect(&self, pauses: &mut Backoff, drain: &CancellationToken) -> Option<EventBus> {
+        let mut occurrence = Occurrence::First;
         loop {
             let connected = drain.run_until_cancelled(timeout(CONNECT, EventBus::connect(&self.settings))).await?;
             let error = match connected {
@@ -181,15 +195,16 @@ impl BusReporter {
                 Ok(Err(error)) => error,
                 Err(_) => format!("it does not answer within {CONNECT:?}"),
             };
-            let occurrence = Occurrence::first_if(away.attempts() == 0);
             self.telemetry.emit(BrokerUnreachable { broker: self.settings.address(), error: &error, occurrence });
-            drain.run_until_cancelled(sleep(away.next())).await?;
+            occurrence = Occurrence::Again;
+            drain.run_until_cancelled(sleep(pauses.next())).await?;
         }
     }
 
     async fn serve(&mut self, bus: &mut EventBus, drain: &CancellationToken) -> End {
-        self.asks.reset();
-        self.ask_at = Instant::now();
+        self.probes.reset();
+        self.probe_at = Instant::now();
+        (self.missed, self.unnamed) = (0, false);
         for (device, twins) in std::mem::take(&mut self.left) {
             self.outbox.doubt(&device, twins.iter().map(|name| &**name));
         }
@@ -200,7 +215,7 @@ impl BusReporter {
                     Ok(received) => self.take_in(received),
                     Err(reason) => return End::Lost(reason),
                 },
-                () = self.flights.overdue(ANSWER) => self.no_answer(),
+                () = self.flights.overdue(ANSWER) => self.no_answer(drain.is_cancelled()),
                 () = self.receipts.overdue() => self.no_receipt(),
                 () = self.turn(), if self.has_room() => self.report(bus),
                 () = drain.cancelled(), if self.is_done() => return End::Drained,
@@ -216,26 +231,30 @@ impl BusReporter {
     /// Waits until there is something to report, and it may be sent.
     async fn turn(&self) {
         if !self.answers {
-            sleep_until(self.ask_at).await;
+            sleep_until(self.probe_at).await;
         }
         self.outbox.filled().await;
         self.pacer.ready().await;
     }
 
-    /// Whether nothing is left that could be reported here.
+    /// Whether nothing is left that could be reported here, or there is a better way.
     fn is_done(&self) -> bool {
-        let can_report = self.has_room() && (self.answers || self.ask_at <= Instant::now());
+        if !self.answers && self.via == ReportVia::Auto {
+            return true;
+        }
+        let can_report = self.has_room() && (self.answers || self.probe_at <= Instant::now());
         self.flights.len() == 0 && !(can_report && self.outbox.is_due())
     }
 
     // ---- what goes ----
 
-    fn report(&mut self, bus: &EventBus) {
+    fn report(&mut self, bus: &mut EventBus) {
         if self.answers {
-            self.outbox.set_pace(self.pacer.rate());
+            self.outbox.set_pace(self.pacer.rate() / self.twins_each);
         }
         let Some(mut report) = self.outbox.take() else { return };
         let event_id = self.event_ids.next();
+        let mut watched = Vec::new();
         let sent = match &mut report.content {
             Content::State(state) => {
                 self.pacer.spend();
@@ -244,13 +263,16 @@ impl BusReporter {
             Content::Twins(twins) => {
                 let mut rendered = Vec::with_capacity(twins.len());
                 twins.retain(|twin| {
-                    self.renderer
-                        .render(&report.device, twin)
-                        .map(|it| rendered.push((it, may_be_desired(twin))))
-                        .is_some()
+                    let render = self.renderer.render(&report.device, twin);
+                    render.map(|render| rendered.push((render, may_be_desired(twin)))).is_some()
                 });
                 if rendered.is_empty() {
                     return self.outbox.spare(report);
+                }
+                self.pacer.spend_many(rendered.len());
+                self.twins_each = 0.9 * self.twins_each + 0.1 * rendered.len() as f64;
+                if self.telemetry.is_watched(Kind::Twin) {
+                    watched.extend(rendered.iter().map(|(twin, _)| (twin.property.clone(), twin.reported.clone())));
                 }
                 let values = rendered.iter().map(|(twin, may_be_desired)| TwinValue {
                     property: &twin.property,
@@ -258,19 +280,15 @@ impl BusReporter {
                     // An empty one takes back what was there.
                     expected: may_be_desired.then_some(&twin.desired.value),
                 });
-                self.pacer.spend_many(rendered.len());
-                if self.telemetry.is_watched(Kind::Twin) {
-                    for (twin, _) in &rendered {
-                        let (property, value) = (&twin.property, &twin.reported);
-                        self.telemetry.emit(TwinReported { device: &report.device, property, value });
-                    }
-                }
                 bus.report_twins(&report.device, &event_id, &values.collect::<Vec<_>>())
             }
         };
+        for (property, value) in &watched {
+            self.telemetry.emit(TwinReported { device: &report.device, property, value });
+        }
         match sent {
-            Ok(()) => self.flights.add(report, event_id),
-            Err(reason) => self.refused(report, &Refusal { code: 400, reason }),
+            Ok(()) => self.flights.add(report, event_id, watched),
+            Err(reason) => self.refused(report, &reason, true),
         }
     }
 
@@ -281,33 +299,33 @@ impl BusReporter {
             Received::Twins { device, event_id, verdict } => match (self.flights.answered(&device, &event_id), verdict)
             {
                 (Some(flight), Verdict::Stored(_)) => {
-                    self.heard_of(&flight);
-                    self.stored(flight.report);
+                    self.note_answer();
+                    self.stored(flight);
                 }
                 (Some(flight), Verdict::Refused(refusal)) => {
-                    self.heard_of(&flight);
-                    self.refused(flight.report, &refusal);
+                    self.note_answer();
+                    self.refused(flight.report, &refusal, refusal.is_about_content());
                 }
-                (None, Verdict::Stored(twins)) if self.event_ids.are_of(&event_id) => {
-                    // Too late: by now a newer value may have gone over DMI, which this one has overwritten.
-                    if self.via == ReportVia::Auto {
-                        self.outbox.doubt(&device, twins.iter().map(|name| &**name));
-                    }
-                }
+                (None, verdict) if event_id.starts_with(&self.event_ids.prefix()) => self.too_late(&device, verdict),
                 (None, Verdict::Stored(twins)) => {
                     if let Some(report) = self.receipts.stored(&device, &twins) {
                         self.accepted(report);
                     }
                 }
-                (None, Verdict::Refused(_)) => {}
+                (None, Verdict::Refused(refusal)) => self.receipts.refused(&device, refusal.to_string()),
             },
             Received::State { device, state } => {
                 if let Some(flight) = self.flights.state_stored(&device, &state) {
-                    self.heard_of(&flight);
-                    self.stored(flight.report);
+                    self.note_answer();
+                    self.stored(flight);
                 }
             }
-            Received::Unnamed(refusal) => {
+            Received::NotPublished { device, event_id, reason } => {
+                if let Some(flight) = self.flights.answered(&device, &event_id) {
+                    self.refused(flight.report, &reason, false);
+                }
+            }
+            Received::Anonymous(refusal) => {
                 self.flights.suspect_all();
                 let occurrence = Occurrence::first_if(!std::mem::replace(&mut self.unnamed, true));
                 self.telemetry.emit(RefusedUnnamed { error: &refusal, occurrence });
@@ -315,10 +333,18 @@ impl BusReporter {
         }
     }
 
+    /// An answer to a report that is no longer waited for. By now a newer value may have gone over DMI, which this one has overwritten.
+    fn too_late(&self, device: &DeviceId, verdict: Verdict) {
+        if let (ReportVia::Auto, Verdict::Stored(twins)) = (self.via, verdict) {
+            self.outbox.doubt(device, twins.iter().map(|name| &**name));
+        }
+    }
+
     /// edgecore has answered to a report.
-    fn heard_of(&mut self, _: &Flight) {
+    fn note_answer(&mut self) {
         self.answered = Some(Instant::now());
-        self.asks.reset();
+        self.missed = 0;
+        self.probes.reset();
         if !std::mem::replace(&mut self.answers, true) {
             // It takes one message after the other: what came before on this connection is answered as well, or lost.
             self.left.clear();
@@ -327,21 +353,12 @@ impl BusReporter {
         }
     }
 
-    fn stored(&self, report: Report) {
+    fn stored(&self, Flight { report, watched, .. }: Flight) {
         let device = &report.device;
         self.telemetry.emit(ReportStored { device });
-        let twins = match &report.content {
-            Content::Twins(twins) => twins.len(),
-            Content::State(_) => 0,
-        };
-        self.telemetry.emit(ReportAccepted { device, twins });
-        if let Content::Twins(twins) = &report.content
-            && self.telemetry.is_watched(Kind::Twin)
-        {
-            for twin in twins {
-                let (property, value) = (twin.property.name(), &*twin.value.to_string());
-                self.telemetry.emit(TwinStored { device, property, value });
-            }
+        self.telemetry.emit(ReportAccepted { device, twins: report.content.twins() });
+        for (property, value) in &watched {
+            self.telemetry.emit(TwinStored { device, property, value });
         }
         self.accepted(report);
     }
@@ -354,73 +371,67 @@ impl BusReporter {
         }
     }
 
-    fn refused(&self, report: Report, refusal: &Refusal) {
-        let device = report.device.clone();
-        let twins = match &report.content {
-            Content::Twins(twins) => twins.len(),
-            Content::State(_) => 0,
-        };
+    /// A report was refused: for something in it, or for its device, or for what nobody knows.
+    fn refused(&self, report: Report, error: &dyn Display, is_about_content: bool) {
+        let (device, twins) = (report.device.clone(), report.content.twins());
         let alone = match &report.content {
-            Content::Twins(twins) if twins.len() == 1 && refusal.is_about_content() => twins.first().cloned(),
+            Content::Twins(twins) if twins.len() == 1 && is_about_content => twins.first().cloned(),
             _ => None,
         };
-        let pause = if refusal.is_about_content() {
-            self.outbox.refused_for_content(report)
-        } else {
-            self.outbox.refused(report)
-        };
+        let pause =
+            if is_about_content { self.outbox.refused_for_content(report) } else { self.outbox.refused(report) };
         match alone {
             Some(twin) => {
                 let (property, value) = (twin.property.name(), &*twin.value.to_string());
-                self.telemetry.emit(TwinRefused { device: &device, property, value, error: refusal, pause });
+                self.telemetry.emit(TwinRefused { device: &device, property, value, error, pause });
             }
-            None => self.telemetry.emit(MessageRefused { device: &device, twins, error: refusal, pause }),
+            None => self.telemetry.emit(MessageRefused { device: &device, twins, error, pause }),
         }
     }
 
     // ---- what does not come ----
 
     /// Answers are overdue: of some reports, or of all.
-    fn no_answer(&mut self) {
-        let mut is_silent = false;
-        for Flight { report, sent, is_suspect, .. } in self.flights.take_overdue(ANSWER) {
-            let device = report.device.clone();
+    fn no_answer(&mut self, is_draining: bool) {
+        let overdue = self.flights.take_overdue(ANSWER);
+        self.missed += overdue.len();
+        let oldest = overdue.first().map(|flight| flight.sent);
+        let has_answered_since = self.answered.zip(oldest).is_some_and(|(answered, sent)| answered > sent);
+        if !has_answered_since && (!self.answers || self.missed >= MISSED || is_draining) {
+            return self.fall_silent(overdue);
+        }
+        for Flight { report, is_suspect, .. } in overdue {
             self.leave_behind(&report);
-            if is_suspect {
-                let refusal =
-                    Refusal { code: 400, reason: "it does not answer, and refused a message meanwhile".to_owned() };
-                self.refused(report, &refusal);
-                continue;
-            }
-            if self.answered.is_some_and(|answered| answered > sent) {
+            if is_suspect && has_answered_since {
+                self.refused(report, &"no answer, and a refusal meanwhile that names nobody", true);
+            } else {
+                let device = report.device.clone();
                 let pause = self.outbox.refused(report);
                 self.telemetry.emit(ReportUnanswered { device: &device, pause });
-                continue;
             }
-            is_silent = true;
-            match self.via {
-                // The other way takes it now. A rest would hold it up, and end when this way asks again.
-                ReportVia::Auto => self.outbox.put_back(report),
-                // The next one to ask with is of another device, for this one may be at fault.
-                _ => drop(self.outbox.refused(report)),
-            }
-        }
-        // Once for all of them, since it makes the pause longer.
-        if is_silent {
-            self.fall_silent();
         }
     }
 
-    /// edgecore answers to nothing. The others that are on their way come again as well.
-    fn fall_silent(&mut self) {
-        if std::mem::replace(&mut self.answers, false) || self.asks.attempts() == 0 {
+    /// edgecore answers to nothing. All that is on its way comes again.
+    fn fall_silent(&mut self, overdue: Vec<Flight>) {
+        if std::mem::replace(&mut self.answers, false) || self.probes.attempts() == 0 {
             let next = match self.via {
                 ReportVia::Auto => "reports go over DMI until it does",
                 _ => "reports wait until it does",
             };
             self.telemetry.emit(EventbusSilent { broker: self.settings.address(), next });
         }
-        self.ask_at = Instant::now() + self.asks.next();
+        self.probe_at = Instant::now() + self.probes.next();
+        let mut is_first = true;
+        for Flight { report, .. } in overdue {
+            self.leave_behind(&report);
+            // The next to ask with is of another device, for this one may be at fault. With `auto` the other way takes it at once.
+            if std::mem::take(&mut is_first) && self.via != ReportVia::Auto {
+                self.outbox.unanswered(report);
+            } else {
+                self.outbox.put_back(report);
+            }
+        }
         self.put_all_back();
         self.leave();
     }
@@ -430,11 +441,17 @@ impl BusReporter {
         let mut ended = false;
         for overdue in self.receipts.take_overdue() {
             match overdue {
-                Overdue::Missing(report, missing) => {
+                Overdue::Missing { report, missing, is_part, reason } => {
                     let device = report.device.clone();
-                    let pause = self.outbox.refused(report);
+                    let pause =
+                        if is_part { self.outbox.refused_for_content(report) } else { self.outbox.refused(report) };
                     let missing = missing.join(", ");
-                    self.telemetry.emit(ReportUnconfirmed { device: &device, missing: &missing, pause });
+                    self.telemetry.emit(ReportUnconfirmed {
+                        device: &device,
+                        missing: &missing,
+                        reason: &reason,
+                        pause,
+                    });
                 }
                 Overdue::Unknown(report) => {
                     ended = true;

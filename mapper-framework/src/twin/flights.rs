@@ -14,7 +14,9 @@ pub(super) struct Flight {
     pub(super) report: Report,
     pub(super) event_id: String,
     pub(super) sent: Instant,
-    /// Whether edgecore has refused somebody's message meanwhile, without a word whose.
+    /// The names and values of its twins, while somebody watches them.
+    pub(super) watched: Vec<(String, String)>,
+    /// Whether edgecore has refused somebody's message meanwhile, without naming it.
     pub(super) is_suspect: bool,
 }
 
@@ -25,8 +27,8 @@ pub(super) struct Flights {
 }
 
 impl Flights {
-    pub(super) fn add(&mut self, report: Report, event_id: String) {
-        let flight = Flight { event_id, sent: Instant::now(), is_suspect: false, report };
+    pub(super) fn add(&mut self, report: Report, event_id: String, watched: Vec<(String, String)>) {
+        let flight = Flight { event_id, sent: Instant::now(), watched, is_suspect: false, report };
         self.flights.insert(flight.report.device.clone(), flight);
     }
 

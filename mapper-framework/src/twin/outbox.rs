@@ -75,7 +75,22 @@ pub(crate) struct Outbox {
 }
 
 impl Content {
-    /// The twins, if it is some.
+    /// How many twins it holds.
+    pub(super) fn twins(&self) -> usize {
+        match self {
+            Self::State(_) => 0,
+            Self::Twins(twins) => twins.len(),
+        }
+    }
+
+    /// Drops the twins that are not to be kept.
+    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        if let Self::Twins(twins) = self {
+            twins.retain(|twin| keep(twin.property.name()));
+        }
+    }
+
+    /// The names of its twins.
     pub(super) fn names(&self) -> HashSet<Arc<str>> {
         match self {
             Self::State(_) => HashSet::new(),
@@ -106,7 +121,7 @@ impl Outbox {
         self.order().forget(device);
     }
 
-    /// Drops what waits of the twins of a device that are not to be kept.
+    /// Drops the pending values of the twins that are not to be kept.
     pub(crate) fn retain(&self, device: &DeviceId, keep: impl Fn(&str) -> bool) {
         self.order().retain(device, keep);
     }
@@ -208,6 +223,13 @@ impl Outbox {
         let pause = self.order().refused(report, Instant::now());
         self.wake.notify_waiters();
         pause
+    }
+
+    /// As [`put_back`](Self::put_back), for a report that nobody has answered to: its device rests for a second, so that others have their
+    /// turn before.
+    pub(super) fn unanswered(&self, report: Report) {
+        self.order().unanswered(report, Instant::now());
+        self.wake.notify_waiters();
     }
 
     /// As [`refused`](Self::refused), where something in the report is at fault and nobody says what: the next reports of its device are

@@ -40,6 +40,8 @@ struct State {
 struct Expected {
     /// The twins that are not known to be stored.
     missing: HashSet<String>,
+    /// Why edgecore refused something of the device, if it did.
+    reason: String,
     /// The report, once the call was accepted, and when that was.
     accepted: Option<(Report, Instant)>,
 }
@@ -47,8 +49,15 @@ struct Expected {
 /// What has become of a report for which edgecore took too long.
 #[derive(Debug)]
 pub(super) enum Overdue {
-    /// edgecore has said of others that they are stored, and not of these twins.
-    Missing(Report, Vec<String>),
+    /// edgecore has said of others that they are stored, and not of these twins, which are what is left of the report.
+    Missing {
+        report: Report,
+        missing: Vec<String>,
+        /// Whether other twins of the report are stored.
+        is_part: bool,
+        /// What edgecore said of the device meanwhile.
+        reason: String,
+    },
     /// edgecore says nothing any more.
     Unknown(Report),
 }
@@ -58,7 +67,7 @@ impl Receipts {
     pub(super) fn expect(&self, device: &DeviceId, twins: impl Iterator<Item = String>) {
         let mut state = self.state();
         if state.heard.is_some() {
-            let expected = Expected { missing: twins.collect(), accepted: None };
+            let expected = Expected { missing: twins.collect(), reason: String::new(), accepted: None };
             state.expected.insert(device.clone(), expected);
         }
     }
@@ -96,6 +105,13 @@ impl Receipts {
         Some(report)
     }
 
+    /// edgecore says that it has not stored something of a device.
+    pub(super) fn refused(&self, device: &DeviceId, reason: String) {
+        if let Some(expected) = self.state().expected.get_mut(device) {
+            expected.reason = reason;
+        }
+    }
+
     /// Waits until a report is overdue.
     pub(super) async fn overdue(&self) {
         loop {
@@ -125,13 +141,17 @@ impl Receipts {
         let heard = state.heard;
         let mut taken = Vec::with_capacity(overdue.len());
         for device in overdue {
-            let Some(Expected { missing, accepted: Some((report, at)) }) = state.expected.remove(&device) else {
+            let Some(Expected { missing, reason, accepted: Some((mut report, at)) }) = state.expected.remove(&device)
+            else {
                 continue;
             };
             if heard.is_some_and(|heard| heard > at) {
                 let mut missing: Vec<_> = missing.into_iter().collect();
                 missing.sort_unstable();
-                taken.push(Overdue::Missing(report, missing));
+                let before = report.content.twins();
+                report.content.retain(|name| missing.iter().any(|missing| missing == name));
+                let is_part = report.content.twins() < before;
+                taken.push(Overdue::Missing { report, missing, is_part, reason });
             } else {
                 state.heard = None;
                 taken.push(Overdue::Unknown(report));
@@ -248,7 +268,10 @@ mod tests {
         assert!(timeout(ANSWER - Duration::from_millis(1001), receipts.overdue()).await.is_err());
         receipts.overdue().await;
         let overdue = receipts.take_overdue();
-        assert!(matches!(&overdue[..], [Overdue::Missing(_, missing)] if *missing == ["b"]), "{overdue:?}");
+        assert!(
+            matches!(&overdue[..], [Overdue::Missing { missing, is_part: true, report, .. }] if *missing == ["b"] && report.content.twins() == 1),
+            "{overdue:?}"
+        );
         assert!(receipts.take_overdue().is_empty());
     }
 

@@ -92,8 +92,14 @@ impl Reporter {
 
     /// The connection, once there is one and reports go there; `None` if there will be none.
     async fn connected(&mut self, drain: &CancellationToken) -> Option<EdgeClient> {
-        // While the mapper stops as well: what the other way leaves is to be reported here.
-        drop(self.way.wait_for(|way| *way == Way::Dmi).await);
+        if *self.way.borrow() != Way::Dmi {
+            // While the mapper stops as well: what the other way leaves is to be reported here.
+            drop(self.way.wait_for(|way| *way == Way::Dmi).await);
+            self.outbox.set_pace(self.pacer.rate());
+            if drain.is_cancelled() {
+                self.outbox.prefer_states(self.pacer.calls_within(Duration::ZERO));
+            }
+        }
         tokio::select! {
             biased;
             client = self.edge.wait_for(Option::is_some) => client.ok()?.clone(),
@@ -103,11 +109,13 @@ impl Reporter {
 
     /// Waits until there is something to report and the pace allows it.
     async fn next(&mut self, drain: &CancellationToken) -> Next {
+        let others = self.way.clone();
         tokio::select! {
             biased;
             () = way::changed(&mut self.way) => return Next::Switched,
             () = self.outbox.filled() => {}
-            () = drain.cancelled() => return Next::Done,
+            // What is on the other way may come back for as long as there is one.
+            () = async { drain.cancelled().await; way::ended(others).await } => return Next::Done,
         }
         tokio::select! {
             biased;
@@ -172,6 +180,8 @@ impl Reporter {
         if !client.takes_states() {
             return Ok(Sent::Nothing);
         }
+        // There can be one of a device only that was removed meanwhile.
+        self.receipts.withdraw(device);
         self.pacer.spend();
         client.report_state(device, state).await?;
         self.pacer.accepted();

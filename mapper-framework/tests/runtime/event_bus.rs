@@ -144,3 +144,28 @@ async fn over_dmi_a_mapper_hears_on_the_bus_what_is_not_stored() {
 fn lost() -> String {
     gauges(["lost".to_owned()], 50).replace("metadata: {", "metadata: {namespace: dev, ")
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapper_that_stops_leaves_nothing_on_a_bus_that_does_not_answer() {
+    let bed = bed(ReportVia::Auto, |edge| node(edge).without_namespaces_on_the_event_bus()).await;
+    bed.edge().apply(&gauges(names().take(3), 50)).await.unwrap();
+    bed.until("reports go over DMI", |edge| edge.counts().stored_twins() > 20).await;
+    let (ended, edge) = bed.stop_mapper().await;
+    ended.unwrap();
+    for name in names().take(3) {
+        assert_eq!(edge.state(&id(&name)).as_deref(), Some("offline"), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapper_that_stops_with_its_broker_signs_off_over_dmi() {
+    let bed = bed(ReportVia::Auto, node).await;
+    bed.edge().apply(&gauges(names(), 50)).await.unwrap();
+    more_over_the_bus(&bed, 100).await;
+    bed.edge().stop_broker().await;
+    let (ended, edge) = bed.stop_mapper().await;
+    ended.unwrap();
+    for name in names() {
+        assert_eq!(edge.state(&id(&name)).as_deref(), Some("offline"), "{name}");
+    }
+}

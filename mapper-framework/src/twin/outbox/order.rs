@@ -208,16 +208,28 @@ impl Order {
     }
 
     pub(super) fn refused(&mut self, report: Report, now: Instant) -> Duration {
+        self.rest(report, now, |entry| {
+            let pause = REST.0.saturating_mul(2_u32.saturating_pow(entry.refusals)).min(REST.1);
+            entry.refusals += 1;
+            pause
+        })
+    }
+
+    /// Brings back a report whose device rests. Returns for how long.
+    fn rest(&mut self, report: Report, now: Instant, pause_of: impl FnOnce(&mut Entry) -> Duration) -> Duration {
         let (number, mut pause, mut rest) = (self.number(), REST.0, None);
         self.settle(&report.device, report.content, |entry, content| {
-            pause = REST.0.saturating_mul(2_u32.saturating_pow(entry.refusals)).min(REST.1);
-            entry.refusals += 1;
+            pause = pause_of(entry);
             entry.bring_back(content, Due { is_ahead: false, ..report.due });
             rest = Some(Place { at: now + pause, number });
             entry.rest = rest;
         });
         rest.map(|rest| self.resting.insert(rest, report.device));
         pause
+    }
+
+    pub(super) fn unanswered(&mut self, report: Report, now: Instant) {
+        self.rest(report, now, |_| REST.0);
     }
 
     pub(super) fn refused_for_content(&mut self, report: Report, now: Instant) -> Duration {

@@ -214,4 +214,17 @@ mod tests {
         }
         assert_eq!(largest, NAMES.len());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_answered_rests_a_second_each_time() {
+        let (outbox, begun) = (Outbox::default(), Instant::now());
+        post(&outbox, &["a"], 1);
+        for _ in 0..100 {
+            outbox.filled().await;
+            outbox.unanswered(outbox.take().expect("its turn"));
+        }
+        outbox.filled().await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(100));
+        assert!(!outbox.accepted(outbox.take().expect("its turn")), "it was not refused");
+    }
 }
