@@ -175,6 +175,7 @@ pub use sinks::{
     OtelSinkConfig, RedisSinkConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig, TlsConfig,
 };
 pub use sources::{Origin, Sources};
+pub(crate) use strategies::MAX_SILENCE;
 pub use strategies::{PushStrategy, ReportStrategy};
 pub use warning::ConfigWarning;
 pub use writes::{AuditConfig, FirstStart, WritesConfig, WritesMode};

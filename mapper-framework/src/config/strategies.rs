@@ -34,7 +34,7 @@ pub enum PushStrategy {
 }
 
 /// After which time of silence a value is sent in any case, unless somebody says otherwise.
-pub(super) const MAX_SILENCE: Duration = Duration::from_secs(300);
+pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(300);
 
 impl ReportConfig {
     /// What holds for twins.

@@ -2,10 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use crate::model::{Device, Property, ReportRules, Strategy};
-
-/// After which time a twin is reported in any case, if it is reported on change and its manifest does not say otherwise.
-const MAX_SILENCE: Duration = Duration::from_secs(300);
+use crate::{
+    config::MAX_SILENCE,
+    model::{Device, Property, ReportRules, Strategy},
+};
 
 /// What the reports of a set of devices cost, and how old they make the twins.
 #[derive(Clone, Debug, Default, PartialEq)]
