@@ -150,7 +150,9 @@ impl Seen {
                     self.states.insert(device, Instant::now());
                     self.calls_for_states += 1;
                 }
-                _ => {}
+                Some(_) => {}
+                // The time is over, or the edge is.
+                None => return,
             }
         }
     }

@@ -84,7 +84,7 @@
 #![warn(missing_debug_implementations)]
 // What only the command line, the local edge or the tests call stands where it belongs. With all of them, nothing may be left over.
 #![cfg_attr(
-    not(all(feature = "cli", feature = "standalone", feature = "testing")),
+    not(all(feature = "cli", feature = "eventbus", feature = "standalone", feature = "testing")),
     allow(dead_code, unreachable_pub, unused_imports, reason = "its caller is part of a feature that is off")
 )]
 

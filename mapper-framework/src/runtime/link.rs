@@ -93,13 +93,21 @@ impl Link {
 
     /// Registers again for as long as it is open which devices edgecore no longer has.
     async fn find_out(&self, client: &EdgeClient, mut is_open: bool) {
+        let mut refused = Backoff::new(ASKED_AGAIN_AFTER, ASKED_AGAIN_AFTER * 10);
+        let mut pause = ASKED_AGAIN_AFTER;
         while is_open {
-            sleep(ASKED_AGAIN_AFTER).await;
+            sleep(pause).await;
             match self.register(client, false).await {
-                Ok(still_open) => is_open = still_open,
+                Ok(still_open) => {
+                    is_open = still_open;
+                    refused.reset();
+                    pause = ASKED_AGAIN_AFTER;
+                }
                 Err(EdgeError::Gone(_)) => return,
                 Err(error) => {
-                    self.telemetry.emit(RegistrationRefused { error: &error, occurrence: Occurrence::First });
+                    let occurrence = Occurrence::first_if(refused.attempts() == 0);
+                    self.telemetry.emit(RegistrationRefused { error: &error, occurrence });
+                    pause = refused.next().max(ASKED_AGAIN_AFTER);
                 }
             }
         }
