@@ -29,13 +29,15 @@ pub(super) fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
 }
 
 /// An edge with an event bus, if the mapper is to report there.
+#[cfg(feature = "eventbus")]
 fn edge(report: &ReportConfig) -> LocalEdgeBuilder {
     let edge = LocalEdge::builder();
-    #[cfg(feature = "eventbus")]
-    if report.via != ReportVia::Dmi {
-        return edge.event_bus();
-    }
-    edge
+    if report.via == ReportVia::Dmi { edge } else { edge.event_bus() }
+}
+
+#[cfg(not(feature = "eventbus"))]
+fn edge(_: &ReportConfig) -> LocalEdgeBuilder {
+    LocalEdge::builder()
 }
 
 async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<(), AppError> {

@@ -1,31 +1,47 @@
 //! The log of a mapper that runs on the test's own thread.
+//!
+//! One subscriber serves the whole process, and writes to what the thread has set. One for each thread would not do: a line that is first
+//! reached on a thread without any is taken for one that nobody wants, on all threads.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::Level;
 
-/// What is logged at WARN and above while this lives.
+thread_local! {
+    static LINES: RefCell<Option<Sink>> = const { RefCell::new(None) };
+}
+
+/// What is logged on this thread at WARN and above while this lives.
 pub(crate) struct Logged {
     lines: Sink,
-    _guard: DefaultGuard,
 }
 
 impl Logged {
     pub(crate) fn warnings() -> Self {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            let subscriber = tracing_subscriber::fmt().with_max_level(Level::WARN).with_ansi(false);
+            subscriber.with_writer(|| LINES.with_borrow(|lines| lines.clone().unwrap_or_default())).init();
+        });
         let lines = Sink::default();
-        let sink = lines.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_max_level(Level::WARN).with_ansi(false).with_writer(move || sink.clone());
-        Self { lines, _guard: tracing::subscriber::set_default(subscriber.finish()) }
+        LINES.set(Some(lines.clone()));
+        Self { lines }
     }
 
     /// The lines that hold all of the texts.
     pub(crate) fn with(&self, texts: &[&str]) -> Vec<String> {
         let log = String::from_utf8(self.lines.0.lock().unwrap().clone()).unwrap();
         log.lines().filter(|line| texts.iter().all(|text| line.contains(text))).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        LINES.set(None);
     }
 }
 

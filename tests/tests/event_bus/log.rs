@@ -2,12 +2,19 @@
 
 use std::{
     io::{self, Write},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use integration_tests::DEADLINE;
 use tokio::{sync::watch, time::timeout};
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::{
+    Dispatch, Level,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
+
+/// Lives for ever beside the others. While there is one subscriber only, a line that is first reached on a thread without it is taken for one that
+/// nobody wants, on all threads.
+static BESIDE: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// What is logged at INFO and above while this lives, if it was made on the thread of a runtime that has no other.
 pub(crate) struct Log {
@@ -20,6 +27,7 @@ struct Lines(Arc<watch::Sender<Vec<String>>>);
 
 impl Log {
     pub(crate) fn start() -> Self {
+        LazyLock::force(&BESIDE);
         let lines = Lines(Arc::new(watch::channel(Vec::new()).0));
         let sink = lines.clone();
         let subscriber =

@@ -1,7 +1,7 @@
 //! A manager with its devices, and nothing around it: no sockets, and time is paused.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -266,6 +266,11 @@ pub(super) fn enforced(name: &str, value: &str) -> InstanceProperty {
     ruled(name, value, &serde_json::json!({"writePolicy": "enforce"}))
 }
 
+/// Lives for ever beside the others. While there is one subscriber only, a line that is first reached on a thread without it is taken for one that
+/// nobody wants, on all threads.
+static BESIDE: LazyLock<tracing::Dispatch> =
+    LazyLock::new(|| tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default()));
+
 /// What is logged while the guard lives, on this thread.
 pub(super) struct Logged {
     lines: Arc<Mutex<Vec<u8>>>,
@@ -279,6 +284,7 @@ impl Logged {
 
     /// What is logged at a level and above.
     pub(super) fn from(level: tracing::Level) -> Self {
+        LazyLock::force(&BESIDE);
         let lines = Arc::<Mutex<Vec<u8>>>::default();
         let sink = Arc::clone(&lines);
         let subscriber = tracing_subscriber::fmt()
