@@ -79,8 +79,7 @@ impl Session for Connection {
         property: &Property<Visitor>,
         value: &Value,
     ) -> Result<(), DriverError> {
-        // REAL: write to the device. Access mode, type and bounds have been checked.
-        // The variant of the value is that of the type in the device model.
+        // REAL: write to the device. Access mode, bounds and type (the variant) have been checked.
         match (property.visitor().point, value) {
             (Point::Setpoint, Value::Float(degrees)) => self.setpoint = *degrees,
             (Point::Enabled, Value::Boolean(on)) => self.on = *on,

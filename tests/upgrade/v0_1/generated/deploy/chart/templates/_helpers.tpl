@@ -76,12 +76,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* config.yaml: the values' `config`, and the places that the pod's mounts decide. */}}
 {{- define "mapper.config" -}}
 {{- $sinks := dict }}
-{{- range $kind, $_ := .Values.credentials }}
+{{- range $kind, $_ := omit .Values.credentials "eventbus" }}
 {{- $_ := set $sinks $kind (dict "credentials" (include "mapper.credentialsPath" $kind)) }}
 {{- end }}
 {{- $places := dict "spool" (dict "dir" .Values.spool.path) }}
 {{- if $sinks }}
 {{- $_ := set $places "sinks" $sinks }}
+{{- end }}
+{{- if hasKey .Values.credentials "eventbus" }}
+{{- $_ := set $places "report" (dict "eventbus" (dict "credentials" (include "mapper.credentialsPath" "eventbus"))) }}
 {{- end }}
 {{- if .Values.deviceCredentials }}
 {{- $_ := set $places "driver" (dict "credentials" (include "mapper.deviceCredentialsPath" .)) }}
