@@ -99,9 +99,12 @@ impl Parts {
         self.stop.devices.cancel();
         self.manager.join(last_report).await;
         let left = last_report.saturating_duration_since(Instant::now());
-        if *self.way.borrow() == Way::Dmi {
-            self.outbox.prefer_states(self.pacer.calls_within(left));
-        }
+        let calls = match *self.way.borrow() {
+            Way::Dmi => self.pacer.calls_within(left),
+            // How much goes through in time shows only then.
+            Way::Bus => 0,
+        };
+        self.outbox.prefer_states(calls);
         self.stop.reports.cancel();
         let reports = self.reporter.drain(last_report, &self.outbox);
         let (unreported, (), ()) = tokio::join!(reports, self.sinks.stop(last_report), self.writes.close(last_report));

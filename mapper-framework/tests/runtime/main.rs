@@ -5,6 +5,7 @@
 mod bad_input;
 mod credentials;
 mod edge_faults;
+#[cfg(feature = "eventbus")]
 mod event_bus;
 mod lifecycle;
 mod logged;

@@ -55,7 +55,7 @@ async fn a_report_over_dmi_that_is_not_said_to_be_stored_comes_again() {
     let Some(broker) = Mosquitto::start().await else { return };
     let rig = Rig::start(&broker, ReportVia::Dmi, 3).await;
     let word = Word::start(&broker, rig.bed.edge().events());
-    rig.log.wait_for(&["did not store all of it", "device=default/d0", UNSAID]).await;
+    rig.log.wait_for(&["did not store all of it", "device=default/d0", &format!("missing=\"{UNSAID}\"")]).await;
     assert!(rig.bed.handle().stats().eventbus().unconfirmed() > 0);
     word.complete.store(true, Relaxed);
     rig.counters.stop();
