@@ -80,7 +80,7 @@ pub(crate) struct BusReporter {
     flights: Flights,
     /// With `auto`: twins that were on their way when edgecore fell silent or the connection ended. What went over DMI meanwhile may be
     /// overwritten by them.
-    left: HashMap<DeviceId, HashSet<Arc<str>>>,
+    unsettled: HashMap<DeviceId, HashSet<Arc<str>>>,
     event_ids: EventIds,
     /// Whether edgecore answers, as far as is known.
     answers: bool,
@@ -145,7 +145,7 @@ impl BusReporter {
             receipts,
             way,
             flights: Flights::default(),
-            left: HashMap::new(),
+            unsettled: HashMap::new(),
             event_ids: EventIds { run: fastrand::u64(..), next: 0 },
             answers: false,
             answered: None,
@@ -165,7 +165,7 @@ impl BusReporter {
             let begun = Instant::now();
             let end = self.serve(&mut bus, &drain).await;
             self.settle_all();
-            self.leave();
+            self.fall_back_to_dmi();
             if begun.elapsed() > RECONNECT.1 {
                 pauses.reset();
             }
@@ -182,7 +182,7 @@ impl BusReporter {
                 }
             }
         }
-        self.leave();
+        self.fall_back_to_dmi();
     }
 
     /// A connection, once there is one; `None` if the mapper stops.
@@ -205,7 +205,7 @@ impl BusReporter {
         self.probes.reset();
         self.probe_at = Instant::now();
         (self.missed, self.unnamed) = (0, false);
-        for (device, twins) in std::mem::take(&mut self.left) {
+        for (device, twins) in std::mem::take(&mut self.unsettled) {
             self.outbox.doubt(&device, twins.iter().map(|name| &**name));
         }
         loop {
@@ -347,7 +347,7 @@ impl BusReporter {
         self.probes.reset();
         if !std::mem::replace(&mut self.answers, true) {
             // It takes one message after the other: what came before on this connection is answered as well, or lost.
-            self.left.clear();
+            self.unsettled.clear();
             self.telemetry.emit(EventbusAnswers { broker: self.settings.address() });
             self.way.send_replace(Way::Bus);
         }
@@ -401,7 +401,7 @@ impl BusReporter {
             return self.fall_silent(overdue);
         }
         for Flight { report, is_suspect, .. } in overdue {
-            self.leave_behind(&report);
+            self.note_unsettled(&report);
             if is_suspect && has_answered_since {
                 self.refused(report, &"no answer, and a refusal meanwhile that names nobody", true);
             } else {
@@ -424,7 +424,7 @@ impl BusReporter {
         self.probe_at = Instant::now() + self.probes.next();
         let mut is_first = true;
         for Flight { report, .. } in overdue {
-            self.leave_behind(&report);
+            self.note_unsettled(&report);
             // The next to ask with is of another device, for this one may be at fault. With `auto` the other way takes it at once.
             if std::mem::take(&mut is_first) && self.via != ReportVia::Auto {
                 self.outbox.unanswered(report);
@@ -433,7 +433,7 @@ impl BusReporter {
             }
         }
         self.put_all_back();
-        self.leave();
+        self.fall_back_to_dmi();
     }
 
     /// edgecore has not said of reports over DMI that they are stored.
@@ -473,20 +473,20 @@ impl BusReporter {
 
     fn put_all_back(&mut self) {
         for Flight { report, .. } in self.flights.take_all() {
-            self.leave_behind(&report);
+            self.note_unsettled(&report);
             self.outbox.put_back(report);
         }
     }
 
     /// A report is no longer waited for, and may be stored all the same.
-    fn leave_behind(&mut self, report: &Report) {
+    fn note_unsettled(&mut self, report: &Report) {
         if self.via == ReportVia::Auto {
-            self.left.entry(report.device.clone()).or_default().extend(report.content.names());
+            self.unsettled.entry(report.device.clone()).or_default().extend(report.content.names());
         }
     }
 
     /// Lets reports go the other way, if there is one.
-    fn leave(&self) {
+    fn fall_back_to_dmi(&self) {
         if self.via != ReportVia::Eventbus {
             self.way.send_replace(Way::Dmi);
         }
