@@ -37,6 +37,15 @@ enum BatchOrigin {
     Nothing,
     FromMemory,
     FromDisk,
+    /// Some are, which come twice if the mapper stops before they are settled.
+    FromBoth,
+}
+
+impl BatchOrigin {
+    /// Where a batch comes from to which records from there are added.
+    fn and(self, more: Self) -> Self {
+        if matches!(self, Self::Nothing) || self == more { more } else { Self::FromBoth }
+    }
 }
 
 impl Buffer {
@@ -70,22 +79,22 @@ impl Buffer {
         self.shed(monitor);
     }
 
-    /// The next batch, of at most this many records. None where some wait, but the disk does not give them.
+    /// The next batch, of at most this many records. None where some wait, but the disk does not give them. It is a part of the batch
+    /// before if that is not settled.
     pub(super) async fn take(&mut self, max_records: usize, monitor: &Monitor) -> Vec<Record> {
-        debug_assert_eq!(self.taken, BatchOrigin::Nothing, "one batch at a time");
         if let Some(disk) = self.disk.as_mut().filter(|disk| disk.unread() > 0) {
             let records = disk.read(max_records, MAX_BATCH, monitor).await;
-            if records.is_empty() {
+            if !records.is_empty() {
+                self.taken = self.taken.and(BatchOrigin::FromDisk);
+            } else if self.taken == BatchOrigin::Nothing {
                 // What was passed over is damaged, and done with.
                 disk.acknowledge(monitor).await;
-            } else {
-                self.taken = BatchOrigin::FromDisk;
             }
             return records;
         }
         let records = self.take_from_memory(max_records);
         if !records.is_empty() {
-            self.taken = BatchOrigin::FromMemory;
+            self.taken = self.taken.and(BatchOrigin::FromMemory);
         }
         records
     }
@@ -105,7 +114,8 @@ impl Buffer {
 
     /// The batch that was taken is settled.
     pub(super) async fn settled(&mut self, monitor: &Monitor) {
-        if std::mem::replace(&mut self.taken, BatchOrigin::Nothing) == BatchOrigin::FromDisk
+        let taken = std::mem::replace(&mut self.taken, BatchOrigin::Nothing);
+        if matches!(taken, BatchOrigin::FromDisk | BatchOrigin::FromBoth)
             && let Some(disk) = &mut self.disk
         {
             disk.acknowledge(monitor).await;

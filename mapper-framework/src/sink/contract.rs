@@ -154,9 +154,13 @@ pub trait SinkKind: Send + Sync + 'static {
 ///
 /// # Errors
 ///
-/// [`SinkError`] says what follows: retry, reconnect, or reject. A failed batch is tried again as a whole. A batch that is refused
-/// ([`SinkError::rejected`]) is split in halves until the record that is refused stands alone; so a sink that writes a batch in one
-/// transaction need not find the poison itself.
+/// [`SinkError`] says what follows: retry, reconnect, or find out who is at fault. A failed batch is tried again as a whole. A batch
+/// that is refused ([`SinkError::refused`], [`SinkError::rejected`]) is split in halves until the record that is refused stands
+/// alone; so a sink that writes a batch in one transaction need not find the poison itself.
+///
+/// Three can be at fault, and the sink says which: the *record* is rejected and counted, and costs nobody else; the *target* makes
+/// all wait until somebody puts it right; the *moment* passes. Where an answer does not tell record and target apart, the sink says
+/// `refused`, and the framework finds out by what else is taken. In doubt nothing is lost.
 ///
 /// # Upgrading
 ///
@@ -175,14 +179,14 @@ pub trait Sink: Send + 'static {
     /// The batch as a whole has failed: as the [`SinkError`] says, it comes again or is split.
     fn write(&mut self, batch: &[Record]) -> impl Future<Output = Result<Vec<Outcome>, SinkError>> + Send;
 
-    /// Whether the target could be written to right now, by default yes. Asked for while there is nothing to write: after opening,
-    /// and now and then.
+    /// Whether the target could be written to right now. Asked for while there is nothing to write: after opening, and now and then.
+    /// By default nobody knows, and the target is taken for connected once it has accepted a record.
     ///
     /// # Errors
     ///
-    /// It could not.
+    /// It could not; or this cannot be asked for ([`SinkError::unsupported`]), which changes nothing.
     fn health(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send {
-        async { Ok(()) }
+        async { Err(SinkError::unsupported("this sink can only be written to")) }
     }
 
     /// The history of a device, by default none. Called on a connection of its own, opened for the purpose.
@@ -215,9 +219,12 @@ pub trait Sink: Send + 'static {
 pub enum Outcome {
     /// It is durable at the target.
     Accepted,
-    /// The target will never take it, for this reason. It is counted, logged, and not tried again, so that it does not block the
-    /// others.
+    /// It is wrong in itself, for this reason, whatever the target is like. It is counted, logged, and not tried again, so that it
+    /// does not block the others.
     Rejected(String),
+    /// The target refuses it, for this reason, which may lie in the record or in the target's settings. It is
+    /// [`Rejected`](Self::Rejected) once others before and after it have been accepted, and waits where all are refused.
+    Refused(String),
     /// Not now, for this reason. It comes again, before all later records.
     Retry(String),
 }
@@ -231,6 +238,11 @@ impl Outcome {
     /// A record that the target will never take.
     pub fn rejected(reason: impl std::fmt::Display) -> Self {
         Self::Rejected(reason.to_string())
+    }
+
+    /// A record that the target refuses, for whatever reason.
+    pub fn refused(reason: impl std::fmt::Display) -> Self {
+        Self::Refused(reason.to_string())
     }
 
     /// A record that the target may take later.

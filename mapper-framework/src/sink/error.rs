@@ -20,6 +20,8 @@ pub struct SinkError {
 enum Kind {
     Failed,
     Disconnected,
+    Misconfigured,
+    Refused,
     Rejected,
     Unsupported,
 }
@@ -35,8 +37,23 @@ impl SinkError {
         Self { kind: Kind::Disconnected, ..Self::failed(message) }
     }
 
-    /// The target refuses something in the batch for good, and has taken none of it. The batch is split until the record that is
-    /// refused stands alone.
+    /// Something is wrong with the target, or with a setting that leads to it, for every record: a password, a right, an address that
+    /// is somebody else's. The message names the cure. Everything waits until somebody has put it right; each attempt is made on
+    /// another connection.
+    pub fn misconfigured(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Misconfigured, ..Self::failed(message) }
+    }
+
+    /// The target refuses the batch, has taken none of it, and does not say for certain whether a record or the target is at fault.
+    /// The framework finds out: it splits the batch, and a record is rejected once others before and after it have been taken. What
+    /// is refused alike for all records waits, as by [`misconfigured`](Self::misconfigured).
+    pub fn refused(message: impl fmt::Display) -> Self {
+        Self { kind: Kind::Refused, ..Self::failed(message) }
+    }
+
+    /// A record of the batch is wrong in itself, whatever the target is like: it will be refused for ever. None of the batch has been
+    /// taken. The batch is split until that record stands alone, which is then lost, and counted. Choose [`refused`](Self::refused)
+    /// where this is the target's word alone.
     pub fn rejected(message: impl fmt::Display) -> Self {
         Self { kind: Kind::Rejected, ..Self::failed(message) }
     }
@@ -55,12 +72,22 @@ impl SinkError {
 
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, Kind::Failed | Kind::Disconnected)
+        !matches!(self.kind, Kind::Rejected | Kind::Unsupported)
     }
 
     /// Whether the connection is lost with it.
     pub fn is_disconnected(&self) -> bool {
-        self.kind == Kind::Disconnected
+        matches!(self.kind, Kind::Disconnected | Kind::Misconfigured)
+    }
+
+    /// Whether it waits for somebody who puts the target, or a setting, right.
+    pub fn is_misconfigured(&self) -> bool {
+        self.kind == Kind::Misconfigured
+    }
+
+    /// Whether the framework has to find out if a record or the target is at fault.
+    pub fn is_refused(&self) -> bool {
+        self.kind == Kind::Refused
     }
 
     /// Whether the sink does not offer what it was asked for.
@@ -145,6 +172,10 @@ mod tests {
         assert!(error.is_disconnected() && error.is_retryable());
         assert_eq!(error.to_string(), "cannot write: the wire is cut");
         assert!(!SinkError::failed("busy").is_disconnected());
-        assert!(!SinkError::rejected("no such table").is_retryable());
+        assert!(!SinkError::rejected("too long").is_retryable());
+        let error = SinkError::misconfigured("no such user");
+        assert!(error.is_retryable() && error.is_disconnected() && !error.is_refused());
+        let error = SinkError::refused("bad request");
+        assert!(error.is_retryable() && !error.is_disconnected() && !error.is_misconfigured());
     }
 }

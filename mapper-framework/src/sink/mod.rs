@@ -41,6 +41,7 @@ mod codec;
 mod connection;
 mod contract;
 mod disk;
+mod doubt;
 mod erased;
 mod error;
 mod feed;
@@ -54,6 +55,7 @@ mod payload;
 mod pool;
 mod record;
 mod registry;
+mod spell;
 mod target;
 #[cfg(feature = "_http")]
 #[allow(dead_code, reason = "which sinks are compiled decides")]

@@ -8,14 +8,18 @@ use std::{
     },
 };
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::telemetry::{
     Occurrence, Telemetry,
-    sinks::{RecordsDropped, SinkFailed, SinkUp},
+    sinks::{LossEnded, RecordsDropped, SinkFailed, SinkRefuses, SinkUp},
 };
 
-use super::{Ledger, Target, ledger::Account};
+use super::{
+    Ledger, SinkError, Target,
+    ledger::Account,
+    spell::{Loss, Outage},
+};
 
 /// The most bytes that wait for a worker to take them in, beside the bound on their number.
 const INBOX_BYTES: usize = 16 << 20;
@@ -112,14 +116,17 @@ struct Condition {
     reason: Option<String>,
     /// How many records lie on disk, in how many bytes.
     on_disk: (u64, u64),
-    /// For which reason records were lost last, since the target was written to.
-    dropping: Option<&'static str>,
+    /// What is being lost.
+    loss: Option<Loss>,
+    /// The outage that was logged last.
+    outage: Option<Outage>,
 }
 
 impl Monitor {
     pub(super) fn new(target: Target, telemetry: Telemetry, changes: watch::Sender<()>) -> Self {
         telemetry.track_target(&target);
-        let condition = Condition { state: SinkState::Connecting, reason: None, on_disk: (0, 0), dropping: None };
+        let condition =
+            Condition { state: SinkState::Connecting, reason: None, on_disk: (0, 0), loss: None, outage: None };
         Self {
             target,
             account: Account::default(),
@@ -168,32 +175,64 @@ impl Monitor {
         self.changes.send_replace(());
     }
 
-    /// Counts records that are lost, and logs why.
+    /// Counts records that are lost, and logs why and how many: at once, at intervals, and at the end.
     pub(super) fn dropped(&self, records: usize, reason: &'static str) {
         self.count(|account| account.drop(records));
-        let occurrence = Occurrence::first_if(self.lock().dropping.replace(reason) != Some(reason));
-        self.telemetry.emit(RecordsDropped { target: &self.target, records, reason, occurrence });
+        let now = Instant::now();
+        let mut condition = self.lock();
+        if condition.loss.as_ref().is_some_and(|loss| loss.is_over(reason, now)) {
+            self.end_loss(&mut condition);
+        }
+        let loss = condition.loss.get_or_insert_with(|| Loss::new(reason));
+        let (total, is_due) = loss.add(records as u64, now);
+        let occurrence = Occurrence::first_if(is_due);
+        self.telemetry.emit(RecordsDropped { target: &self.target, records, total, reason, occurrence });
     }
 
-    /// The target can be written to.
+    /// The target has accepted something, or has said that it would.
     pub(super) fn up(&self) {
+        let now = Instant::now();
         let mut condition = self.lock();
+        if condition.loss.as_ref().is_some_and(|loss| loss.is_quiet(now)) {
+            self.end_loss(&mut condition);
+        }
         condition.reason = None;
-        condition.dropping = None;
-        if std::mem::replace(&mut condition.state, SinkState::Up) != SinkState::Up {
-            self.telemetry.emit(SinkUp { target: &self.target });
+        let before = std::mem::replace(&mut condition.state, SinkState::Up);
+        if before != SinkState::Up {
+            let was_logged = condition.outage.as_mut().is_none_or(Outage::end);
+            let occurrence = Occurrence::first_if(was_logged);
+            self.telemetry.emit(SinkUp { target: &self.target, occurrence });
             self.changes.send_replace(());
         }
     }
 
     /// An attempt has failed.
-    pub(super) fn down(&self, reason: String) {
+    pub(super) fn down(&self, error: &SinkError) {
+        let (now, waiting) = (Instant::now(), self.account.read().in_flight);
+        let reason = error.to_string();
         let mut condition = self.lock();
         let begins = std::mem::replace(&mut condition.state, SinkState::Down) != SinkState::Down;
-        let occurrence = Occurrence::first_if(begins || condition.reason.as_ref() != Some(&reason));
-        self.telemetry.emit(SinkFailed { target: &self.target, reason: &reason, occurrence });
+        let is_new = begins || condition.reason.as_ref() != Some(&reason);
+        let occurrence = Occurrence::first_if(Outage::is_due(&mut condition.outage, &reason, now));
+        let (target, reason_text) = (&self.target, reason.as_str());
+        if error.is_misconfigured() {
+            self.telemetry.emit(SinkRefuses { target, reason: reason_text, waiting, is_new, occurrence });
+        } else {
+            self.telemetry.emit(SinkFailed { target, reason: reason_text, is_new, occurrence });
+        }
         condition.reason = Some(reason);
         self.changes.send_replace(());
+    }
+
+    /// The worker stops: what was lost is told to the end.
+    pub(super) fn stopped(&self) {
+        self.end_loss(&mut self.lock());
+    }
+
+    fn end_loss(&self, condition: &mut Condition) {
+        if let Some(total) = condition.loss.take().and_then(|loss| loss.unlogged_total()) {
+            self.telemetry.emit(LossEnded { target: &self.target, records: total });
+        }
     }
 
     pub(super) fn set_on_disk(&self, on_disk: (u64, u64)) {

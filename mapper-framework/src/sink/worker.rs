@@ -1,6 +1,11 @@
 //! The worker of one target: takes records in, delivers them in batches, and keeps trying.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -22,6 +27,7 @@ use super::{
     buffer::{Buffer, Reach},
     connection::{Attempt, Connection, Dialer},
     disk::Disk,
+    doubt::{Doubt, Refused},
     monitor::Monitor,
 };
 
@@ -40,8 +46,11 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// How often a target that nothing is written to is asked whether it could be.
 const HEALTH_CYCLE: Duration = Duration::from_secs(30);
 
-/// The most series of which it is remembered that a rejection was logged.
+/// The most series of which it is remembered when a rejection was logged.
 const LOGGED_SERIES: usize = 1_024;
+
+/// How often the rejections of one series are logged.
+const REJECTIONS_CYCLE: Duration = Duration::from_secs(600);
 
 /// How a worker batches and repeats.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +82,10 @@ pub(super) struct Worker {
     step: usize,
     /// How far the step may grow. Half of what a failed write had; grows slowly, or each growth would end in a missed deadline.
     ceiling: usize,
+    /// The records of the batch that were refused, while it is found out who is at fault.
+    doubt: Doubt,
+    /// How many suspects the next attempt takes.
+    suspects: usize,
     connection: Option<Connection>,
     /// The attempt under way, which has the connection meanwhile. A task of its own, so that a slow disk does not hold it up and its
     /// panic is caught.
@@ -84,15 +97,40 @@ pub(super) struct Worker {
     linger_until: Option<Instant>,
     /// When the target is asked for its health, if nothing is written until then.
     health_due: Instant,
-    /// The series of which a rejection has been logged.
-    logged: HashSet<usize>,
+    /// When a rejection was logged, by the series.
+    logged: HashMap<usize, Instant>,
 }
 
 /// An attempt under way.
 struct Flight {
-    /// How many records of the batch it writes; none when it asks for the target's health.
-    records: usize,
+    part: Part,
     task: AbortOnDropHandle<Attempt>,
+}
+
+/// What an attempt writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The first records of the batch, so many; none when it asks for the target's health.
+    Batch(usize),
+    /// The first suspects that are due, so many.
+    Suspects(usize),
+}
+
+impl Part {
+    fn len(self) -> usize {
+        let (Self::Batch(records) | Self::Suspects(records)) = self;
+        records
+    }
+}
+
+/// What has become of the records of an attempt.
+#[derive(Default)]
+struct Settled {
+    delivered: usize,
+    rejected: usize,
+    again: Vec<Record>,
+    why: Option<String>,
+    refused: Vec<Refused>,
 }
 
 /// What wakes a worker.
@@ -129,13 +167,15 @@ impl Worker {
             batch: Vec::new(),
             step: usize::MAX,
             ceiling: usize::MAX,
+            doubt: Doubt::default(),
+            suspects: usize::MAX,
             connection: None,
             attempt: None,
             backoff: Backoff::new(FIRST_PAUSE, pace.backoff_max),
             not_before: now,
             linger_until: None,
             health_due: now,
-            logged: HashSet::new(),
+            logged: HashMap::new(),
         }
     }
 
@@ -181,8 +221,11 @@ impl Worker {
         if self.attempt.is_some() || !self.ready {
             return None;
         }
+        if self.doubt.is_due() {
+            return Some(self.not_before);
+        }
         let due = match (self.batch.is_empty(), self.buffer.waiting()) {
-            (true, 0) => self.health_due,
+            (true, 0) => self.doubt.deadline().map_or(self.health_due, |verdict| verdict.min(self.health_due)),
             (false, _) => self.not_before,
             (true, waiting) if waiting >= self.pace.batch_records => self.not_before,
             (true, _) => self.linger_until.unwrap_or(self.not_before),
@@ -191,7 +234,13 @@ impl Worker {
     }
 
     fn is_idle(&self) -> bool {
-        self.ready && self.attempt.is_none() && self.batch.is_empty() && self.buffer.waiting() == 0
+        self.doubt.is_empty() && self.has_nothing_to_write()
+    }
+
+    /// Whether nothing waits but suspects, and these for other records.
+    fn has_nothing_to_write(&self) -> bool {
+        let waits = !self.batch.is_empty() || self.buffer.waiting() > 0 || self.doubt.is_due();
+        self.ready && self.attempt.is_none() && !waits
     }
 
     fn attach(&mut self, disk: Option<Box<Disk>>) {
@@ -217,6 +266,13 @@ impl Worker {
         if self.next_due().is_none_or(|due| due > Instant::now()) {
             return;
         }
+        if let Some(reason) = self.doubt.verdict() {
+            return self.refuses_all(&reason).await;
+        }
+        if self.doubt.is_due() {
+            let suspects = self.doubt.due(self.suspects);
+            return self.attempt(Part::Suspects(suspects.len()), suspects.into());
+        }
         if self.batch.is_empty() {
             self.batch = self.buffer.take(self.pace.batch_records, &self.monitor).await;
             self.linger_until = (self.buffer.waiting() > 0).then(Instant::now);
@@ -225,62 +281,133 @@ impl Worker {
                 return;
             }
         }
-        let records = self.batch.len().min(self.step);
-        let part: Arc<[Record]> = self.batch[..records].into();
-        let attempt = self.dialer.clone().attempt(self.connection.take(), part);
-        self.attempt = Some(Flight { records, task: AbortOnDropHandle::new(tokio::spawn(attempt)) });
+        let records = self.batch.len().min(self.step).min(self.pace.batch_records);
+        self.attempt(Part::Batch(records), self.batch[..records].into());
+    }
+
+    fn attempt(&mut self, part: Part, records: Arc<[Record]>) {
+        let attempt = self.dialer.clone().attempt(self.connection.take(), records);
+        self.attempt = Some(Flight { part, task: AbortOnDropHandle::new(tokio::spawn(attempt)) });
     }
 
     /// Takes in what an attempt came to.
     async fn finish(&mut self, attempt: Result<Attempt, JoinError>) {
-        let records = self.attempt.take().map_or(0, |flight| flight.records);
+        let part = self.attempt.take().map_or(Part::Batch(0), |flight| flight.part);
         self.health_due = Instant::now() + HEALTH_CYCLE;
         let attempt = attempt.unwrap_or_else(died);
         self.connection = attempt.connection;
-        let written = if attempt.connected { records } else { 0 };
+        let written = if attempt.connected { part.len() } else { 0 };
         match attempt.outcome {
-            Ok(outcomes) => self.settle(records, outcomes).await,
+            Ok(outcomes) => self.settle(part, outcomes).await,
+            Err(error) if part.len() == 0 && error.is_unsupported() => self.health_unknown(),
             // What `open` refuses is no fault of the records.
-            Err(error) if error.is_retryable() || written == 0 => self.failed(written, &error).await,
-            Err(error) if records == 1 => self.settle(1, vec![Outcome::rejected(error)]).await,
-            // Something in the batch is refused: the halves are tried one after the other.
-            Err(_) => self.step = records / 2,
+            Err(error) if written == 0 => self.failed(0, &error).await,
+            Err(error) if error.is_refused() && written == 1 => {
+                self.settle(part, vec![Outcome::refused(error)]).await;
+            }
+            Err(error) if error.is_refused() => self.split(part, Some(&error)),
+            Err(error) if error.is_misconfigured() => self.failed(0, &error).await,
+            Err(error) if error.is_retryable() => self.failed(written, &error).await,
+            Err(error) if written == 1 => self.settle(part, vec![Outcome::rejected(error)]).await,
+            Err(_) => self.split(part, None),
         }
     }
 
-    /// Counts what has become of the first `records` of the batch, and keeps those that come again.
-    async fn settle(&mut self, records: usize, outcomes: Vec<Outcome>) {
-        let (mut delivered, mut rejected, mut again, mut why) = (0, 0, Vec::new(), None);
-        let mut outcomes = outcomes.into_iter();
-        let rest = self.batch.split_off(records);
-        for record in std::mem::replace(&mut self.batch, rest) {
-            match outcomes.next().unwrap_or_else(|| Outcome::retry("the sink has given no outcome for it")) {
-                Outcome::Accepted => delivered += 1,
-                Outcome::Retry(reason) => {
-                    again.push(record);
-                    why.get_or_insert(reason);
+    /// Something among these records is refused: parts of them are tried one after the other. `refusal` is why, where the target may
+    /// be at fault.
+    fn split(&mut self, part: Part, refusal: Option<&SinkError>) {
+        match part {
+            Part::Suspects(_) => self.suspects = 1,
+            Part::Batch(mut records) => {
+                // When all have had their turn, the first ones have it again.
+                let tried = Some(self.doubt.tried()).filter(|tried| *tried < records).unwrap_or_default();
+                if let Some(refusal) = refusal
+                    && self.doubt.is_empty()
+                    && tried > 0
+                {
+                    self.doubt.set_aside(self.batch.drain(..tried).collect(), &refusal.to_string());
+                    records -= tried;
                 }
-                Outcome::Rejected(reason) => {
-                    rejected += 1;
-                    self.log_rejection(&record, &reason);
-                }
+                self.step = (records / 2).max(1);
             }
         }
-        let failed = again.len();
-        again.append(&mut self.batch);
-        self.batch = again;
-        if let Some(reason) = why {
+    }
+
+    /// Counts what has become of the records of an attempt, and keeps those that come again.
+    async fn settle(&mut self, part: Part, outcomes: Vec<Outcome>) {
+        let mut settled = self.sort_out(part, outcomes);
+        if settled.delivered > 0 {
+            for (record, reason) in self.doubt.accepted() {
+                settled.rejected += 1;
+                self.log_rejection(&record, &reason);
+            }
+        }
+        self.doubt.suspect(settled.refused);
+        let failed = settled.again.len();
+        self.batch.splice(..0, settled.again);
+        if let Some(reason) = settled.why {
+            let records = part.len();
             let error =
                 SinkError::failed(format_args!("{failed} of {records} records are to be tried again: {reason}"));
             self.failed(failed, &error).await;
-        } else {
+        } else if settled.delivered > 0 || part.len() == 0 {
             self.succeeded();
         }
-        if self.batch.is_empty() {
+        if self.batch.is_empty() && self.doubt.is_empty() {
+            self.suspects = usize::MAX;
             self.buffer.settled(&self.monitor).await;
         }
         self.monitor.set_on_disk(self.buffer.on_disk());
-        self.monitor.count(|account| account.settle(delivered, rejected));
+        self.monitor.count(|account| account.settle(settled.delivered, settled.rejected));
+    }
+
+    /// Puts each record of an attempt where its outcome belongs. Suspects that are refused again stay what they are.
+    fn sort_out(&mut self, part: Part, outcomes: Vec<Outcome>) -> Settled {
+        let mut settled = Settled::default();
+        let mut outcomes = outcomes.into_iter();
+        let mut next = || outcomes.next().unwrap_or_else(|| Outcome::retry("the sink has given no outcome for it"));
+        match part {
+            Part::Batch(records) => {
+                let mut overtaken = 0;
+                for record in self.batch.drain(..records).collect::<Vec<_>>() {
+                    match next() {
+                        Outcome::Refused(reason) => {
+                            settled.refused.push(Refused { record, reason, is_overtaken: false });
+                        }
+                        outcome => {
+                            if outcome == Outcome::Accepted {
+                                overtaken = settled.refused.len();
+                            }
+                            self.place(record, outcome, &mut settled);
+                        }
+                    }
+                }
+                settled.refused[..overtaken].iter_mut().for_each(|refused| refused.is_overtaken = true);
+            }
+            Part::Suspects(records) => {
+                for suspect in self.doubt.take_due(records) {
+                    match next() {
+                        Outcome::Refused(reason) => suspect.suspect(reason, &mut self.doubt),
+                        outcome => self.place(suspect.into_record(), outcome, &mut settled),
+                    }
+                }
+            }
+        }
+        settled
+    }
+
+    fn place(&mut self, record: Record, outcome: Outcome, settled: &mut Settled) {
+        match outcome {
+            Outcome::Accepted => settled.delivered += 1,
+            Outcome::Retry(reason) | Outcome::Refused(reason) => {
+                settled.again.push(record);
+                settled.why.get_or_insert(reason);
+            }
+            Outcome::Rejected(reason) => {
+                settled.rejected += 1;
+                self.log_rejection(&record, &reason);
+            }
+        }
     }
 
     fn succeeded(&mut self) {
@@ -291,19 +418,43 @@ impl Worker {
         self.monitor.up();
     }
 
+    /// The connection is open, and whether it can be written to is seen when it is.
+    fn health_unknown(&mut self) {
+        self.not_before = Instant::now();
+    }
+
+    /// The target refuses everything: it, or a setting that leads to it, is at fault.
+    async fn refuses_all(&mut self, reason: &str) {
+        let reason = format!("it refuses all that it is given, and has accepted nothing since: {reason}");
+        let alone = self.step < self.pace.batch_records;
+        self.release_suspects(alone);
+        // What was put right meanwhile may need another connection.
+        self.connection = None;
+        self.step = self.ceiling;
+        self.failed(0, &SinkError::misconfigured(reason)).await;
+    }
+
+    fn release_suspects(&mut self, alone: bool) {
+        self.batch.splice(..0, self.doubt.release(alone));
+        self.suspects = usize::MAX;
+    }
+
     /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk. `written` is how many records
     /// the target may have all the same.
     async fn failed(&mut self, written: usize, error: &SinkError) {
+        if !self.doubt.is_empty() {
+            self.release_suspects(false);
+        }
         if written > 0 {
             // Perhaps it was too much for the deadline, or for something on the way.
             self.ceiling = (written / 2).max(1);
             self.step = self.ceiling;
         }
         self.monitor.count(|account| account.repeat(written));
-        self.monitor.down(error.to_string());
+        self.monitor.down(error);
         let asked_for = error.pause().unwrap_or_default().min(LONGEST_PAUSE);
         self.not_before = Instant::now() + self.backoff.next().max(asked_for);
-        let batch = std::mem::take(&mut self.batch);
+        let batch = mem::take(&mut self.batch);
         self.batch = self.buffer.retreat(batch, &self.monitor).await;
         self.monitor.set_on_disk(self.buffer.on_disk());
     }
@@ -312,7 +463,16 @@ impl Worker {
         if self.logged.len() >= LOGGED_SERIES {
             self.logged.clear();
         }
-        let occurrence = Occurrence::first_if(self.logged.insert(Arc::as_ptr(record.series()) as usize));
+        let now = Instant::now();
+        let logged = self.logged.entry(Arc::as_ptr(record.series()) as usize);
+        let is_due = match &logged {
+            Entry::Occupied(logged) => now.duration_since(*logged.get()) >= REJECTIONS_CYCLE,
+            Entry::Vacant(_) => true,
+        };
+        if is_due {
+            logged.insert_entry(now);
+        }
+        let occurrence = Occurrence::first_if(is_due);
         self.monitor.telemetry.emit(RecordRejected {
             target: &self.monitor.target,
             device: record.device(),
@@ -335,7 +495,7 @@ impl Worker {
         if !late.is_empty() {
             self.take_in(late).await;
         }
-        while self.ready && self.backoff.attempts() == 0 && !self.is_idle() && Instant::now() < deadline {
+        while self.ready && self.backoff.attempts() == 0 && !self.has_nothing_to_write() && Instant::now() < deadline {
             self.linger_until = Some(Instant::now());
             self.proceed().await;
             let Ok(attempt) = timeout_at(deadline, ended(&mut self.attempt)).await else { break };
@@ -345,9 +505,11 @@ impl Worker {
     }
 
     async fn close(self) {
-        let Self { monitor, buffer, batch, connection, attempt, .. } = self;
+        let Self { monitor, buffer, mut batch, mut doubt, connection, attempt, .. } = self;
         // What the attempt is writing comes again at the next start, if it is kept on disk.
-        monitor.count(|account| account.repeat(attempt.map_or(0, |flight| flight.records)));
+        monitor.count(|account| account.repeat(attempt.map_or(0, |flight| flight.part.len())));
+        batch.splice(..0, doubt.release(false));
+        monitor.stopped();
         buffer.close(batch, &monitor).await;
         if let Some(connection) = connection {
             connection.close().await;

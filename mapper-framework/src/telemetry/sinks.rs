@@ -8,17 +8,26 @@ use super::{Occurrence, event::event};
 
 event! {
     /// A target that could not be written to can be, or is for the first time.
-    SinkUp<'a> { target: &'a dyn Display }
-    log INFO "sink connected" [sink = %target];
+    SinkUp<'a> { target: &'a dyn Display, occurrence: Occurrence }
+    first INFO "sink connected" [sink = %target];
+    again DEBUG "sink connected again" [sink = %target];
     watch Sink => What::SinkUp { target: target.to_string() };
 }
 
 event! {
     /// An attempt to write to a target failed.
-    SinkFailed<'a> { target: &'a dyn Display, reason: &'a str, occurrence: Occurrence }
+    SinkFailed<'a> { target: &'a dyn Display, reason: &'a str, is_new: bool, occurrence: Occurrence }
     first WARN "cannot write to the sink: records wait, and are tried again" [sink = %target, reason];
     count sinks.attempts_failed at target;
-    watch Sink => (occurrence == Occurrence::First).then(|| What::SinkDown { target: target.to_string(), reason: reason.to_owned() });
+    watch Sink => is_new.then(|| What::SinkDown { target: target.to_string(), reason: reason.to_owned() });
+}
+
+event! {
+    /// A target, or a setting that leads to it, has to be put right by somebody. `waiting` is how many records wait for that.
+    SinkRefuses<'a> { target: &'a dyn Display, reason: &'a str, waiting: u64, is_new: bool, occurrence: Occurrence }
+    first ERROR "the sink has to be put right: all records wait for it, and none is lost while the spool has room" [sink = %target, reason, waiting];
+    count sinks.attempts_failed at target;
+    watch Sink => is_new.then(|| What::SinkDown { target: target.to_string(), reason: reason.to_owned() });
 }
 
 event! {
@@ -42,10 +51,17 @@ event! {
 
 event! {
     /// Records had no room, or were damaged on disk.
-    RecordsDropped<'a> { target: &'a dyn Display, records: usize, reason: &'a str, occurrence: Occurrence }
-    first ERROR "records are lost" [sink = %target, records, reason];
+    /// `total` is how many since it began.
+    RecordsDropped<'a> { target: &'a dyn Display, records: usize, total: u64, reason: &'a str, occurrence: Occurrence }
+    first ERROR "records are lost" [sink = %target, records = total, reason];
     count sinks.records_dropped at target += records as u64;
     watch Sink => What::SinkLost { target: target.to_string(), records: records as u64, reason: reason.to_owned() };
+}
+
+event! {
+    /// No more records are lost. The figure is how many were since it began.
+    LossEnded<'a> { target: &'a dyn Display, records: u64 }
+    log INFO "no more records are lost" [sink = %target, records];
 }
 
 event! {

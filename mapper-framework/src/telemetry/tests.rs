@@ -107,7 +107,7 @@ fn each_target_has_its_counters() {
     let telemetry = Telemetry::default();
     telemetry.track_target(&"redis:a");
     for target in ["redis:a", "redis:b"] {
-        telemetry.emit(SinkFailed { target: &target, reason: "refused", occurrence: Occurrence::Again });
+        telemetry.emit(SinkFailed { target: &target, reason: "refused", is_new: false, occurrence: Occurrence::Again });
     }
     assert_eq!(telemetry.target_stats(&"redis:a").unwrap().sinks().attempts_failed(), 1);
     assert_eq!(telemetry.target_stats(&"redis:b"), None);
@@ -122,7 +122,13 @@ fn numbers_are_numbers_in_json_and_a_path_is_quoted_once() {
         let pause = Duration::from_millis(1500);
         let id = device("a");
         telemetry.emit(ConnectFailed { device: &id, error: &"no", attempt: 1, pause, occurrence: Occurrence::First });
-        telemetry.emit(RecordsDropped { target: &"t", records: 7, reason: "no room", occurrence: Occurrence::First });
+        telemetry.emit(RecordsDropped {
+            target: &"t",
+            records: 7,
+            total: 7,
+            reason: "no room",
+            occurrence: Occurrence::First,
+        });
         telemetry.log_stopped();
     });
     assert_eq!(lines[0]["socket"], "/etc/kubeedge/dmi.sock");

@@ -4,3 +4,4 @@ mod delivery;
 mod faults;
 mod life;
 mod puppet;
+mod refusals;

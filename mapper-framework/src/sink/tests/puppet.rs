@@ -147,6 +147,10 @@ impl Sink for Puppet {
         }
     }
 
+    async fn health(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     async fn close(self) {
         self.0.closes.fetch_add(1, Relaxed);
     }
