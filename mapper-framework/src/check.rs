@@ -31,7 +31,7 @@ use crate::{
     manifest::Release,
     mapper::MapperBuilder,
     model::{IllegalValues, ReportRules},
-    sink::ErasedKind,
+    sink::{Access, ErasedKind},
 };
 
 use files::Text;
@@ -60,6 +60,7 @@ struct Mapper<'a> {
     driver: &'a dyn ErasedDriver,
     protocol: &'a str,
     kinds: Vec<Arc<dyn ErasedKind>>,
+    access: Access,
     budget: f64,
     twins: ReportRules,
     illegal: IllegalValues,
@@ -97,6 +98,7 @@ impl<'a> Mapper<'a> {
             driver: &*builder.driver,
             protocol: &builder.config.common.protocol,
             kinds: builder.sink_kinds(),
+            access: Access::new(&builder.config.sinks),
             budget: builder.config.report.budget(),
             twins: builder.config.report.rules(),
             illegal: builder.config.report.illegal,

@@ -20,8 +20,11 @@ pub(crate) struct CredentialsError(String);
 ///
 /// 1. the file of that name in the folder `sinks.<kind>.credentials`, or `report.eventbus.credentials`, which is how Kubernetes mounts a Secret;
 /// 2. the environment variable `<KIND>_USERNAME`, `<KIND>_PASSWORD` or `<KIND>_TOKEN`, such as `REDIS_PASSWORD`;
-/// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first two only where the kind has
-///    neither a user name nor a password of its own, since the two belong together.
+/// 3. with `sinks.go_credentials` the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first two only
+///    where the kind has neither a user name nor a password of its own, since the two belong together. Without that key they count for
+///    nothing: such names are set for all kinds of programs, and would be shown to every kind of sink.
+///
+/// Where these may be sent to is not decided here, but by `sink::access`.
 ///
 /// Files are read again while the mapper runs: a changed one is in force within seconds, on a new connection.
 #[derive(Clone)]
@@ -29,7 +32,12 @@ pub(crate) struct CredentialSources {
     environment: HashMap<String, OsString>,
     /// The folder of files, for the kinds that have one.
     folders: HashMap<String, PathBuf>,
+    /// Whether the names of the Go framework count.
+    go_names: bool,
 }
+
+/// The names of the Go framework, which belong to no kind.
+const GO_NAMES: [&str; 3] = ["USERNAME", "PASSWORD", "TOKEN"];
 
 impl CredentialSources {
     /// Keeps those of the variables that may hold a credential. `folders` is by kind.
@@ -37,16 +45,22 @@ impl CredentialSources {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         folders: impl IntoIterator<Item = (String, PathBuf)>,
     ) -> Self {
-        let is_ours = |name: &str| ["USERNAME", "PASSWORD", "TOKEN"].iter().any(|ending| name.ends_with(ending));
+        let is_ours = |name: &str| GO_NAMES.iter().any(|ending| name.ends_with(ending));
         let environment = environment.into_iter().filter_map(|(name, value)| {
             let name = name.into_string().ok().filter(|name| is_ours(name))?;
             (!value.is_empty()).then_some((name, value))
         });
         let folders = folders.into_iter().filter(|(_, folder)| !folder.as_os_str().is_empty());
-        Self { environment: environment.collect(), folders: folders.collect() }
+        Self { environment: environment.collect(), folders: folders.collect(), go_names: false }
     }
 
-    /// What is in force now.
+    /// The same, with whether the names of the Go framework count, by default not.
+    #[must_use]
+    pub(crate) fn with_go_names(self, go_names: bool) -> Self {
+        Self { go_names, ..self }
+    }
+
+    /// What is in force now for a kind.
     ///
     /// # Errors
     ///
@@ -55,21 +69,24 @@ impl CredentialSources {
         let (username, password) = (self.own(kind, "username")?, self.own(kind, "password")?);
         // A user of one source and a password of another do not belong together.
         let (username, password) = match (username, password) {
-            (None, None) => (self.variable("USERNAME")?, self.variable("PASSWORD")?),
+            (None, None) => (self.go("USERNAME")?, self.go("PASSWORD")?),
             own => own,
         };
-        let token = self.own(kind, "token")?.map_or_else(|| self.variable("TOKEN"), |token| Ok(Some(token)))?;
-        let mut credentials = Credentials::none();
-        if let Some(username) = username {
-            credentials = credentials.with_username(username);
+        let token = self.own(kind, "token")?.map_or_else(|| self.go("TOKEN"), |token| Ok(Some(token)))?;
+        Ok(credentials(username, password, token))
+    }
+
+    /// The names of the Go framework that are set, count for nothing, and would count if it were asked for, since the kind seems to have
+    /// nothing of its own. Reads no file.
+    pub(crate) fn ignored_go_names(&self, kind: &str) -> Vec<&'static str> {
+        let has_own = |name: &str| self.environment.contains_key(&variable_of(kind, name));
+        if self.go_names
+            || self.folders.contains_key(kind)
+            || ["username", "password", "token"].into_iter().any(has_own)
+        {
+            return Vec::new();
         }
-        if let Some(password) = password {
-            credentials = credentials.with_password(password);
-        }
-        if let Some(token) = token {
-            credentials = credentials.with_token(token);
-        }
-        Ok(credentials)
+        GO_NAMES.into_iter().filter(|name| self.environment.contains_key(*name)).collect()
     }
 
     /// What is meant for this kind alone: the file, or else the variable.
@@ -79,7 +96,11 @@ impl CredentialSources {
         {
             return Ok(Some(text));
         }
-        self.variable(&format!("{kind}_{name}").replace('-', "_").to_uppercase())
+        self.variable(&variable_of(kind, name))
+    }
+
+    fn go(&self, name: &str) -> Result<Option<String>, CredentialsError> {
+        if self.go_names { self.variable(name) } else { Ok(None) }
     }
 
     fn variable(&self, name: &str) -> Result<Option<String>, CredentialsError> {
@@ -87,6 +108,35 @@ impl CredentialSources {
         let text = value.to_str().ok_or_else(|| CredentialsError(format!("{name} is not UTF-8")))?;
         Ok(Some(text.to_owned()))
     }
+}
+
+/// What is in a folder of files, and nothing else.
+///
+/// # Errors
+///
+/// A file cannot be read or is not UTF-8. One that does not exist is no error.
+pub(crate) fn in_folder(folder: &Path) -> Result<Credentials, CredentialsError> {
+    let read = |name| read_file(&folder.join(name));
+    Ok(credentials(read("username")?, read("password")?, read("token")?))
+}
+
+fn credentials(username: Option<String>, password: Option<String>, token: Option<String>) -> Credentials {
+    let mut credentials = Credentials::none();
+    if let Some(username) = username {
+        credentials = credentials.with_username(username);
+    }
+    if let Some(password) = password {
+        credentials = credentials.with_password(password);
+    }
+    if let Some(token) = token {
+        credentials = credentials.with_token(token);
+    }
+    credentials
+}
+
+/// The environment variable of a kind, such as `REDIS_PASSWORD`.
+fn variable_of(kind: &str, name: &str) -> String {
+    format!("{kind}_{name}").replace('-', "_").to_uppercase()
 }
 
 /// The names only.
@@ -123,10 +173,8 @@ mod tests {
     #[test]
     fn a_file_wins_over_the_kinds_variable_and_that_over_the_one_of_the_go_framework() {
         let folder = tempfile::tempdir().unwrap();
-        let sources = sources(
-            &[("PASSWORD", "go"), ("REDIS_PASSWORD", "redis"), ("MYSQL_PASSWORD", "mysql"), ("TOKEN", "t")],
-            folder.path(),
-        );
+        let variables = [("PASSWORD", "go"), ("REDIS_PASSWORD", "redis"), ("MYSQL_PASSWORD", "mysql"), ("TOKEN", "t")];
+        let sources = sources(&variables, folder.path()).with_go_names(true);
         let password = |kind| sources.read(kind).unwrap().password().map(|secret| secret.expose().to_owned());
         assert_eq!(password("redis").as_deref(), Some("redis"));
         assert_eq!(password("mysql").as_deref(), Some("mysql"));
@@ -141,9 +189,32 @@ mod tests {
     #[test]
     fn a_user_of_one_source_is_not_joined_with_a_password_of_another() {
         let folder = tempfile::tempdir().unwrap();
-        let sources = sources(&[("USERNAME", "go"), ("PASSWORD", "go"), ("REDIS_PASSWORD", "redis")], folder.path());
+        let variables = [("USERNAME", "go"), ("PASSWORD", "go"), ("REDIS_PASSWORD", "redis")];
+        let sources = sources(&variables, folder.path()).with_go_names(true);
         assert_eq!(sources.read("redis").unwrap(), Credentials::none().with_password("redis"));
         assert_eq!(sources.read("mysql").unwrap(), Credentials::none().with_username("go").with_password("go"));
+    }
+
+    #[test]
+    fn the_names_of_the_go_framework_count_only_where_that_is_asked_for_and_their_loss_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let variables = [("USERNAME", "go"), ("PASSWORD", "go"), ("TOKEN", "go"), ("MYSQL_PASSWORD", "own")];
+        let sources = sources(&variables, folder.path());
+        assert_eq!(sources.read("http").unwrap(), Credentials::none());
+        assert_eq!(sources.ignored_go_names("http"), ["USERNAME", "PASSWORD", "TOKEN"]);
+        assert!(sources.ignored_go_names("mysql").is_empty(), "it has a password of its own");
+        assert!(sources.ignored_go_names("redis").is_empty(), "it has a folder of its own");
+        let sources = sources.with_go_names(true);
+        assert_eq!(sources.read("http").unwrap().token().map(crate::model::Secret::expose), Some("go"));
+        assert!(sources.ignored_go_names("http").is_empty());
+    }
+
+    #[test]
+    fn a_folder_of_a_target_is_read_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("password"), "its own\n").unwrap();
+        assert_eq!(in_folder(folder.path()).unwrap(), Credentials::none().with_password("its own"));
+        assert_eq!(in_folder(&folder.path().join("none")).unwrap(), Credentials::none());
     }
 
     #[test]

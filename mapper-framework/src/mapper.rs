@@ -199,7 +199,7 @@ impl Mapper {
                 tracing::error!(%error, "the DMI server has failed");
             }
         };
-        let posting = sink::post_findings(findings, config.sinks.tls.clone(), telemetry);
+        let posting = sink::post_findings(findings, &config.sinks, telemetry);
         Parts {
             _findings: AbortOnDropHandle::new(tokio::spawn(posting)),
             server: Part::spawn("DMI server", server),

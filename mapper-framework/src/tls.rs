@@ -16,22 +16,46 @@ use crate::config::TlsConfig;
 #[error("{0}")]
 pub(crate) struct TlsError(String);
 
-/// The client's side of a TLS connection, by a section of the config such as `sinks.tls`. The files are read each time, so that a renewed
-/// certificate is in force on the next connection.
-///
-/// # Errors
-///
-/// A file cannot be read or does not hold what it should.
-pub(crate) fn client_config(section: &str, config: &TlsConfig) -> Result<ClientConfig, TlsError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError(error.to_string()))?
-        .with_root_certificates(roots(&format!("{section}.ca_file"), &config.ca_file)?);
-    match identity(section, config)? {
-        Some((chain, key)) => {
-            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(section, &config.key_file, &error))
+/// A section of the config with certificates, such as `sinks.tls`.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsSection {
+    name: String,
+    config: TlsConfig,
+}
+
+impl TlsSection {
+    pub(crate) fn new(name: impl Into<String>, config: &TlsConfig) -> Self {
+        Self { name: name.into(), config: config.clone() }
+    }
+
+    /// What errors call the section.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The files, for a client library that reads them by itself.
+    pub(crate) fn files(&self) -> &TlsConfig {
+        &self.config
+    }
+
+    /// The client's side of a TLS connection. The files are read each time, so that a renewed certificate is in force on the next
+    /// connection.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or does not hold what it should.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let Self { name, config } = self;
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError(error.to_string()))?
+            .with_root_certificates(roots(&format!("{name}.ca_file"), &config.ca_file)?);
+        match identity(name, config)? {
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| unusable(&format!("{name}.key_file"), &config.key_file, &error)),
+            None => Ok(builder.with_no_client_auth()),
         }
-        None => Ok(builder.with_no_client_auth()),
     }
 }
 

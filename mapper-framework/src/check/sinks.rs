@@ -12,7 +12,7 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
     for property in device.properties() {
         let mut is_pushed = has_push_method(manifest, property);
         for kind in &mapper.kinds {
-            match sink::routes(&**kind, device, property) {
+            match sink::routes(&**kind, &mapper.access, device, property) {
                 Ok(routes) => is_pushed |= !routes.is_empty(),
                 Err(refusal) => {
                     is_pushed = true;

@@ -165,6 +165,13 @@ pub enum InvalidValue {
         /// The value.
         found: String,
     },
+    /// A list of hosts, or of what holds for hosts, has an entry that cannot be used.
+    #[error("cannot be used: {reason}")]
+    #[non_exhaustive]
+    NoHosts {
+        /// Which entry, and what is wrong with it.
+        reason: String,
+    },
     /// The text is not the address of an MQTT broker.
     #[error("{reason}")]
     #[non_exhaustive]

@@ -72,28 +72,44 @@
 //! | `sinks.tls.ca_file` |  | `MAPPER_SINKS__TLS__CA_FILE` | |
 //! | `sinks.tls.cert_file` |  | `MAPPER_SINKS__TLS__CERT_FILE` | |
 //! | `sinks.tls.key_file` |  | `MAPPER_SINKS__TLS__KEY_FILE` | |
+//! | `sinks.targets` | `[]` | `MAPPER_SINKS__TARGETS` | |
+//! | `sinks.go_credentials` | `false` | `MAPPER_SINKS__GO_CREDENTIALS` | |
 //! | `sinks.http.credentials` |  | `MAPPER_SINKS__HTTP__CREDENTIALS` | |
+//! | `sinks.http.allowed` | `[]` | `MAPPER_SINKS__HTTP__ALLOWED` | |
+//! | `sinks.http.plaintext` | `false` | `MAPPER_SINKS__HTTP__PLAINTEXT` | |
 //! | `sinks.http.format` | `ndjson` | `MAPPER_SINKS__HTTP__FORMAT` | |
 //! | `sinks.http.headers` |  | `MAPPER_SINKS__HTTP__HEADERS` | |
 //! | `sinks.influxdb2.credentials` |  | `MAPPER_SINKS__INFLUXDB2__CREDENTIALS` | |
+//! | `sinks.influxdb2.allowed` | `[]` | `MAPPER_SINKS__INFLUXDB2__ALLOWED` | |
+//! | `sinks.influxdb2.plaintext` | `false` | `MAPPER_SINKS__INFLUXDB2__PLAINTEXT` | |
 //! | `sinks.mqtt.credentials` |  | `MAPPER_SINKS__MQTT__CREDENTIALS` | |
+//! | `sinks.mqtt.allowed` | `[]` | `MAPPER_SINKS__MQTT__ALLOWED` | |
+//! | `sinks.mqtt.plaintext` | `false` | `MAPPER_SINKS__MQTT__PLAINTEXT` | |
 //! | `sinks.mqtt.version` | `3.1.1` | `MAPPER_SINKS__MQTT__VERSION` | |
 //! | `sinks.mqtt.client_id` | the mapper's name | `MAPPER_SINKS__MQTT__CLIENT_ID` | |
 //! | `sinks.mqtt.keep_alive` | `30s` | `MAPPER_SINKS__MQTT__KEEP_ALIVE` | |
 //! | `sinks.mqtt.max_packet_bytes` | `1048576` | `MAPPER_SINKS__MQTT__MAX_PACKET_BYTES` | |
 //! | `sinks.mysql.credentials` |  | `MAPPER_SINKS__MYSQL__CREDENTIALS` | |
+//! | `sinks.mysql.allowed` | `[]` | `MAPPER_SINKS__MYSQL__ALLOWED` | |
+//! | `sinks.mysql.plaintext` | `false` | `MAPPER_SINKS__MYSQL__PLAINTEXT` | |
 //! | `sinks.mysql.layout` | `single` | `MAPPER_SINKS__MYSQL__LAYOUT` | |
 //! | `sinks.mysql.table` | `device_data` | `MAPPER_SINKS__MYSQL__TABLE` | |
 //! | `sinks.mysql.tls` | `false` | `MAPPER_SINKS__MYSQL__TLS` | |
 //! | `sinks.otel.credentials` |  | `MAPPER_SINKS__OTEL__CREDENTIALS` | |
+//! | `sinks.otel.allowed` | `[]` | `MAPPER_SINKS__OTEL__ALLOWED` | |
+//! | `sinks.otel.plaintext` | `false` | `MAPPER_SINKS__OTEL__PLAINTEXT` | |
 //! | `sinks.otel.service_name` | the mapper's name | `MAPPER_SINKS__OTEL__SERVICE_NAME` | |
 //! | `sinks.redis.credentials` |  | `MAPPER_SINKS__REDIS__CREDENTIALS` | |
+//! | `sinks.redis.allowed` | `[]` | `MAPPER_SINKS__REDIS__ALLOWED` | |
+//! | `sinks.redis.plaintext` | `false` | `MAPPER_SINKS__REDIS__PLAINTEXT` | |
 //! | `sinks.redis.sorted_set` | `true` | `MAPPER_SINKS__REDIS__SORTED_SET` | |
 //! | `sinks.redis.stream` | `false` | `MAPPER_SINKS__REDIS__STREAM` | |
 //! | `sinks.redis.last_value` | `false` | `MAPPER_SINKS__REDIS__LAST_VALUE` | |
 //! | `sinks.redis.max_length` | `100000` | `MAPPER_SINKS__REDIS__MAX_LENGTH` | |
 //! | `sinks.redis.ttl` | `0s` | `MAPPER_SINKS__REDIS__TTL` | |
 //! | `sinks.tdengine.credentials` |  | `MAPPER_SINKS__TDENGINE__CREDENTIALS` | |
+//! | `sinks.tdengine.allowed` | `[]` | `MAPPER_SINKS__TDENGINE__ALLOWED` | |
+//! | `sinks.tdengine.plaintext` | `false` | `MAPPER_SINKS__TDENGINE__PLAINTEXT` | |
 //! | `spool.dir` | `/var/lib/kubeedge/<name>/spool` | `MAPPER_SPOOL__DIR` | |
 //! | `spool.max_bytes` | `67108864` | `MAPPER_SPOOL__MAX_BYTES` | |
 //! | `spool.sync` | `batch` | `MAPPER_SPOOL__SYNC` | |
@@ -107,6 +123,8 @@
 //! | `log.level` | `info` | `MAPPER_LOG__LEVEL` | `--v` |
 //! | `log.format` | `text` | `MAPPER_LOG__FORMAT` | `--log-format` |
 //! | `log.statistics` | `10m` | `MAPPER_LOG__STATISTICS` | |
+//!
+//! A list is written `[a, b]` in a variable or a flag, and one of mappings `[{host: a, plaintext: true}]`.
 //!
 //! The fields of [`Config`] say what each key does. A duration is a number with a unit: `500ms`, `10s`, `1m 30s`. Paths of unix
 //! sockets hold at most 107 bytes.
@@ -149,6 +167,7 @@ mod package;
 mod renamed;
 mod sections;
 mod settings;
+mod sink_targets;
 mod sinks;
 mod sources;
 mod strategies;
@@ -170,6 +189,7 @@ pub use package::Package;
 pub use sections::{
     CommonConfig, Config, DriverConfig, GrpcServerConfig, LogConfig, LogFormat, LogLevel, ReportConfig, ShutdownConfig,
 };
+pub use sink_targets::SinkTargetConfig;
 pub use sinks::{
     HttpFormat, HttpSinkConfig, Influxdb2SinkConfig, MqttSinkConfig, MqttVersion, MysqlLayout, MysqlSinkConfig,
     OtelSinkConfig, RedisSinkConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig, TlsConfig,

@@ -21,6 +21,10 @@ pub(crate) fn section_of_sink(kind: &str) -> String {
     format!("sinks.{kind}")
 }
 
+fn sink_of_section(place: &str) -> Option<String> {
+    place.strip_prefix("sinks.").map(str::to_owned)
+}
+
 /// A section: the values of its keys, which are at first the defaults.
 #[derive(Clone)]
 pub(crate) struct OwnSection {
@@ -112,10 +116,14 @@ impl OwnSections {
         keys
     }
 
+    /// The kinds of sink that have a section here.
+    pub(super) fn sink_kinds(&self) -> impl Iterator<Item = String> {
+        self.0.keys().filter_map(|place| sink_of_section(place))
+    }
+
     /// The folders of credentials by kind of sink.
     pub(crate) fn credential_folders(&self) -> impl Iterator<Item = (String, PathBuf)> {
-        let kind = |place: &str| place.strip_prefix("sinks.").map(str::to_owned);
-        self.0.iter().filter_map(move |(place, section)| Some((kind(place)?, section.credentials()?)))
+        self.0.iter().filter_map(|(place, section)| Some((sink_of_section(place)?, section.credentials()?)))
     }
 
     /// Puts the sections into the tree of known keys.

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{PushStrategy, strategies::MAX_SILENCE};
+use super::{PushStrategy, SinkTargetConfig, strategies::MAX_SILENCE};
 
 /// `spool`: what waits on disk for a sink that is away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,8 +74,13 @@ pub struct SinksConfig {
     /// How far the line between the samples that a swinging door lets through may be from those that it does not, in the property's
     /// unit. By default 0.
     pub push_error_bound: f64,
-    /// Certificates, for all sinks that use TLS.
+    /// Certificates, for all sinks that use TLS and have none of their own in `targets`.
     pub tls: TlsConfig,
+    /// What holds for single hosts: credentials, certificates. None by default.
+    pub targets: Vec<SinkTargetConfig>,
+    /// Whether the variables `USERNAME`, `PASSWORD` and `TOKEN` of the environment, which the Go framework has, count where a kind of sink
+    /// has no credentials of its own. Not by default: they would be shown to every kind of sink.
+    pub go_credentials: bool,
     /// `pushMethod.http`
     pub http: HttpSinkConfig,
     /// `pushMethod.dbMethod.influxdb2`
@@ -107,6 +112,8 @@ impl Default for SinksConfig {
             push_max_silence: MAX_SILENCE,
             push_error_bound: 0.0,
             tls: TlsConfig::default(),
+            targets: Vec::new(),
+            go_credentials: false,
             http: HttpSinkConfig::default(),
             influxdb2: Influxdb2SinkConfig::default(),
             mqtt: MqttSinkConfig::default(),
@@ -118,24 +125,9 @@ impl Default for SinksConfig {
     }
 }
 
-impl SinksConfig {
-    /// The folders of credentials by the name of the sink, where one is set.
-    pub(crate) fn credential_folders(&self) -> impl Iterator<Item = (String, PathBuf)> {
-        let folders = [
-            ("http", &self.http.credentials),
-            ("influxdb2", &self.influxdb2.credentials),
-            ("mqtt", &self.mqtt.credentials),
-            ("mysql", &self.mysql.credentials),
-            ("otel", &self.otel.credentials),
-            ("redis", &self.redis.credentials),
-            ("tdengine", &self.tdengine.credentials),
-        ];
-        folders.into_iter().map(|(kind, folder)| (kind.to_owned(), folder.clone()))
-    }
-}
-
 /// `sinks.tls` and `report.eventbus.tls`: whom the mapper trusts, and who it says it is. The files are in PEM form, and read again for each connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TlsConfig {
     /// Certificates of authorities that are trusted besides those of the web.
@@ -152,6 +144,11 @@ pub struct TlsConfig {
 pub struct HttpSinkConfig {
     /// A folder with the files `username`, `password` and `token`, as a mounted Secret is.
     pub credentials: PathBuf,
+    /// The hosts that manifests may name for this kind of sink, such as `db.example`, `db.example:6379` or `*.plant.example`. They get
+    /// its credentials. Empty, as by default: any host, of which only this machine gets them, and those in `sinks.targets`.
+    pub allowed: Vec<String>,
+    /// Whether credentials may be sent without TLS to another machine. Not by default.
+    pub plaintext: bool,
     /// What a request holds. By default `ndjson`.
     pub format: HttpFormat,
     /// More headers, one `Name: value` on each line. A credential does not belong here.
@@ -178,6 +175,11 @@ pub enum HttpFormat {
 pub struct Influxdb2SinkConfig {
     /// A folder with the file `token`, as a mounted Secret is.
     pub credentials: PathBuf,
+    /// The hosts that manifests may name for this kind of sink, such as `db.example`, `db.example:6379` or `*.plant.example`. They get
+    /// its credentials. Empty, as by default: any host, of which only this machine gets them, and those in `sinks.targets`.
+    pub allowed: Vec<String>,
+    /// Whether credentials may be sent without TLS to another machine. Not by default.
+    pub plaintext: bool,
 }
 
 /// `sinks.mqtt`
@@ -186,6 +188,11 @@ pub struct Influxdb2SinkConfig {
 pub struct MqttSinkConfig {
     /// A folder with the files `username` and `password`, as a mounted Secret is.
     pub credentials: PathBuf,
+    /// The hosts that manifests may name for this kind of sink, such as `db.example`, `db.example:6379` or `*.plant.example`. They get
+    /// its credentials. Empty, as by default: any host, of which only this machine gets them, and those in `sinks.targets`.
+    pub allowed: Vec<String>,
+    /// Whether credentials may be sent without TLS to another machine. Not by default.
+    pub plaintext: bool,
     /// The version of the protocol. By default `3.1.1`.
     pub version: MqttVersion,
     /// What the client ids begin with; the rest is made from the broker's address and the host's name, and the same at each start.
@@ -206,6 +213,8 @@ impl Default for MqttSinkConfig {
     fn default() -> Self {
         Self {
             credentials: PathBuf::new(),
+            allowed: Vec::new(),
+            plaintext: false,
             version: MqttVersion::V3,
             client_id: String::new(),
             keep_alive: Duration::from_secs(30),
@@ -233,6 +242,11 @@ pub enum MqttVersion {
 pub struct MysqlSinkConfig {
     /// A folder with the files `username` and `password`, as a mounted Secret is. The manifest's `userName` wins over a `username`.
     pub credentials: PathBuf,
+    /// The hosts that manifests may name for this kind of sink, such as `db.example`, `db.example:6379` or `*.plant.example`. They get
+    /// its credentials. Empty, as by default: any host, of which only this machine gets them, and those in `sinks.targets`.
+    pub allowed: Vec<String>,
+    /// Whether credentials may be sent without TLS to another machine. Not by default.
+    pub plaintext: bool,
     /// Which tables there are. By default `single`.
     pub layout: MysqlLayout,
     /// The name of the single table. By default `device_data`.
@@ -243,7 +257,14 @@ pub struct MysqlSinkConfig {
 
 impl Default for MysqlSinkConfig {
     fn default() -> Self {
-        Self { credentials: PathBuf::new(), layout: MysqlLayout::Single, table: "device_data".to_owned(), tls: false }
+        Self {
+            credentials: PathBuf::new(),
+            allowed: Vec::new(),
+            plaintext: false,
+            layout: MysqlLayout::Single,
+            table: "device_data".to_owned(),
+            tls: false,
+        }
     }
 }
 
@@ -265,6 +286,11 @@ pub enum MysqlLayout {
 pub struct OtelSinkConfig {
     /// A folder with the file `token`, as a mounted Secret is.
     pub credentials: PathBuf,
+    /// The hosts that manifests may name for this kind of sink, such as `db.example`, `db.example:6379` or `*.plant.example`. They get
+    /// its credentials. Empty, as by default: any host, of which only this machine gets them, and those in `sinks.targets`.
+    pub allowed: Vec<String>,
+    /// Whether credentials may be sent without TLS to another machine. Not by default.
+    pub plaintext: bool,
     /// What the metrics name as their `service.name`. Empty, as by default, it becomes the mapper's name.
     pub service_name: String,
 }
@@ -275,6 +301,11 @@ pub struct OtelSinkConfig {
 pub struct RedisSinkConfig {
     /// A folder with the files `username` and `password`, as a mounted Secret is.
     pub credentials: PathBuf,
+    /// The hosts that manifests may name for this kind of sink, such as `db.example`, `db.example:6379` or `*.plant.example`. They get
+    /// its credentials. Empty, as by default: any host, of which only this machine gets them, and those in `sinks.targets`.
+    pub allowed: Vec<String>,
+    /// Whether credentials may be sent without TLS to another machine. Not by default.
+    pub plaintext: bool,
     /// Whether each device has a sorted set by time, named like the device, as the Go framework writes it. By default yes.
     pub sorted_set: bool,
     /// Whether each device has a stream, named `<namespace>/<device>/stream`. Not by default.
@@ -292,6 +323,8 @@ impl Default for RedisSinkConfig {
     fn default() -> Self {
         Self {
             credentials: PathBuf::new(),
+            allowed: Vec::new(),
+            plaintext: false,
             sorted_set: true,
             stream: false,
             last_value: false,
@@ -308,4 +341,9 @@ pub struct TdengineSinkConfig {
     /// A folder with the files `username` and `password`, as a mounted Secret is. Without any, TDengine's own defaults are used,
     /// `root` and `taosdata`.
     pub credentials: PathBuf,
+    /// The hosts that manifests may name for this kind of sink, such as `db.example`, `db.example:6379` or `*.plant.example`. They get
+    /// its credentials. Empty, as by default: any host, of which only this machine gets them, and those in `sinks.targets`.
+    pub allowed: Vec<String>,
+    /// Whether credentials may be sent without TLS to another machine. Not by default.
+    pub plaintext: bool,
 }

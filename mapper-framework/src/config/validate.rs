@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Config, InvalidValue, ReportVia};
+use super::{
+    Config, InvalidValue, ReportVia,
+    sink_targets::{wrong_pattern, wrong_target},
+};
 use crate::model::Broker;
 
 /// `sun_path` holds 108 bytes on Linux, the last of which is zero.
@@ -38,6 +41,14 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("sinks.queue_records", at_least_one(sinks.queue_records)),
         ("sinks.write_timeout", longer_than_zero(sinks.write_timeout)),
         ("sinks.backoff_max", longer_than_zero(sinks.backoff_max)),
+        ("sinks.targets", targets(config)),
+        ("sinks.http.allowed", hosts(&sinks.http.allowed)),
+        ("sinks.influxdb2.allowed", hosts(&sinks.influxdb2.allowed)),
+        ("sinks.mqtt.allowed", hosts(&sinks.mqtt.allowed)),
+        ("sinks.mysql.allowed", hosts(&sinks.mysql.allowed)),
+        ("sinks.otel.allowed", hosts(&sinks.otel.allowed)),
+        ("sinks.redis.allowed", hosts(&sinks.redis.allowed)),
+        ("sinks.tdengine.allowed", hosts(&sinks.tdengine.allowed)),
         ("sinks.push_deadband", zero_or_above(sinks.push_deadband)),
         ("sinks.push_deadband_percent", zero_or_above(sinks.push_deadband_percent)),
         ("sinks.push_error_bound", zero_or_above(sinks.push_error_bound)),
@@ -46,6 +57,16 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("writes.audit.files", at_least_one(writes.audit.files)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
+}
+
+fn hosts(patterns: &[String]) -> Option<InvalidValue> {
+    wrong_pattern(patterns).map(|reason| InvalidValue::NoHosts { reason })
+}
+
+fn targets(config: &Config) -> Option<InvalidValue> {
+    let built_in = config.sinks.access_by_kind().map(|it| it.kind.to_owned());
+    let kinds: Vec<_> = built_in.into_iter().chain(config.own.sink_kinds()).collect();
+    wrong_target(&config.sinks.targets, &kinds).map(|reason| InvalidValue::NoHosts { reason })
 }
 
 /// The address of a broker, where there is one.

@@ -11,10 +11,13 @@ use crate::{
     credentials::CredentialSources,
     model::{Broker, Credentials, DeviceId, DeviceState},
     mqtt::{self, Answer, Arrival, ConnectOptions, Event, MqttClient},
-    tls,
+    tls::TlsSection,
 };
 
 use super::message::{self, Received, TwinValue};
+
+/// The section of the config with the certificates.
+const TLS: &str = "report.eventbus.tls";
 
 /// The name under which credentials are looked for.
 const NAME: &str = "eventbus";
@@ -43,11 +46,12 @@ impl BusSettings {
 
     fn options(&self) -> Result<ConnectOptions, String> {
         let broker = Broker::parse(&self.config.address).map_err(|error| error.to_string())?;
-        let credentials: Credentials = self.credentials.read(NAME).map_err(|error| error.to_string())?;
-        let tls = broker.tls.then(|| tls::client_config("report.eventbus.tls", &self.config.tls)).transpose();
+        let credentials: Credentials =
+            self.credentials.clone().with_go_names(false).read(NAME).map_err(|error| error.to_string())?;
+        let tls = broker.tls.then(|| TlsSection::new(TLS, &self.config.tls).client_config()).transpose();
         Ok(ConnectOptions {
             section: "report.eventbus",
-            tls_section: "report.eventbus.tls",
+            tls_section: TLS.to_owned(),
             tls: tls.map_err(|error| error.to_string())?.map(Arc::new),
             client_id: mqtt::client_id(&self.config.client_id, &broker.to_string(), &self.host),
             username: credentials.username().map(str::to_owned),

@@ -148,7 +148,7 @@ impl MapperBuilder {
         let config = self.config;
         let bus = ("eventbus".to_owned(), config.report.eventbus.credentials.clone());
         let folders = config.sinks.credential_folders().chain(config.own.credential_folders()).chain([bus]);
-        let credentials = CredentialSources::new(self.environment, folders);
+        let credentials = CredentialSources::new(self.environment, folders).with_go_names(config.sinks.go_credentials);
         let sinks =
             Sinks::new(kinds, config.sinks.clone(), config.spool.clone(), credentials.clone(), telemetry.clone());
         let settings = Settings {

@@ -55,6 +55,11 @@ impl Credentials {
         self
     }
 
+    /// Whether there is a password or a token: whoever sees that can use it.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.password.is_some() || self.token.is_some()
+    }
+
     /// The user's name, from the file `username`.
     pub fn username(&self) -> Option<&str> {
         self.username.as_deref()

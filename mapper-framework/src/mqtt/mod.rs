@@ -42,7 +42,7 @@ const LARGEST_PACKET: u32 = 268_435_460;
 pub(crate) struct ConnectOptions {
     /// The section of the config that they come from, and that of `tls`, which errors name.
     pub(crate) section: &'static str,
-    pub(crate) tls_section: &'static str,
+    pub(crate) tls_section: String,
     pub(crate) broker: Broker,
     /// With TLS only.
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
@@ -303,7 +303,7 @@ mod tests {
     pub(super) fn options(max_packet_bytes: u32) -> ConnectOptions {
         ConnectOptions {
             section: "sinks.mqtt",
-            tls_section: "sinks.tls",
+            tls_section: "sinks.tls".to_owned(),
             broker: Broker { host: "broker".to_owned(), port: 1883, tls: false },
             tls: None,
             client_id: "mapper".to_owned(),

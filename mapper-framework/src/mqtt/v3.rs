@@ -78,7 +78,7 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> String {
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,
         ConnectionError::MqttState(StateError::ConnectionAborted) => return super::no_answer("3.1.1", section),
-        ConnectionError::Tls(error) => return super::no_tls(&error, settings.tls_section),
+        ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
         error => return error.to_string(),
     };
     let reason = match code {

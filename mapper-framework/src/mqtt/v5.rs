@@ -185,7 +185,7 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> String {
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,
         ConnectionError::MqttState(StateError::ConnectionAborted) => return super::no_answer("5", section),
-        ConnectionError::Tls(error) => return super::no_tls(&error, settings.tls_section),
+        ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
         error => return error.to_string(),
     };
     match code {

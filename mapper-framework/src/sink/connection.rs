@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::credentials::CredentialSources;
 
-use super::{Credentials, ErasedKind, Outcome, Point, Query, Record, SinkError, Target, erased::ErasedSink};
+use super::{Access, Credentials, ErasedKind, Outcome, Point, Query, Record, SinkError, Target, erased::ErasedSink};
 
 /// How often changed credentials are looked for.
 const CREDENTIALS_CYCLE: Duration = Duration::from_secs(5);
@@ -20,6 +20,8 @@ pub(super) struct Dialer {
     pub(super) kind: Arc<dyn ErasedKind>,
     pub(super) target: Target,
     pub(super) credentials: Arc<CredentialSources>,
+    /// Whether they may be sent to the target.
+    pub(super) access: Arc<Access>,
     /// The deadline of each call of the sink's.
     pub(super) deadline: Duration,
 }
@@ -78,7 +80,7 @@ impl Dialer {
         }
         connection.checked = Instant::now();
         // What cannot be read now may be about to be replaced: the connection is good until it is not.
-        match self.credentials.read(self.kind.name()) {
+        match self.credentials() {
             Ok(credentials) if credentials != connection.credentials => {
                 connection.close().await;
                 self.open().await
@@ -89,10 +91,16 @@ impl Dialer {
 
     /// Opens another connection.
     async fn open(&self) -> Result<Connection, SinkError> {
-        let credentials = self.credentials.read(self.kind.name())?;
+        let credentials = self.credentials()?;
         let open = self.kind.open(&self.target, &credentials);
         let sink = timeout(self.deadline, open).await.map_err(|_| self.too_long("open"))??;
         Ok(Connection { sink, credentials, checked: Instant::now() })
+    }
+
+    /// The credentials that may be sent to the target.
+    fn credentials(&self) -> Result<Credentials, SinkError> {
+        let endpoint = self.kind.endpoint(&self.target);
+        self.access.credentials(self.kind.name(), endpoint.as_ref(), &self.credentials)
     }
 
     fn too_long(&self, what: &str) -> SinkError {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::model::{Device, Property};
 
-use super::{Credentials, Point, Query, Record, Route, RouteError, SinkError, Target};
+use super::{Credentials, Endpoint, Point, Query, Record, Route, RouteError, SinkError, Target};
 
 /// A kind of sink: says which samples go to it, and opens connections to where they go.
 ///
@@ -109,14 +109,25 @@ pub trait SinkKind: Send + Sync + 'static {
         false
     }
 
+    /// Where a target of this kind is in the network, by default unknown. Return it if a manifest names the host: the credentials of the
+    /// kind then go only to hosts that `sinks.targets` names, and to this machine, and to another machine only with TLS, unless an entry
+    /// there says `plaintext: true`. An entry with `credentials` of its own is what [`open`](Self::open) gets. A kind that returns
+    /// `None` gets its credentials for each of its targets, and has to see to it by itself that they go to nobody else.
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        let _ = target;
+        None
+    }
+
     /// Connects to a target of this kind. The future is dropped when it takes longer than `sinks.write_timeout`.
     ///
     /// For each of the user's name, the password and the token the first of these that is there counts:
     ///
     /// 1. the file `username`, `password` or `token` in the folder `sinks.<kind>.credentials`, which is how Kubernetes mounts a Secret;
     /// 2. the environment variable `<KIND>_USERNAME`, `<KIND>_PASSWORD` or `<KIND>_TOKEN`, such as `REDIS_PASSWORD`;
-    /// 3. the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first two only where the kind
-    ///    has neither a user name nor a password of its own, since the two belong together.
+    /// 3. with `sinks.go_credentials`, the environment variable `USERNAME`, `PASSWORD` or `TOKEN`, as the Go framework has it; the first
+    ///    two only where the kind has neither a user name nor a password of its own, since the two belong together.
+    ///
+    /// Of a kind that names the [`endpoint`](Self::endpoint) of its targets, they are held back from hosts that the config does not name.
     ///
     /// Files are read again while the mapper runs: a changed one is in force within seconds, on a new connection.
     ///

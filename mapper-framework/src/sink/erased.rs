@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use crate::model::{Device, Property};
 
-use super::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
+use super::{
+    Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+};
 
 /// A [`SinkKind`] of any type.
 #[async_trait]
@@ -15,6 +17,7 @@ pub(crate) trait ErasedKind: Send + Sync {
     fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError>;
     fn visitor_keys(&self) -> &[&str];
     fn keeps_history(&self) -> bool;
+    fn endpoint(&self, target: &Target) -> Option<Endpoint>;
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn ErasedSink>, SinkError>;
 }
 
@@ -51,6 +54,10 @@ impl<K: SinkKind> ErasedKind for Typed<K> {
 
     fn keeps_history(&self) -> bool {
         self.0.keeps_history()
+    }
+
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        self.0.endpoint(target)
     }
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn ErasedSink>, SinkError> {

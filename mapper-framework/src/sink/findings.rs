@@ -8,18 +8,18 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use reqwest::{Client, header::CONTENT_TYPE};
+use reqwest::{Client, Url, header::CONTENT_TYPE};
 use serde::Serialize;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
-    config::TlsConfig,
+    config::SinksConfig,
     hook::Finding,
     telemetry::{Occurrence, Telemetry, hooks::FindingFailed},
 };
 
-use super::{SinkError, payload::JsonValue, web};
+use super::{Access, SinkError, payload::JsonValue, web};
 
 /// How long an endpoint may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -46,14 +46,23 @@ struct Document<'a> {
     detail: &'a str,
 }
 
+/// The kind of sink whose rules hold for the endpoints, too: both are addresses in manifests that something is posted to.
+const KIND: &str = "http";
+
 /// Posts findings until nobody finds any more.
-pub(crate) async fn post_findings(findings: mpsc::Receiver<Finding>, tls: TlsConfig, telemetry: Telemetry) {
-    let post = Post { client: web::client(&tls), failing: Mutex::default(), telemetry };
-    ReceiverStream::new(findings).for_each_concurrent(UNDER_WAY, |finding| post.finding(finding)).await;
+pub(crate) fn post_findings(
+    findings: mpsc::Receiver<Finding>,
+    config: &SinksConfig,
+    telemetry: Telemetry,
+) -> impl Future<Output = ()> + Send + use<> {
+    let access = Access::new(config);
+    let post = Post { client: web::client(access.tls_for_all()), access, failing: Mutex::default(), telemetry };
+    async move { ReceiverStream::new(findings).for_each_concurrent(UNDER_WAY, |finding| post.finding(finding)).await }
 }
 
 struct Post {
     client: Result<Client, SinkError>,
+    access: Access,
     /// The endpoints that failed the last time. The lock is held for one look-up.
     failing: Mutex<HashSet<String>>,
     telemetry: Telemetry,
@@ -78,7 +87,11 @@ impl Post {
 
     async fn send(&self, finding: &Finding) -> Result<(), String> {
         let client = self.client.as_ref().map_err(ToString::to_string)?;
-        let request = client.post(&finding.endpoint).header(CONTENT_TYPE, "application/json").body(document(finding));
+        let url = Url::parse(&finding.endpoint).map_err(|error| error.to_string())?;
+        if let Some(endpoint) = web::endpoint(&url, "pushMethod.anomalyDetection.endpoint") {
+            self.access.admit(KIND, &endpoint).map_err(|error| error.to_string())?;
+        }
+        let request = client.post(url).header(CONTENT_TYPE, "application/json").body(document(finding));
         let response = request.send().await.map_err(|error| web::unanswered(error).to_string())?;
         let status = response.status();
         // To read the answer lets the connection serve the next request.
@@ -151,7 +164,7 @@ mod tests {
         let (good, takes) = endpoint().await;
         let telemetry = Telemetry::default();
         let (sender, findings) = mpsc::channel(64);
-        let posting = tokio::spawn(post_findings(findings, TlsConfig::default(), telemetry.clone()));
+        let posting = tokio::spawn(post_findings(findings, &SinksConfig::default(), telemetry.clone()));
         for _ in 0..UNDER_WAY - 1 {
             sender.send(finding(&hangs)).await.unwrap();
         }
@@ -167,5 +180,22 @@ mod tests {
         drop(sender);
         posting.await.unwrap();
         assert_eq!(telemetry.stats().hooks().findings_lost(), UNDER_WAY as u64 - 1);
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_not_allowed_hears_nothing() {
+        let (forbidden, address) = endpoint().await;
+        let mut config = SinksConfig::default();
+        config.http.allowed = vec!["collector.example".to_owned()];
+        let telemetry = Telemetry::default();
+        let (sender, findings) = mpsc::channel(1);
+        sender.send(finding(&address)).await.unwrap();
+        drop(sender);
+        post_findings(findings, &config, telemetry.clone()).await;
+        assert_eq!(telemetry.stats().hooks().findings_lost(), 1);
+        drop(forbidden.into_std().map(|listener| {
+            let error = listener.accept().map(drop).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "somebody has connected");
+        }));
     }
 }

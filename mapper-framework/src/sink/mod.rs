@@ -36,12 +36,15 @@
 //! | `quality` | `good`, `uncertain` or `bad` |
 
 #[allow(dead_code, reason = "which sinks are compiled decides")]
+mod access;
+#[allow(dead_code, reason = "which sinks are compiled decides")]
 mod buffer;
 mod codec;
 mod connection;
 mod contract;
 mod disk;
 mod doubt;
+mod endpoint;
 mod erased;
 mod error;
 mod feed;
@@ -66,7 +69,9 @@ mod worker;
 mod tests;
 
 pub use crate::model::Credentials;
+pub(crate) use access::Access;
 pub use contract::{Outcome, Sink, SinkKind};
+pub use endpoint::Endpoint;
 pub(crate) use erased::{ErasedKind, ErasedSink, erase};
 pub use error::{RouteError, SinkError};
 pub(crate) use feed::Feed;
@@ -85,7 +90,7 @@ pub use target::{Route, Target};
 #[cfg(not(feature = "sink-http"))]
 pub(crate) async fn post_findings(
     findings: tokio::sync::mpsc::Receiver<crate::hook::Finding>,
-    _tls: crate::config::TlsConfig,
+    _config: &crate::config::SinksConfig,
     _telemetry: crate::telemetry::Telemetry,
 ) {
     drop(findings);

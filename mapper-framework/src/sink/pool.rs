@@ -7,7 +7,10 @@ use std::{
     collections::HashMap,
     fmt,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use futures_util::FutureExt;
@@ -26,13 +29,13 @@ use crate::{
     model::{Device, Property, ReportRules},
     telemetry::{
         Telemetry,
-        sinks::{SinkDied, SinksCutOff},
+        sinks::{GoCredentialsIgnored, SinkDied, SinksCutOff},
         spool::SpoolOrphaned,
     },
 };
 
 use super::{
-    ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
+    Access, ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
     connection::Dialer,
     disk::{Disk, targets},
     feed::Inlet,
@@ -50,6 +53,9 @@ struct Pool {
     config: SinksConfig,
     spool: SpoolConfig,
     credentials: Arc<CredentialSources>,
+    access: Arc<Access>,
+    /// Whether it was logged that credentials under the names of the Go framework count for nothing.
+    go_names_logged: AtomicBool,
     telemetry: Telemetry,
     /// Why nothing can be kept on disk, as it was logged last.
     logged_disk_error: Mutex<Option<String>>,
@@ -88,6 +94,8 @@ impl Sinks {
     ) -> Self {
         Self(Arc::new(Pool {
             kinds: unique(kinds),
+            access: Arc::new(Access::new(&config)),
+            go_names_logged: AtomicBool::new(false),
             config,
             spool,
             credentials: Arc::new(credentials),
@@ -122,7 +130,7 @@ impl Sinks {
     pub(crate) fn bind(&self, device: &Device, property: &Property) -> (Vec<Feed>, Vec<RouteError>) {
         let (mut feeds, mut problems) = (Vec::new(), Vec::new());
         for kind in &self.0.kinds {
-            match routes(&**kind, device, property) {
+            match routes(&**kind, &self.0.access, device, property) {
                 Ok(routes) => feeds.extend(routes.into_iter().map(|route| self.feed(kind, device, property, route))),
                 Err(problem) => problems.push(problem),
             }
@@ -149,11 +157,20 @@ impl Sinks {
         targets.inlets.insert(target.clone(), Arc::clone(&inlet));
         let predecessor = targets.leaving.remove(target);
         drop(targets);
+        self.log_ignored_go_names(kind.name());
         let ended = CancellationToken::new();
         let (disk, disks) = mpsc::channel(1);
         self.spawn(self.clone().bring_disk(Arc::clone(&monitor), predecessor, disk));
         self.spawn(self.clone().work(Arc::clone(kind), monitor, inbox, disks, ended));
         inlet
+    }
+
+    /// Says once that the environment has credentials which the sink would have had from a Go mapper.
+    fn log_ignored_go_names(&self, kind: &str) {
+        let names = self.0.credentials.ignored_go_names(kind);
+        if !names.is_empty() && !self.0.go_names_logged.swap(true, Relaxed) {
+            self.0.telemetry.emit(GoCredentialsIgnored { kind, variables: &names.join(", ") });
+        }
     }
 
     /// Runs a task until it ends, or until the mapper is gone.
@@ -189,8 +206,8 @@ impl Sinks {
     }
 
     fn dialer(&self, kind: Arc<dyn ErasedKind>, target: &Target) -> Dialer {
-        let credentials = Arc::clone(&self.0.credentials);
-        Dialer { kind, target: target.clone(), credentials, deadline: self.0.config.write_timeout }
+        let (credentials, access) = (Arc::clone(&self.0.credentials), Arc::clone(&self.0.access));
+        Dialer { kind, target: target.clone(), credentials, access, deadline: self.0.config.write_timeout }
     }
 
     fn pace(&self) -> Pace {

@@ -7,12 +7,23 @@ use std::{
 
 use crate::model::{Device, Property, ReportRules};
 
-use super::{ErasedKind, Route, RouteError};
+use super::{Access, ErasedKind, Route, RouteError};
 
-/// Asks a kind where the samples of a property go. One that panics has refused.
-pub(crate) fn routes(kind: &dyn ErasedKind, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError> {
+/// Asks a kind where the samples of a property go, and whether they may go there. One that panics has refused.
+pub(crate) fn routes(
+    kind: &dyn ErasedKind,
+    access: &Access,
+    device: &Device,
+    property: &Property,
+) -> Result<Vec<Route>, RouteError> {
+    let ask = || {
+        let routes = kind.routes(device, property)?;
+        let mut endpoints = routes.iter().filter_map(|route| kind.endpoint(route.target()));
+        endpoints.try_for_each(|endpoint| access.admit(kind.name(), &endpoint))?;
+        Ok(routes)
+    };
     // Nothing is shared with the kind but itself, and that must bear its panics anyway.
-    let routes = catch_unwind(AssertUnwindSafe(|| kind.routes(device, property)));
+    let routes = catch_unwind(AssertUnwindSafe(ask));
     let panicked = |_| {
         Err(RouteError::new("pushMethod", format_args!("the sink {} panicked", kind.name()))
             .with_cure("correct the sink"))

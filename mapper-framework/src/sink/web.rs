@@ -4,11 +4,11 @@ mod answer;
 
 use std::time::Duration;
 
-use reqwest::{Client, header::HeaderValue};
+use reqwest::{Client, Url, header::HeaderValue};
 
-use crate::{config::TlsConfig, tls};
+use crate::tls::TlsSection;
 
-use super::{RouteError, SinkError};
+use super::{Endpoint, RouteError, SinkError};
 pub(super) use answer::{Refusal, accepted, body};
 
 /// A client that keeps its connections. It has no deadline of its own: the framework's holds.
@@ -16,13 +16,19 @@ pub(super) use answer::{Refusal, accepted, body};
 /// # Errors
 ///
 /// A file of the TLS config cannot be used.
-pub(super) fn client(tls: &TlsConfig) -> Result<Client, SinkError> {
+pub(super) fn client(tls: &TlsSection) -> Result<Client, SinkError> {
     let client = Client::builder()
-        .tls_backend_preconfigured(tls::client_config("sinks.tls", tls)?)
+        .tls_backend_preconfigured(tls.client_config()?)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
         .user_agent(concat!("mapper-framework/", env!("CARGO_PKG_VERSION")));
     Ok(client.build()?)
+}
+
+/// Where a URL leads to; `None` if it names no host. `field` is that of the manifest which names it.
+pub(super) fn endpoint(url: &Url, field: &'static str) -> Option<Endpoint> {
+    let is_encrypted = matches!(url.scheme(), "https" | "wss");
+    Some(Endpoint::new(url.host_str()?, url.port_or_known_default()?).with_tls(is_encrypted).named_by(field))
 }
 
 /// The value of an `Authorization` header, which no log shows.
@@ -55,7 +61,7 @@ const SECRET_KEYS: [&str; 7] = ["token", "key", "secret", "password", "passwd", 
 /// # Errors
 ///
 /// It does; the credential is not repeated.
-pub(super) fn refuse_secrets(field: &str, url: &reqwest::Url) -> Result<(), RouteError> {
+pub(super) fn refuse_secrets(field: &str, url: &Url) -> Result<(), RouteError> {
     let is_secret = |name: &str| SECRET_KEYS.iter().any(|key| name.to_ascii_lowercase().contains(key));
     match url.query_pairs().find(|(name, _)| is_secret(name)) {
         Some((name, _)) => Err(RouteError::new(

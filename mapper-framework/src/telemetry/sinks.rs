@@ -31,6 +31,14 @@ event! {
 }
 
 event! {
+    /// The environment has credentials under the names of the Go framework, and nothing says that they are meant for the sinks.
+    GoCredentialsIgnored<'a> { kind: &'a str, variables: &'a str }
+    log WARN "these variables of the environment are not used: set sinks.go_credentials to true, or name them by the kind, such as REDIS_PASSWORD"
+        [kind, variables];
+    count sinks.credentials_ignored;
+}
+
+event! {
     /// A target will never take a record.
     RecordRejected<'a> {
         target: &'a dyn Display,

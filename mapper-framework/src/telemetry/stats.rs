@@ -254,6 +254,8 @@ groups! {
         records_rejected,
         /// Records that were lost for want of room, or by damage on disk.
         records_dropped,
+        /// Times that credentials in the environment were found and not used, see `sinks.go_credentials`.
+        credentials_ignored,
         /// Workers of sinks that were cut off when the mapper stopped.
         cut_off,
     }

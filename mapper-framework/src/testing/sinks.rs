@@ -22,8 +22,8 @@ use crate::{
     config::SinksConfig,
     model::{Device, Property, Value},
     sink::{
-        Credentials, ErasedKind, ErasedSink, Outcome, Point, Query, Record, Route, RouteError, Series, Sink, SinkError,
-        SinkKind, Target, all_kinds,
+        Credentials, Endpoint, ErasedKind, ErasedSink, Outcome, Point, Query, Record, Route, RouteError, Series, Sink,
+        SinkError, SinkKind, Target, all_kinds,
     },
 };
 
@@ -73,6 +73,10 @@ impl SinkKind for BuiltinKind {
 
     fn keeps_history(&self) -> bool {
         self.0.keeps_history()
+    }
+
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        self.0.endpoint(target)
     }
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<BuiltinSink, SinkError> {

@@ -1,5 +1,6 @@
 //! The sinks against real servers.
 
+mod access;
 mod http;
 mod influxdb2;
 mod mqtt;

@@ -4,6 +4,7 @@ use super::*;
 
 mod own;
 mod renames;
+mod sink_targets;
 
 /// Sources with this file and a protocol that the mapper's author set.
 fn file(yaml: &str) -> Sources {

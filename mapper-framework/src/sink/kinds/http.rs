@@ -39,7 +39,10 @@
 
 mod headers;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use humantime_serde::re::humantime::format_rfc3339_millis;
@@ -50,20 +53,23 @@ use reqwest::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{HttpFormat, SinksConfig, TlsConfig},
+    config::{HttpFormat, SinksConfig},
     model::{Address, Device, HttpPush, Property, PushMethod, Secret},
 };
 
-use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web};
+use super::super::{
+    Access, Credentials, Endpoint, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web,
+};
 
 const NAME: &str = "http";
+const HOST: &str = "pushMethod.http.hostName";
 
 /// The kind of sink for `pushMethod.http`.
 pub(super) struct Http {
     format: HttpFormat,
     /// The headers of the config, or why they cannot be used.
     headers: Result<HeaderMap, RouteError>,
-    tls: TlsConfig,
+    access: Arc<Access>,
     /// The deadline of a request: shorter than the framework's, so that what has been accepted by then is not sent again.
     deadline: Duration,
 }
@@ -77,11 +83,11 @@ struct HttpTarget {
 }
 
 impl Http {
-    pub(super) fn new(config: &SinksConfig) -> Self {
+    pub(super) fn new(config: &SinksConfig, access: &Arc<Access>) -> Self {
         Self {
             format: config.http.format,
             headers: headers::parse(&config.http.headers),
-            tls: config.tls.clone(),
+            access: Arc::clone(access),
             deadline: config.write_timeout * 9 / 10,
         }
     }
@@ -107,6 +113,10 @@ impl SinkKind for Http {
         pushes.map(to_route).collect()
     }
 
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        web::endpoint(&Url::parse(&target.settings::<HttpTarget>().ok()?.url).ok()?, HOST)
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<HttpSink, SinkError> {
         let settings: HttpTarget = target.settings()?;
         let mut headers = self.headers.clone().map_err(SinkError::failed)?;
@@ -115,7 +125,7 @@ impl SinkKind for Http {
         }
         let deadline = settings.timeout_ms.map_or(self.deadline, |ms| self.deadline.min(Duration::from_millis(ms)));
         let url = Url::parse(&settings.url).map_err(|error| SinkError::failed(format_args!("the URL: {error}")))?;
-        let client = web::client(&self.tls)?;
+        let client = web::client(self.access.tls_of(NAME, self.endpoint(target).as_ref()))?;
         Ok(HttpSink { client, url, headers, format: self.format, deadline, call: self.deadline })
     }
 }
@@ -213,7 +223,6 @@ impl HttpSink {
 
 /// The address that a manifest describes.
 fn url(push: &HttpPush) -> Result<String, RouteError> {
-    const HOST: &str = "pushMethod.http.hostName";
     let address = Address::parse(&push.host_name).map_err(|error| RouteError::of(HOST, error))?;
     let scheme = match address.scheme.as_deref() {
         None => "http",
@@ -288,8 +297,6 @@ fn form(record: &Record) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use crate::{
         model::{DataType, Value},
         sink::{Series, record::from_millis},
@@ -300,7 +307,7 @@ mod tests {
     fn kind(headers: &str) -> Http {
         let mut config = SinksConfig::default();
         config.http.headers = headers.to_owned();
-        Http::new(&config)
+        Http::new(&config, &Arc::new(Access::new(&config)))
     }
 
     fn push(host_name: &str, port: u16, request_path: &str) -> HttpPush {

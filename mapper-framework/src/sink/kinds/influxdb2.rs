@@ -49,28 +49,29 @@
 mod flux;
 mod line;
 
+use std::sync::Arc;
+
 use reqwest::{
     Client, RequestBuilder, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    config::{SinksConfig, TlsConfig},
-    model::{Address, Device, Influxdb2Push, Property, PushMethod},
-};
+use crate::model::{Address, Device, Influxdb2Push, Property, PushMethod};
 
 use super::super::{
-    Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web,
+    Access, Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+    web,
 };
 use line::PointTemplate;
 
 const NAME: &str = "influxdb2";
+const URL: &str = "pushMethod.dbMethod.influxdb2.influxdb2ClientConfig.url";
 
 /// The kind of sink for `pushMethod.dbMethod.influxdb2`.
 #[derive(Debug)]
 pub(super) struct Influxdb2 {
-    tls: TlsConfig,
+    access: Arc<Access>,
 }
 
 /// What a connection depends on.
@@ -83,8 +84,8 @@ struct Influxdb2Target {
 }
 
 impl Influxdb2 {
-    pub(super) fn new(config: &SinksConfig) -> Self {
-        Self { tls: config.tls.clone() }
+    pub(super) fn new(access: &Arc<Access>) -> Self {
+        Self { access: Arc::clone(access) }
     }
 }
 
@@ -112,12 +113,17 @@ impl SinkKind for Influxdb2 {
         true
     }
 
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        web::endpoint(&Url::parse(&target.settings::<Influxdb2Target>().ok()?.url).ok()?, URL)
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Influxdb2Sink, SinkError> {
         let mut headers = HeaderMap::new();
         if let Some(token) = credentials.token() {
             headers.insert(AUTHORIZATION, web::authorization("Token", token.expose())?);
         }
-        Ok(Influxdb2Sink { client: web::client(&self.tls)?, settings: target.settings()?, headers })
+        let client = web::client(self.access.tls_of(NAME, self.endpoint(target).as_ref()))?;
+        Ok(Influxdb2Sink { client, settings: target.settings()?, headers })
     }
 }
 
@@ -192,15 +198,14 @@ fn lacks_flux(refusal: &web::Refusal) -> bool {
 fn settings(push: &Influxdb2Push) -> Result<Influxdb2Target, RouteError> {
     const CONFIG: &str = "pushMethod.dbMethod.influxdb2.influxdb2ClientConfig";
     const CURE: &str = "write the address only, such as http://influxdb:8086";
-    let field = format!("{CONFIG}.url");
-    let address = Address::parse(&push.url).map_err(|error| RouteError::of(&field, error))?;
+    let address = Address::parse(&push.url).map_err(|error| RouteError::of(URL, error))?;
     let (scheme, port) = match address.scheme.as_deref() {
         None | Some("http") => ("http", 80),
         Some("https") => ("https", 443),
-        Some(_) => return Err(RouteError::of(&field, address.unknown_scheme("http:// or https://"))),
+        Some(_) => return Err(RouteError::of(URL, address.unknown_scheme("http:// or https://"))),
     };
     if address.path.contains(['?', '#']) {
-        return Err(RouteError::new(field, "holds a query").with_cure(CURE));
+        return Err(RouteError::new(URL, "holds a query").with_cure(CURE));
     }
     for (name, value) in [("org", &push.org), ("bucket", &push.bucket)] {
         if value.is_empty() {
@@ -210,7 +215,7 @@ fn settings(push: &Influxdb2Push) -> Result<Influxdb2Target, RouteError> {
     }
     let url = format!("{scheme}://{}{}", address.host_and_port(port), address.path);
     let url = Url::parse(&url)
-        .map_err(|error| RouteError::new(field, format_args!("makes no URL ({error})")).with_cure(CURE))?;
+        .map_err(|error| RouteError::new(URL, format_args!("makes no URL ({error})")).with_cure(CURE))?;
     let url = url.as_str().trim_end_matches('/').to_owned();
     Ok(Influxdb2Target { url, org: push.org.clone(), bucket: push.bucket.clone() })
 }

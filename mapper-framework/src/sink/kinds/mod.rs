@@ -21,7 +21,10 @@ use std::sync::Arc;
 
 use crate::config::SinksConfig;
 
-use super::erased::{ErasedKind, erase};
+use super::{
+    Access,
+    erased::{ErasedKind, erase},
+};
 
 /// The built-in kinds. One whose Cargo feature is off is there all the same, and says so to the devices that ask for it.
 pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn ErasedKind>> {
@@ -35,15 +38,16 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn ErasedKind>> {
             )*]
         };
     }
+    let access = Arc::new(Access::new(config));
     // Without any sink nobody reads it.
-    let _ = config;
+    let _ = &access;
     kinds! {
-        "sink-http" "http" => http::Http::new(config),
-        "sink-influxdb2" "influxdb2" => influxdb2::Influxdb2::new(config),
-        "sink-mqtt" "mqtt" => mqtt::Mqtt::new(&config.mqtt, &config.tls),
-        "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &config.tls),
-        "sink-otel" "otel" => otel::Otel::new(config),
-        "sink-redis" "redis" => redis::Redis::new(&config.redis, &config.tls),
-        "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&config.tls),
+        "sink-http" "http" => http::Http::new(config, &access),
+        "sink-influxdb2" "influxdb2" => influxdb2::Influxdb2::new(&access),
+        "sink-mqtt" "mqtt" => mqtt::Mqtt::new(&config.mqtt, &access),
+        "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &access),
+        "sink-otel" "otel" => otel::Otel::new(config, &access),
+        "sink-redis" "redis" => redis::Redis::new(&config.redis, &access),
+        "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&access),
     }
 }

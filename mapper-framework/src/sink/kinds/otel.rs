@@ -35,6 +35,8 @@
 
 mod metrics;
 
+use std::sync::Arc;
+
 use reqwest::{
     Client, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
@@ -42,29 +44,32 @@ use reqwest::{
 use tracing::debug;
 
 use crate::{
-    config::{SinksConfig, TlsConfig},
+    config::SinksConfig,
     model::{Address, Device, Property, PushMethod},
 };
 
-use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web};
+use super::super::{
+    Access, Credentials, Endpoint, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web,
+};
 
 const NAME: &str = "otel";
+const URL: &str = "pushMethod.otel.endpointURL";
 
 /// The kind of sink for `pushMethod.otel`. A target is a URL.
 #[derive(Debug)]
 pub(super) struct Otel {
     service_name: String,
-    tls: TlsConfig,
+    access: Arc<Access>,
 }
 
 impl Otel {
-    pub(super) fn new(config: &SinksConfig) -> Self {
+    pub(super) fn new(config: &SinksConfig, access: &Arc<Access>) -> Self {
         let service_name = match config.otel.service_name.as_str() {
             // What the conventions of OpenTelemetry call a service that nobody has named.
             "" => "unknown_service",
             name => name,
         };
-        Self { service_name: service_name.to_owned(), tls: config.tls.clone() }
+        Self { service_name: service_name.to_owned(), access: Arc::clone(access) }
     }
 }
 
@@ -83,6 +88,10 @@ impl SinkKind for Otel {
         pushes.map(|push| Ok(Route::to(Target::new(NAME, &url(&push.endpoint_url)?)))).collect()
     }
 
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        web::endpoint(&Url::parse(&target.settings::<String>().ok()?).ok()?, URL)
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<OtelSink, SinkError> {
         let url: String = target.settings()?;
         let url = Url::parse(&url).map_err(|error| SinkError::failed(format_args!("the URL: {error}")))?;
@@ -90,7 +99,7 @@ impl SinkKind for Otel {
         if let Some(token) = credentials.token() {
             headers.insert(AUTHORIZATION, web::authorization("Bearer", token.expose())?);
         }
-        let client = web::client(&self.tls)?;
+        let client = web::client(self.access.tls_of(NAME, self.endpoint(target).as_ref()))?;
         Ok(OtelSink { client, url, headers, service_name: self.service_name.clone() })
     }
 }
@@ -167,24 +176,23 @@ const DEFAULT_PATH: &str = "/v1/metrics";
 
 /// The URL of a manifest, with nothing added but a path where there is none.
 fn url(text: &str) -> Result<String, RouteError> {
-    const FIELD: &str = "pushMethod.otel.endpointURL";
     const CURE: &str = "write the whole URL, such as http://collector:4318/v1/metrics";
-    let address = Address::parse(text).map_err(|error| RouteError::of(FIELD, error))?;
+    let address = Address::parse(text).map_err(|error| RouteError::of(URL, error))?;
     match address.scheme.as_deref() {
         Some("http" | "https") => {}
-        None => return Err(RouteError::new(FIELD, "has no scheme").with_cure(CURE)),
+        None => return Err(RouteError::new(URL, "has no scheme").with_cure(CURE)),
         Some(_) => {
             return Err(RouteError::of(
-                FIELD,
+                URL,
                 address.unknown_scheme("http:// or https://; OTLP over gRPC is not spoken"),
             ));
         }
     }
-    let mut url = Url::parse(text.trim()).map_err(|error| RouteError::new(FIELD, error).with_cure(CURE))?;
+    let mut url = Url::parse(text.trim()).map_err(|error| RouteError::new(URL, error).with_cure(CURE))?;
     if !address.path.starts_with('/') {
         url.set_path(DEFAULT_PATH);
     }
-    web::refuse_secrets(FIELD, &url)?;
+    web::refuse_secrets(URL, &url)?;
     Ok(url.into())
 }
 

@@ -40,13 +40,14 @@ mod route;
 use std::sync::Arc;
 
 use crate::{
-    config::{MqttSinkConfig, TlsConfig},
+    config::MqttSinkConfig,
     model::{Broker, Device, Property, PushMethod},
     mqtt::{self, Answer, ConnectOptions, Event, Loss, Message, MqttClient},
-    tls,
 };
 
-use super::super::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
+use super::super::{
+    Access, Credentials, Endpoint, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+};
 use flight::Flight;
 use route::Publication;
 
@@ -56,14 +57,14 @@ const NAME: &str = "mqtt";
 #[derive(Clone, Debug)]
 pub(super) struct Mqtt {
     config: MqttSinkConfig,
-    tls: TlsConfig,
+    access: Arc<Access>,
     /// The host's name.
     host: String,
 }
 
 impl Mqtt {
-    pub(super) fn new(config: &MqttSinkConfig, tls: &TlsConfig) -> Self {
-        Self { config: config.clone(), tls: tls.clone(), host: mqtt::host_name() }
+    pub(super) fn new(config: &MqttSinkConfig, access: &Arc<Access>) -> Self {
+        Self { config: config.clone(), access: Arc::clone(access), host: mqtt::host_name() }
     }
 
     fn client_id(&self, target: &Target) -> String {
@@ -72,10 +73,11 @@ impl Mqtt {
 
     fn settings(&self, target: &Target, credentials: &Credentials) -> Result<ConnectOptions, SinkError> {
         let broker: Broker = target.settings()?;
-        let tls = if broker.tls { Some(Arc::new(tls::client_config("sinks.tls", &self.tls)?)) } else { None };
+        let section = self.access.tls_of(NAME, Some(&endpoint(&broker)));
+        let tls = if broker.tls { Some(Arc::new(section.client_config()?)) } else { None };
         Ok(ConnectOptions {
             section: "sinks.mqtt",
-            tls_section: "sinks.tls",
+            tls_section: section.name().to_owned(),
             broker,
             tls,
             client_id: self.client_id(target),
@@ -102,6 +104,10 @@ impl SinkKind for Mqtt {
         pushes.map(|push| route::route(device, property, push)).collect()
     }
 
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        Some(endpoint(&target.settings().ok()?))
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<MqttSink, SinkError> {
         let settings = self.settings(target, credentials)?;
         match MqttClient::open(self.config.version, &settings).await {
@@ -109,6 +115,10 @@ impl SinkKind for Mqtt {
             Err(loss) => Err(error(&loss, &settings.broker)),
         }
     }
+}
+
+fn endpoint(broker: &Broker) -> Endpoint {
+    Endpoint::new(&broker.host, broker.port).with_tls(broker.tls).named_by(route::ADDRESS)
 }
 
 /// A connection to one broker.
@@ -198,6 +208,7 @@ mod tests {
     };
 
     use crate::{
+        config::SinksConfig,
         model::{DataType, DeviceId, MqttPush, Value},
         sink::Series,
     };
@@ -205,7 +216,7 @@ mod tests {
     use super::*;
 
     fn mqtt(config: &MqttSinkConfig) -> Mqtt {
-        Mqtt::new(config, &TlsConfig::default())
+        Mqtt::new(config, &Arc::new(Access::new(&SinksConfig::default())))
     }
 
     fn push(topic: &str, qos: u8, retained: bool) -> PushMethod {

@@ -6,6 +6,9 @@ use crate::model::{Broker, Device, MqttPush, Property};
 
 use crate::sink::{Route, RouteError, Target};
 
+/// The field that names the broker.
+pub(super) const ADDRESS: &str = "pushMethod.mqtt.address";
+
 /// The topic where the manifest names none.
 const DEFAULT_TOPIC: &str = "kubeedge/{namespace}/{device}/{property}";
 
@@ -22,7 +25,7 @@ pub(super) struct Publication {
 
 /// The route of a property by one of its push methods.
 pub(super) fn route(device: &Device, property: &Property, push: &MqttPush) -> Result<Route, RouteError> {
-    let broker = Broker::parse(&push.address).map_err(|error| RouteError::of("pushMethod.mqtt.address", error))?;
+    let broker = Broker::parse(&push.address).map_err(|error| RouteError::of(ADDRESS, error))?;
     if push.qos > 2 {
         return Err(
             RouteError::new("pushMethod.mqtt.qos", format_args!("{} is no QoS", push.qos)).with_cure("use 0, 1 or 2")

@@ -8,7 +8,7 @@ use mysql_async::{
 use rustls::crypto::ring;
 use tokio::time::timeout;
 
-use crate::{config::TlsConfig, tls};
+use crate::tls::TlsSection;
 
 use super::{
     super::super::{Credentials, SinkError},
@@ -46,7 +46,7 @@ impl MysqlClient {
     /// Connects, sets up the session, and makes the database if there is none.
     pub(super) async fn open(
         settings: &MysqlTarget,
-        tls: Option<&TlsConfig>,
+        tls: Option<&TlsSection>,
         credentials: &Credentials,
     ) -> Result<Self, SinkError> {
         let options = options(settings, tls, credentials)?;
@@ -125,7 +125,7 @@ fn statements(layout: &dyn Layout, table: &str, rows: Vec<Row>, room: usize) -> 
 
 fn options(
     settings: &MysqlTarget,
-    tls: Option<&TlsConfig>,
+    tls: Option<&TlsSection>,
     credentials: &Credentials,
 ) -> Result<OptsBuilder, SinkError> {
     let user = Some(settings.user.as_str()).filter(|user| !user.is_empty()).or(credentials.username());
@@ -148,9 +148,10 @@ fn options(
         .init(vec![SESSION]))
 }
 
-fn ssl_options(config: &TlsConfig) -> Result<SslOpts, SinkError> {
+fn ssl_options(section: &TlsSection) -> Result<SslOpts, SinkError> {
+    let config = section.files();
     // The client library takes files only; this says which of them is wrong, and by which key it was named.
-    tls::client_config("sinks.tls", config)?;
+    section.client_config()?;
     // It takes the provider of the process, and would panic if there were none. Whoever has set another keeps it.
     drop(ring::default_provider().install_default());
     let mut options = SslOpts::default();

@@ -26,15 +26,19 @@ mod layout;
 mod property;
 mod single;
 
+use std::sync::Arc;
+
 use mysql_async::prelude::Queryable as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{MysqlLayout, MysqlSinkConfig, TlsConfig},
+    config::{MysqlLayout, MysqlSinkConfig},
     model::{Address, Device, MysqlPush, Property, PushMethod, Value},
 };
 
-use super::super::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
+use super::super::{
+    Access, Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+};
 use connection::{MysqlClient, is_missing_table, sink_error};
 use layout::{Layout, MAX_NAME, Row, Tables};
 use property::TablePerProperty;
@@ -48,7 +52,7 @@ const DATABASE: &str = "pushMethod.dbMethod.mysql.mysqlClientConfig.database";
 /// The kind of sink.
 pub(super) struct Mysql {
     config: MysqlSinkConfig,
-    tls: TlsConfig,
+    access: Arc<Access>,
 }
 
 /// What a connection depends on.
@@ -62,8 +66,8 @@ struct MysqlTarget {
 }
 
 impl Mysql {
-    pub(super) fn new(config: &MysqlSinkConfig, tls: &TlsConfig) -> Self {
-        Self { config: config.clone(), tls: tls.clone() }
+    pub(super) fn new(config: &MysqlSinkConfig, access: &Arc<Access>) -> Self {
+        Self { config: config.clone(), access: Arc::clone(access) }
     }
 
     fn route(&self, push: &MysqlPush) -> Result<Route, RouteError> {
@@ -73,6 +77,13 @@ impl Mysql {
                 .with_cure(format_args!("use 1 to {MAX_NAME}, such as device_data")));
         }
         Ok(Route::to(Target::new(KIND, &settings(push)?)))
+    }
+
+    /// No address of MySQL says whether there is TLS, so the config does.
+    fn endpoint_of(&self, settings: &MysqlTarget) -> Endpoint {
+        let endpoint = Endpoint::new(&settings.host, settings.port).named_by(ADDR);
+        let tls = self.config.tls || self.access.own_tls(KIND, &endpoint).is_some();
+        endpoint.with_tls(tls)
     }
 
     fn layout(&self) -> Box<dyn Layout> {
@@ -102,9 +113,15 @@ impl SinkKind for Mysql {
         true
     }
 
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        Some(self.endpoint_of(&target.settings().ok()?))
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<MysqlSink, SinkError> {
-        let tls = self.config.tls.then_some(&self.tls);
-        let connection = MysqlClient::open(&target.settings()?, tls, credentials).await?;
+        let settings = target.settings()?;
+        let endpoint = self.endpoint_of(&settings);
+        let tls = endpoint.is_encrypted().then(|| self.access.tls_of(KIND, Some(&endpoint)));
+        let connection = MysqlClient::open(&settings, tls, credentials).await?;
         Ok(MysqlSink { connection, layout: self.layout() })
     }
 }
@@ -199,7 +216,7 @@ fn point(query: &Query, (property, text, timestamp_ms): (String, Option<String>,
 
 #[cfg(test)]
 mod tests {
-    use crate::model::DataType;
+    use crate::{config::SinksConfig, model::DataType};
 
     use super::*;
 
@@ -232,7 +249,7 @@ mod tests {
     #[test]
     fn a_table_without_a_name_is_refused_where_mysql_is_asked_for() {
         let config = MysqlSinkConfig { table: String::new(), ..MysqlSinkConfig::default() };
-        let kind = Mysql::new(&config, &TlsConfig::default());
+        let kind = Mysql::new(&config, &Arc::new(Access::new(&SinksConfig::default())));
         let device = Device::builder("boiler").build();
         let plain = Property::builder("p", DataType::Int);
         assert_eq!(kind.routes(&device, &plain.clone().build()), Ok(vec![]));

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{config::TlsConfig, tls};
+use crate::tls::TlsSection;
 
 use super::{
     super::super::{Credentials, SinkError},
@@ -58,7 +58,7 @@ impl RedisClient {
     /// deadline, and with the server's reason for a refusal thrown away.
     pub(super) async fn open(
         settings: &RedisTarget,
-        tls: &TlsConfig,
+        tls: &TlsSection,
         credentials: &Credentials,
     ) -> Result<Self, SinkError> {
         let connecting = async {
@@ -115,12 +115,12 @@ impl RedisClient {
 async fn secured(
     stream: TcpStream,
     settings: &RedisTarget,
-    tls: &TlsConfig,
+    tls: &TlsSection,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, SinkError> {
     let name = ServerName::try_from(settings.host.clone())?;
-    let connector = TlsConnector::from(Arc::new(tls::client_config("sinks.tls", tls)?));
+    let connector = TlsConnector::from(Arc::new(tls.client_config()?));
     let untrusted = |error: io::Error| {
-        SinkError::disconnected(format_args!("TLS: {error} (sinks.tls.ca_file names more authorities to trust)"))
+        SinkError::disconnected(format_args!("TLS: {error} ({}.ca_file names more authorities to trust)", tls.name()))
     };
     connector.connect(name, stream).await.map_err(untrusted)
 }

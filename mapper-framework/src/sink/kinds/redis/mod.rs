@@ -32,14 +32,18 @@ mod batch;
 mod connection;
 mod history;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::{RedisSinkConfig, TlsConfig},
+    config::RedisSinkConfig,
     model::{Address, Device, DeviceId, Property, PushMethod, RedisPush},
 };
 
-use super::super::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
+use super::super::{
+    Access, Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+};
 use batch::Batch;
 use connection::RedisClient;
 
@@ -51,7 +55,7 @@ const DB: &str = "pushMethod.dbMethod.redis.redisClientConfig.db";
 /// The kind of sink.
 pub(super) struct Redis {
     config: RedisSinkConfig,
-    tls: TlsConfig,
+    access: Arc<Access>,
 }
 
 /// What a connection depends on.
@@ -64,8 +68,8 @@ struct RedisTarget {
 }
 
 impl Redis {
-    pub(super) fn new(config: &RedisSinkConfig, tls: &TlsConfig) -> Self {
-        Self { config: config.clone(), tls: tls.clone() }
+    pub(super) fn new(config: &RedisSinkConfig, access: &Arc<Access>) -> Self {
+        Self { config: config.clone(), access: Arc::clone(access) }
     }
 
     fn route(&self, push: &RedisPush) -> Result<Route, RouteError> {
@@ -97,10 +101,20 @@ impl SinkKind for Redis {
         true
     }
 
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        Some(endpoint(&target.settings().ok()?))
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<RedisSink, SinkError> {
-        let connection = RedisClient::open(&target.settings()?, &self.tls, credentials).await?;
+        let settings = target.settings()?;
+        let tls = self.access.tls_of(KIND, Some(&endpoint(&settings)));
+        let connection = RedisClient::open(&settings, tls, credentials).await?;
         Ok(RedisSink { config: self.config.clone(), connection })
     }
+}
+
+fn endpoint(settings: &RedisTarget) -> Endpoint {
+    Endpoint::new(&settings.host, settings.port).with_tls(settings.tls).named_by(ADDR)
 }
 
 /// A connection to one server and database.
@@ -154,7 +168,7 @@ fn sorted_set_key(device: &DeviceId) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::DataType;
+    use crate::{config::SinksConfig, model::DataType};
 
     use super::*;
 
@@ -181,7 +195,7 @@ mod tests {
     #[test]
     fn a_config_that_writes_nothing_is_refused_where_redis_is_asked_for() {
         let config = RedisSinkConfig { sorted_set: false, ..RedisSinkConfig::default() };
-        let kind = Redis::new(&config, &TlsConfig::default());
+        let kind = Redis::new(&config, &Arc::new(Access::new(&SinksConfig::default())));
         let device = Device::builder("boiler").build();
         let plain = Property::builder("p", DataType::Int);
         assert_eq!(kind.routes(&device, &plain.clone().build()), Ok(vec![]));

@@ -53,20 +53,25 @@ mod sql;
 #[cfg(feature = "sink-tdengine-ws")]
 mod websocket;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    config::TlsConfig,
-    model::{Address, Device, Property, PushMethod, TdenginePush},
-};
+use crate::model::{Address, Device, Property, PushMethod, TdenginePush};
 
-use super::super::{Credentials, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target};
+use super::super::{
+    Access, Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+    web,
+};
 use failure::Failure;
 use rest::RestClient;
 use sql::{BadName, Column, Database};
 
 const NAME: &str = "tdengine";
+const ADDR: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig.addr";
+const DB_NAME: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig.dbName";
 
 /// The port of taosAdapter.
 const DEFAULT_PORT: u16 = 6041;
@@ -77,7 +82,7 @@ const DEFAULT_USER: (&str, &str) = ("root", "taosdata");
 /// The kind of sink that writes to TDengine.
 #[derive(Debug)]
 pub(super) struct Tdengine {
-    tls: TlsConfig,
+    access: Arc<Access>,
 }
 
 /// What a target consists of.
@@ -89,8 +94,8 @@ struct TdengineTarget {
 }
 
 impl Tdengine {
-    pub(super) fn new(tls: &TlsConfig) -> Self {
-        Self { tls: tls.clone() }
+    pub(super) fn new(access: &Arc<Access>) -> Self {
+        Self { access: Arc::clone(access) }
     }
 }
 
@@ -113,15 +118,20 @@ impl SinkKind for Tdengine {
         true
     }
 
+    fn endpoint(&self, target: &Target) -> Option<Endpoint> {
+        web::endpoint(&Url::parse(&target.settings::<TdengineTarget>().ok()?.url).ok()?, ADDR)
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<TdengineSink, SinkError> {
         let TdengineTarget { url, database } = target.settings()?;
         let username = credentials.username().unwrap_or(DEFAULT_USER.0);
         let password = credentials.password().map_or(DEFAULT_USER.1, |password| password.expose());
+        let tls = self.access.tls_of(NAME, self.endpoint(target).as_ref());
         let (rest, exec): (_, Box<dyn Exec>) = if let Some(address) = url.strip_prefix("ws://") {
-            let rest = RestClient::new(&self.tls, &format!("http://{address}"), username, password)?;
+            let rest = RestClient::new(tls, &format!("http://{address}"), username, password)?;
             (rest, open_websocket(address, username, password).await?)
         } else {
-            let rest = RestClient::new(&self.tls, &url, username, password)?;
+            let rest = RestClient::new(tls, &url, username, password)?;
             rest.exec(sql::HEALTH).await?;
             (rest.clone(), Box::new(rest))
         };
@@ -131,28 +141,26 @@ impl SinkKind for Tdengine {
 
 impl TdengineTarget {
     fn new(push: &TdenginePush) -> Result<Self, RouteError> {
-        const FIELD: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig";
-        let field = format!("{FIELD}.addr");
-        let address = Address::parse(&push.addr).map_err(|error| RouteError::of(&field, error))?;
+        let address = Address::parse(&push.addr).map_err(|error| RouteError::of(ADDR, error))?;
         let path = address.path.trim_end_matches('/');
         let scheme = match address.scheme.as_deref() {
             None | Some("http") => "http",
             Some("https" | "wss") => "https",
             Some("ws") if cfg!(feature = "sink-tdengine-ws") => "ws",
-            Some("ws") => return Err(RouteError::new(field, NO_WEBSOCKET).with_cure(WITHOUT_WEBSOCKET)),
+            Some("ws") => return Err(RouteError::new(ADDR, NO_WEBSOCKET).with_cure(WITHOUT_WEBSOCKET)),
             Some(_) => {
-                return Err(RouteError::of(&field, address.unknown_scheme("http, https, ws or wss, or none for http")));
+                return Err(RouteError::of(ADDR, address.unknown_scheme("http, https, ws or wss, or none for http")));
             }
         };
         if path.contains(['?', '#']) {
-            return Err(RouteError::new(field, "has a query").with_cure("end it after the path"));
+            return Err(RouteError::new(ADDR, "has a query").with_cure("end it after the path"));
         }
         if scheme == "ws" && !path.is_empty() {
             let message = format_args!("has the path {path:?}, and the WebSocket of TDengine has none");
-            return Err(RouteError::new(field, message).with_cure("use http://"));
+            return Err(RouteError::new(ADDR, message).with_cure("use http://"));
         }
         let database = Database::parse(&push.db_name)
-            .map_err(|BadName { message, cure }| RouteError::new(format!("{FIELD}.dbName"), message).with_cure(cure))?;
+            .map_err(|BadName { message, cure }| RouteError::new(DB_NAME, message).with_cure(cure))?;
         Ok(Self { url: format!("{scheme}://{}{path}", address.host_and_port(DEFAULT_PORT)), database })
     }
 }
@@ -269,7 +277,7 @@ impl TdengineSink {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::DataType;
+    use crate::{config::SinksConfig, model::DataType};
 
     use super::*;
 
@@ -324,7 +332,7 @@ mod tests {
             NAME,
             &TdengineTarget { url: "ws://td:6041".into(), database: Database::parse("plant").unwrap() },
         );
-        let kind = Tdengine::new(&TlsConfig::default());
+        let kind = Tdengine::new(&Arc::new(Access::new(&SinksConfig::default())));
         let error = runtime.block_on(kind.open(&left, &Credentials::none())).err().expect("it cannot be opened");
         assert!(error.is_retryable() && error.to_string().contains("sink-tdengine-ws"), "what waits is kept: {error}");
     }
@@ -340,7 +348,7 @@ mod tests {
 
     #[test]
     fn properties_with_the_same_address_and_database_share_a_target() {
-        let kind = Tdengine::new(&TlsConfig::default());
+        let kind = Tdengine::new(&Arc::new(Access::new(&SinksConfig::default())));
         let device = Device::builder("boiler").build();
         let routes = |name: &str, addr: &str, db_name: &str| {
             let push = TdenginePush { addr: addr.into(), db_name: db_name.into() };

@@ -5,7 +5,7 @@ use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::{config::TlsConfig, model::Secret};
+use crate::{model::Secret, tls::TlsSection};
 
 use super::{
     super::super::{SinkError, web},
@@ -27,7 +27,7 @@ impl RestClient {
     /// # Errors
     ///
     /// A file of the TLS config cannot be used.
-    pub(super) fn new(tls: &TlsConfig, address: &str, username: &str, password: &str) -> Result<Self, SinkError> {
+    pub(super) fn new(tls: &TlsSection, address: &str, username: &str, password: &str) -> Result<Self, SinkError> {
         let (username, password) = (username.to_owned(), Secret::new(password));
         Ok(Self { client: web::client(tls)?, url: format!("{address}/rest/sql"), username, password })
     }
@@ -80,6 +80,8 @@ fn lost(error: reqwest::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use crate::config::TlsConfig;
+
     use super::*;
 
     #[test]
@@ -103,7 +105,13 @@ mod tests {
 
     #[test]
     fn the_password_is_in_no_error() {
-        let rest = RestClient::new(&TlsConfig::default(), "http://127.0.0.1:1", "root", "hunter2").unwrap();
+        let rest = RestClient::new(
+            &TlsSection::new("sinks.tls", &TlsConfig::default()),
+            "http://127.0.0.1:1",
+            "root",
+            "hunter2",
+        )
+        .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let failure = runtime.block_on(rest.query("SELECT SERVER_STATUS()")).unwrap_err();
         let shown = format!("{failure} {failure:?}");
