@@ -1,6 +1,8 @@
 //! TLS for all that the mapper connects to: `rustls` with `ring`, the web's root certificates and those of `ca_file`, and the mapper's own
 //! certificate if it has one.
 
+mod cure;
+
 use std::{path::Path, sync::Arc};
 
 use rustls::{
@@ -10,6 +12,8 @@ use rustls::{
 };
 
 use crate::config::TlsConfig;
+#[allow(unused_imports, reason = "which sinks are compiled decides")]
+pub(crate) use cure::cure;
 
 /// A certificate or a key cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ mod event_bus;
 mod influxdb_double;
 mod mariadb;
 mod mosquitto;
+mod nginx;
 mod receiver;
 mod redis;
 mod subscriber;
@@ -16,6 +17,7 @@ pub use event_bus::{BusTwin, EventBus, EventBusOptions, Refusal, Seen, Unanswere
 pub use influxdb_double::InfluxdbDouble;
 pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use mosquitto::{Mosquitto, MosquittoOptions};
+pub use nginx::{Nginx, NginxDoor, NginxOptions};
 pub use receiver::{Answer, Received, Receiver, ReceiverTls};
 pub use redis::{RedisOptions, RedisServer, Reply};
 pub use subscriber::{Published, Subscriber};

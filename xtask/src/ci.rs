@@ -87,8 +87,7 @@ fn features() -> Result<()> {
         "clippy --locked -p mapper-framework --no-default-features --features cli -- -D warnings",
         "clippy --locked -p mapper-framework --no-default-features --features standalone -- -D warnings",
         "clippy --locked -p mapper-framework --no-default-features --all-targets -- -D warnings",
-        "test --locked -p mapper-framework --no-default-features --lib -- not_compiled plain_cli",
-        "test --locked -p mapper-framework --no-default-features --features sink-tdengine --lib tdengine",
+        "test --locked -p mapper-framework --no-default-features --features sink-tdengine --lib -- not_compiled plain_cli tdengine",
     ] {
         shell::run(shell::cargo().args(command.split_whitespace()))?;
     }

@@ -118,6 +118,12 @@ pub trait SinkKind: Send + Sync + 'static {
         None
     }
 
+    /// How many records a batch may have while more than `sinks.batch_records` wait, where large batches are much faster. By default
+    /// no more than otherwise. A batch ends at 1 MiB in any case.
+    fn bulk_records(&self) -> usize {
+        0
+    }
+
     /// Connects to a target of this kind. The future is dropped when it takes longer than `sinks.write_timeout`.
     ///
     /// For each of the user's name, the password and the token the first of these that is there counts:

@@ -18,6 +18,7 @@ pub(crate) trait ErasedKind: Send + Sync {
     fn visitor_keys(&self) -> &[&str];
     fn keeps_history(&self) -> bool;
     fn endpoint(&self, target: &Target) -> Option<Endpoint>;
+    fn bulk_records(&self) -> usize;
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn ErasedSink>, SinkError>;
 }
 
@@ -58,6 +59,10 @@ impl<K: SinkKind> ErasedKind for Typed<K> {
 
     fn endpoint(&self, target: &Target) -> Option<Endpoint> {
         self.0.endpoint(target)
+    }
+
+    fn bulk_records(&self) -> usize {
+        self.0.bulk_records()
     }
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn ErasedSink>, SinkError> {

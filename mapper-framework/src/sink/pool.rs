@@ -194,7 +194,8 @@ impl Sinks {
         ended: CancellationToken,
     ) {
         let _ended = ended.clone().drop_guard();
-        let (dialer, pace) = (self.dialer(kind, &monitor.target), self.pace());
+        let pace = self.pace(kind.bulk_records());
+        let dialer = self.dialer(kind, &monitor.target);
         let worker = Worker::new(Arc::clone(&monitor), dialer, pace, disks, inbox, self.0.stop.subscribe());
         let work = worker.run(|inbox| self.0.retire(&monitor.target, inbox, &ended));
         // What a panic leaves behind half done is not used again.
@@ -210,10 +211,11 @@ impl Sinks {
         Dialer { kind, target: target.clone(), credentials, access, deadline: self.0.config.write_timeout }
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self, bulk_records: usize) -> Pace {
         let config = &self.0.config;
         Pace {
             batch_records: config.batch_records as usize,
+            bulk_records,
             batch_linger: config.batch_linger,
             queue_records: config.queue_records as usize,
             backoff_max: config.backoff_max,

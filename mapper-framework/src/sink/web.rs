@@ -1,6 +1,7 @@
 //! HTTP for the sinks that speak it: the client, its credentials, and the answers that it gets.
 
 mod answer;
+mod fault;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::tls::TlsSection;
 
 use super::{Endpoint, RouteError, SinkError};
 pub(super) use answer::{Refusal, accepted, body};
+pub(super) use fault::{Fault, cure};
 
 /// A client that keeps its connections. It has no deadline of its own: the framework's holds.
 ///
@@ -47,9 +49,12 @@ pub(super) fn authorization(scheme: &str, secret: &str) -> Result<HeaderValue, S
 /// Why no answer has come. It does not repeat the address, whose query may hold what should not be seen.
 pub(super) fn unanswered(error: reqwest::Error) -> SinkError {
     if error.is_timeout() {
-        SinkError::disconnected("the server has not answered in time")
-    } else {
-        SinkError::from(error.without_url())
+        return SinkError::disconnected("the server has not answered in time");
+    }
+    let lost = SinkError::from(error.without_url());
+    match tls::cure(&lost.to_string(), "sinks.tls") {
+        Some(cure) => SinkError::misconfigured(format_args!("{lost}: {cure}")),
+        None => lost,
     }
 }
 

@@ -56,6 +56,8 @@ const REJECTIONS_CYCLE: Duration = Duration::from_secs(600);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) batch_records: usize,
+    /// How many records a batch has while more than `batch_records` wait, if that is more.
+    pub(super) bulk_records: usize,
     pub(super) batch_linger: Duration,
     pub(super) queue_records: usize,
     pub(super) backoff_max: Duration,
@@ -274,15 +276,21 @@ impl Worker {
             return self.attempt(Part::Suspects(suspects.len()), suspects.into());
         }
         if self.batch.is_empty() {
-            self.batch = self.buffer.take(self.pace.batch_records, &self.monitor).await;
+            self.batch = self.buffer.take(self.most_records(), &self.monitor).await;
             self.linger_until = (self.buffer.waiting() > 0).then(Instant::now);
             if self.batch.is_empty() && self.linger_until.is_some() {
                 self.not_before = Instant::now() + DISK_PAUSE;
                 return;
             }
         }
-        let records = self.batch.len().min(self.step).min(self.pace.batch_records);
+        let records = self.batch.len().min(self.step).min(self.pace.batch_records.max(self.pace.bulk_records));
         self.attempt(Part::Batch(records), self.batch[..records].into());
+    }
+
+    /// How many records the next batch takes.
+    fn most_records(&self) -> usize {
+        let Pace { batch_records, bulk_records, .. } = self.pace;
+        if self.buffer.waiting() > batch_records { batch_records.max(bulk_records) } else { batch_records }
     }
 
     fn attempt(&mut self, part: Part, records: Arc<[Record]>) {

@@ -17,6 +17,8 @@ pub struct MosquittoOptions {
     pub tls: bool,
     /// The topics that may be published to, by a filter; all of them without one.
     pub writable: Option<&'static str>,
+    /// The highest QoS that it takes; 2 without it.
+    pub max_qos: Option<u8>,
     /// More lines of its configuration.
     pub settings: &'static str,
 }
@@ -106,6 +108,14 @@ impl Mosquitto {
         self.process = run(&self.program, &self.folder).await;
     }
 
+    /// Starts it anew on the same port, set up in another way. Kills it before.
+    pub async fn set_up(&mut self, options: MosquittoOptions) {
+        self.process.kill().await;
+        self.options = options;
+        configure(options, self.port, self.tls_port, &self.certificate, &self.folder);
+        self.restart().await;
+    }
+
     /// Stops it in the middle of what it does: connections are accepted, and nobody answers.
     pub async fn freeze(&self) {
         self.process.freeze().await;
@@ -154,6 +164,7 @@ fn configure(options: MosquittoOptions, port: u16, tls_port: u16, certificate: &
         lines.push(format!("acl_file {}", at("rules").display()));
     }
     lines.push(format!("listener {port} 127.0.0.1"));
+    lines.extend(options.max_qos.map(|qos| format!("max_qos {qos}")));
     if options.tls {
         let Certificate { cert_file, key_file } = certificate;
         lines.push(format!("listener {tls_port} 127.0.0.1"));

@@ -8,3 +8,4 @@ mod disk;
 mod mapper;
 mod places;
 mod servers;
+mod settings;

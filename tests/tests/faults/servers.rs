@@ -1,6 +1,6 @@
 //! Servers that fail, each in every way.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use integration_tests::{Proxy, flood::Flood};
 use mapper_framework::{
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A mapper that sends a flood to a place, and the folder of its credentials.
 pub(crate) struct Run {
-    bed: TestBed,
+    pub(crate) bed: TestBed,
     secrets: TempDir,
     total: u64,
 }
@@ -36,6 +36,34 @@ impl Run {
         password: &str,
         change: impl FnOnce(&mut mapper_framework::config::Config),
     ) -> Self {
+        let configure = |config: &mut mapper_framework::config::Config, secrets: &Path| {
+            place.configure(&mut config.sinks, secrets);
+            change(config);
+        };
+        Self::launch(&place.push_method(port), rate, total, password, configure).await
+    }
+
+    /// Starts a mapper that sends the numbers where `push_method` says.
+    pub(crate) async fn of(
+        push_method: &str,
+        rate: u32,
+        total: u64,
+        password: &str,
+        configure: impl FnOnce(&mut mapper_framework::config::SinksConfig, &Path),
+    ) -> Self {
+        let configure = |config: &mut mapper_framework::config::Config, secrets: &Path| {
+            configure(&mut config.sinks, secrets);
+        };
+        Self::launch(push_method, rate, total, password, configure).await
+    }
+
+    async fn launch(
+        push_method: &str,
+        rate: u32,
+        total: u64,
+        password: &str,
+        configure: impl FnOnce(&mut mapper_framework::config::Config, &Path),
+    ) -> Self {
         let secrets = tempfile::tempdir().unwrap();
         fs::write(secrets.path().join("username"), USER).unwrap();
         fs::write(secrets.path().join("password"), password).unwrap();
@@ -43,11 +71,10 @@ impl Run {
         let builder = TestBed::builder(flood, integration_tests::flood::PROTOCOL).config(|config| {
             config.sinks.write_timeout = Duration::from_secs(2);
             config.sinks.backoff_max = Duration::from_secs(1);
-            place.configure(&mut config.sinks, secrets.path());
-            change(config);
+            configure(config, secrets.path());
         });
         let bed = builder.start().await;
-        bed.edge().apply(&Flood::manifests(&place.push_method(port))).await.unwrap();
+        bed.edge().apply(&Flood::manifests(push_method)).await.unwrap();
         Self { bed, secrets, total }
     }
 

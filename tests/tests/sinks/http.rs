@@ -14,7 +14,7 @@ use mapper_framework::{
 };
 use serde_json::Value as Json;
 
-use super::web::{Bench, reasons};
+use super::web::Bench;
 
 fn push(host_name: &str, port: u16) -> HttpPush {
     let mut push = HttpPush::default();
@@ -167,14 +167,13 @@ async fn a_server_that_is_asked_too_much_is_asked_again_after_the_pause_it_wants
 }
 
 #[tokio::test]
-async fn a_wrong_address_costs_one_request_and_is_told() {
+async fn a_wrong_address_waits_for_its_cure_and_costs_one_request() {
     let receiver = Receiver::script([Answer::status(404).body("no such page"), Answer::status(405)]).await;
     let bench = bench(&receiver, HttpFormat::Ndjson);
     let (mut sink, batch) = (bench.open().await, bench.records(3));
     for part in ["no such page", "405"] {
-        let outcomes = sink.write(&batch).await.unwrap();
-        let reasons = reasons(&outcomes);
-        assert!(reasons.len() == 3 && reasons.iter().all(|reason| reason.contains(part)), "{reasons:?}");
+        let error = sink.write(&batch).await.unwrap_err();
+        assert!(error.is_misconfigured() && error.to_string().contains(part), "{error}");
     }
     assert_eq!(receiver.received().len(), 2, "no batch was split");
 }
@@ -195,7 +194,7 @@ async fn a_batch_that_is_too_large_is_to_be_split() {
     let receiver = Receiver::script([Answer::status(413)]).await;
     let bench = bench(&receiver, HttpFormat::Array);
     let error = bench.open().await.write(&bench.records(3)).await.unwrap_err();
-    assert!(!error.is_retryable() && error.to_string().contains("413"), "{error}");
+    assert!(error.is_refused() && error.to_string().contains("413"), "{error}");
 }
 
 #[tokio::test]
@@ -233,7 +232,7 @@ async fn forms_stop_at_the_first_that_has_to_wait_and_go_on_with_it() {
     assert_eq!(sink.write(&batch).await.unwrap(), Outcome::accepted(1));
     assert!(sink.write(&batch[1..]).await.unwrap_err().is_retryable());
     let outcomes = sink.write(&batch[1..]).await.unwrap();
-    assert!(matches!(outcomes[..], [Outcome::Rejected(_), Outcome::Accepted, Outcome::Accepted]), "{outcomes:?}");
+    assert!(matches!(outcomes[..], [Outcome::Refused(_), Outcome::Accepted, Outcome::Accepted]), "{outcomes:?}");
 }
 
 #[tokio::test]
@@ -257,7 +256,8 @@ async fn credentials_and_headers_go_with_each_request_and_a_wrong_token_costs_no
     let bench = Bench::new(PushMethod::Http(push("127.0.0.1", receiver.port())), &config);
     let batch = bench.records(2);
     let error = bench.open_as(&Credentials::none().with_token("wrong")).await.write(&batch).await.unwrap_err();
-    assert!(error.is_retryable() && !error.to_string().contains("wrong"), "{error}");
+    assert!(error.is_misconfigured() && error.to_string().contains("sinks.http.credentials"), "{error}");
+    assert!(!error.to_string().contains("wrong"), "{error}");
     let basic = Credentials::none().with_username("plant").with_password("hunter2");
     assert!(bench.open_as(&basic).await.write(&batch).await.is_err());
     let outcomes = bench.open_as(&basic.with_token("right")).await.write(&batch).await.unwrap();

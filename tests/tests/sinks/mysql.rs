@@ -273,7 +273,7 @@ async fn what_does_not_fit_is_rejected_and_nothing_of_the_batch_is_written() {
     batch.push(record(&fixture.series("boiler", &"p".repeat(300), DataType::Int), 1, 1_000));
     let mut sink = fixture.open().await.expect("opened");
     let error = sink.write(&batch).await.expect_err("the name is too long");
-    assert!(!error.is_retryable() && error.to_string().contains("'property'"), "{error:?}");
+    assert!(error.is_refused() && error.to_string().contains("'property'"), "{error:?}");
     assert_eq!(fixture.select("SELECT COUNT(*) FROM device_data").await, ["0"]);
     assert_eq!(sink.write(&[good]).await.unwrap(), [Outcome::Accepted]);
     assert_eq!(fixture.select("SELECT COUNT(*) FROM device_data").await, ["1"]);

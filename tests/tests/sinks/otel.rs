@@ -135,11 +135,11 @@ async fn the_point_that_a_collector_rejects_is_found_by_splitting() {
     .await;
     let bench = bench(&receiver);
     let (mut sink, batch) = (bench.open().await, bench.records(4));
-    assert!(!sink.write(&batch).await.unwrap_err().is_retryable(), "the batch is to be split");
+    assert!(sink.write(&batch).await.unwrap_err().is_refused(), "the batch is to be split");
     assert_eq!(sink.write(&batch[..2]).await.unwrap(), Outcome::accepted(2), "it warns, and takes all");
-    assert!(!sink.write(&batch[2..]).await.unwrap_err().is_retryable());
+    assert!(sink.write(&batch[2..]).await.unwrap_err().is_refused());
     let outcomes = sink.write(&batch[2..3]).await.unwrap();
-    assert_eq!(reasons(&outcomes), ["the collector rejects 1 of 1 points: a doublet"]);
+    assert_eq!(outcomes, [Outcome::refused("the collector rejects 1 of 1 points: a doublet")]);
     assert_eq!(sink.write(&batch[3..]).await.unwrap(), Outcome::accepted(1));
 }
 
@@ -154,23 +154,21 @@ async fn a_batch_without_a_number_is_rejected_and_not_sent() {
 }
 
 #[tokio::test]
-async fn only_what_otlp_lets_be_sent_again_is_sent_again() {
-    let again = [429, 502, 503, 504, 401, 403];
-    let never = [404, 405, 408, 500, 501];
-    let answers = again.map(|status| Answer::status(status).header("retry-after", "7"));
-    let answers = answers.into_iter().chain(never.map(Answer::status)).chain([Answer::status(400)]);
+async fn no_status_costs_a_record_before_it_is_known_to_be_the_records_fault() {
+    let moment = [408, 429, 500, 502, 503, 504];
+    let target = [401, 403, 404, 405, 501];
+    let answers = moment.into_iter().chain(target).map(|status| Answer::status(status).header("retry-after", "7"));
+    let answers = answers.chain([Answer::status(400)]);
     let receiver = Receiver::script(answers).await;
     let bench = bench(&receiver);
     let (mut sink, batch) = (bench.open().await, bench.records(2));
-    for status in again {
+    for status in moment.into_iter().chain(target) {
         let error = sink.write(&batch).await.unwrap_err();
-        assert!(error.is_retryable() && error.pause() == Some(Duration::from_secs(7)), "{status}: {error}");
+        assert!(error.is_retryable() && !error.is_refused(), "{status}: {error}");
+        assert_eq!(error.pause(), Some(Duration::from_secs(7)), "{status}: {error}");
+        assert_eq!(error.is_misconfigured(), target.contains(&status), "{status}: {error}");
     }
-    for status in never {
-        let outcomes = sink.write(&batch).await.unwrap();
-        assert!(reasons(&outcomes).iter().all(|reason| reason.contains(&status.to_string())), "{outcomes:?}");
-    }
-    assert!(!sink.write(&batch).await.unwrap_err().is_retryable(), "a bad request is split");
+    assert!(sink.write(&batch).await.unwrap_err().is_refused(), "a bad request is split");
     assert_eq!(sink.write(&batch).await.unwrap(), Outcome::accepted(2));
 }
 

@@ -305,7 +305,7 @@ async fn what_the_server_alone_can_refuse_is_refused_for_good() {
         let mut sink = open(&series).await;
         let ancient = sinks::record(&series, 1, UNIX_EPOCH + Duration::from_secs(86_400));
         let error = write(&mut sink, &[ancient]).await.expect_err("older than the database keeps");
-        assert!(!error.is_retryable() && error.to_string().contains("0x060b"), "over {scheme}: {error}");
+        assert!(error.is_refused() && error.to_string().contains("0x060b"), "over {scheme}: {error}");
         write(&mut sink, &[record(&series, 2_i64, 0)]).await.expect("the connection is sound");
     }
 }

@@ -12,9 +12,10 @@ use super::debian;
 use crate::shell;
 
 /// Each program, and the Debian package that brings it.
-const SERVERS: [(&str, &str); 6] = [
+const SERVERS: [(&str, &str); 7] = [
     ("redis-server", "redis-server"),
     ("mosquitto", "mosquitto"),
+    ("nginx", "nginx"),
     ("mariadbd", "mariadb-server"),
     ("mariadb", "mariadb-client"),
     ("mariadb-install-db", "mariadb-server"),

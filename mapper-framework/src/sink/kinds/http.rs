@@ -162,7 +162,7 @@ impl HttpSink {
     ) -> Result<Vec<Outcome>, SinkError> {
         match self.post(content_type, body, self.deadline).await? {
             Ok(()) => Ok(Outcome::accepted(records)),
-            Err(refusal) => refusal.into_outcomes(records),
+            Err(refusal) => Err(refusal.into_error(NAME)),
         }
     }
 
@@ -192,8 +192,8 @@ impl HttpSink {
         };
         match self.post("application/x-www-form-urlencoded", form.into_bytes(), deadline).await? {
             Ok(()) => Ok(Outcome::Accepted),
-            Err(refusal) if refusal.is_final() => Ok(Outcome::rejected(refusal)),
-            Err(refusal) => Err(refusal.into_error()),
+            Err(refusal) if refusal.fault() == web::Fault::Content => Ok(Outcome::refused(refusal)),
+            Err(refusal) => Err(refusal.into_error(NAME)),
         }
     }
 

@@ -136,7 +136,7 @@ pub(super) struct Influxdb2Sink {
 
 impl Sink for Influxdb2Sink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
-        let (lines, mut outcomes) = line::batch(batch);
+        let (lines, outcomes) = line::batch(batch);
         if lines.is_empty() {
             return Ok(outcomes);
         }
@@ -147,9 +147,7 @@ impl Sink for Influxdb2Sink {
             Ok(response) => {
                 web::body(response).await;
             }
-            // A bucket that is not there can be made.
-            Err(refusal) if refusal.status == StatusCode::NOT_FOUND => return Err(refusal.into_failure()),
-            Err(refusal) => outcomes = refusal.into_outcomes(batch.len())?,
+            Err(refusal) => return Err(refusal.into_error(NAME)),
         }
         Ok(outcomes)
     }
@@ -158,7 +156,7 @@ impl Sink for Influxdb2Sink {
         let ping = self.client.get(format!("{}/ping", self.settings.url)).headers(self.headers.clone());
         match web::accepted(ping.send().await.map_err(web::unanswered)?).await {
             Ok(_) => Ok(()),
-            Err(refusal) => Err(refusal.into_failure()),
+            Err(refusal) => Err(refusal.into_error(NAME)),
         }
     }
 
@@ -175,7 +173,7 @@ impl Sink for Influxdb2Sink {
             Err(refusal) if lacks_flux(&refusal) => Err(SinkError::unsupported(format_args!(
                 "this server is not read by Flux, as InfluxDB 2 is: at /api/v2/query {refusal}"
             ))),
-            Err(refusal) => Err(refusal.into_failure()),
+            Err(refusal) => Err(refusal.into_error(NAME)),
         }
     }
 }

@@ -34,11 +34,12 @@
 //! | `sinks.tls` | certificates for `https://` |
 
 mod metrics;
+mod ucum;
 
 use std::sync::Arc;
 
 use reqwest::{
-    Client, StatusCode, Url,
+    Client, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use tracing::debug;
@@ -122,7 +123,7 @@ impl Sink for OtelSink {
         let response = post.header(CONTENT_TYPE, "application/x-protobuf").body(request).send().await;
         match web::accepted(response.map_err(web::unanswered)?).await {
             Ok(response) => taken(&web::body(response).await, outcomes),
-            Err(refusal) => refused(refusal, outcomes),
+            Err(refusal) => Err(refusal.into_error(NAME)),
         }
     }
 }
@@ -139,34 +140,15 @@ fn taken(answer: &[u8], outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, SinkErro
         }
         rejected => {
             let reason = format!("the collector rejects {rejected} of {sent} points: {}", partial.message);
-            if rejected < sent { Err(SinkError::rejected(reason)) } else { Ok(reject_sent(outcomes, &reason)) }
+            if rejected < sent { Err(SinkError::refused(reason)) } else { Ok(refuse_sent(outcomes, &reason)) }
         }
     }
 }
 
-fn refused(refusal: web::Refusal, outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, SinkError> {
-    let may_pass = [
-        StatusCode::TOO_MANY_REQUESTS,
-        StatusCode::BAD_GATEWAY,
-        StatusCode::SERVICE_UNAVAILABLE,
-        StatusCode::GATEWAY_TIMEOUT,
-        StatusCode::UNAUTHORIZED,
-        StatusCode::FORBIDDEN,
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-    ];
-    if may_pass.contains(&refusal.status) {
-        Err(refusal.into_failure())
-    } else if refusal.is_of_content() {
-        Err(refusal.into_error())
-    } else {
-        Ok(reject_sent(outcomes, &refusal.to_string()))
-    }
-}
-
-/// Rejects what was sent. What was not had a reason of its own.
-fn reject_sent(mut outcomes: Vec<Outcome>, reason: &str) -> Vec<Outcome> {
+/// All that was sent is refused. What was not had a reason of its own.
+fn refuse_sent(mut outcomes: Vec<Outcome>, reason: &str) -> Vec<Outcome> {
     for outcome in outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Accepted) {
-        *outcome = Outcome::rejected(reason);
+        *outcome = Outcome::refused(reason);
     }
     outcomes
 }
@@ -243,9 +225,9 @@ mod tests {
         assert_eq!(taken(b"<html>", sent()).unwrap(), sent());
         assert_eq!(taken(&partial(0), sent()).unwrap(), sent(), "a warning");
         let error = taken(&partial(1), sent()).unwrap_err();
-        assert!(!error.is_retryable() && error.to_string().contains("no room"), "{error}");
+        assert!(error.is_refused() && error.to_string().contains("no room"), "{error}");
         let outcomes = taken(&partial(2), sent()).unwrap();
-        assert_eq!(outcomes[0], Outcome::rejected("the collector rejects 2 of 2 points: no room"));
+        assert_eq!(outcomes[0], Outcome::refused("the collector rejects 2 of 2 points: no room"));
         assert_eq!(outcomes[1], Outcome::rejected("text"), "it was not sent");
     }
 }

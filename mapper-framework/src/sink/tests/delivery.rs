@@ -27,6 +27,24 @@ async fn a_batch_goes_when_it_is_full_or_has_waited_long_enough() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_piled_up_goes_in_larger_batches_where_a_kind_likes_them() {
+    let rig = Rig::new();
+    rig.puppet.take_in_bulk(5_000);
+    rig.puppet.refuse_to_open(3);
+    let feed = rig.feed("a");
+    for part in 0..4 {
+        push(&feed, part * 2_000..(part + 1) * 2_000);
+        rig.until("they are taken in", |status| status.ledger.produced == (part as u64 + 1) * 2_000).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    rig.until_settled(8_000).await;
+    assert_eq!(rig.puppet.sizes(), [5_000, 3_000]);
+    push(&feed, 8_000..8_100);
+    rig.until_settled(8_100).await;
+    assert_eq!(rig.puppet.sizes().last(), Some(&100), "what keeps up goes as it comes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn devices_with_the_same_target_share_a_connection_and_others_do_not() {
     let rig = Rig::new();
     let (one, two, other) = (rig.feed("a"), rig.feed("a"), rig.feed("b"));

@@ -47,6 +47,8 @@ struct Strings {
     /// How many of the next attempts to open fail.
     refusals: AtomicUsize,
     closes: AtomicUsize,
+    /// How many records it takes at once while many wait.
+    bulk: AtomicUsize,
 }
 
 impl Puppet {
@@ -58,6 +60,7 @@ impl Puppet {
             opens: Mutex::default(),
             refusals: AtomicUsize::new(0),
             closes: AtomicUsize::new(0),
+            bulk: AtomicUsize::new(0),
         }))
     }
 
@@ -76,6 +79,10 @@ impl Puppet {
 
     pub(super) fn refuse_to_open(&self, times: usize) {
         self.0.refusals.store(times, Relaxed);
+    }
+
+    pub(super) fn take_in_bulk(&self, records: usize) {
+        self.0.bulk.store(records, Relaxed);
     }
 
     /// The sizes of the batches that were written.
@@ -122,6 +129,10 @@ impl SinkKind for Puppet {
             _ => None,
         });
         Ok(hosts.map(|host| Route::to(Target::new("puppet", &host))).collect())
+    }
+
+    fn bulk_records(&self) -> usize {
+        self.0.bulk.load(Relaxed)
     }
 
     async fn open(&self, _: &Target, credentials: &Credentials) -> Result<Puppet, SinkError> {

@@ -10,7 +10,10 @@ use reqwest::{
     header::{HeaderValue, LOCATION, RETRY_AFTER},
 };
 
-use super::super::{Outcome, SinkError};
+use super::{
+    super::SinkError,
+    fault::{Fault, cure},
+};
 
 /// The most of an answer's body that is read where little is expected.
 const MAX_BODY: usize = 64 << 10;
@@ -42,49 +45,19 @@ pub(in crate::sink) struct Refusal {
 }
 
 impl Refusal {
-    /// Whether the request itself is refused, so that the same one would be refused again. A refused credential is not the
-    /// request's fault: it may be put right.
-    pub(in crate::sink) fn is_final(&self) -> bool {
-        let may_pass = [
-            StatusCode::UNAUTHORIZED,
-            StatusCode::FORBIDDEN,
-            StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::TOO_EARLY,
-            StatusCode::TOO_MANY_REQUESTS,
-        ];
-        !self.status.is_server_error() && !self.status.is_redirection() && !may_pass.contains(&self.status)
+    /// Who is at fault.
+    pub(in crate::sink) fn fault(&self) -> Fault {
+        Fault::of(self.status, &self.body)
     }
 
-    /// Whether what was sent is at fault, and not the address that it was sent to: a part of it may be taken.
-    pub(in crate::sink) fn is_of_content(&self) -> bool {
-        let of_content = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
-        of_content.contains(&self.status)
-    }
-
-    /// The error of a request that may pass when it is sent again.
-    pub(in crate::sink) fn into_failure(self) -> SinkError {
-        self.with_pause(SinkError::failed(&self))
-    }
-
-    /// The error of a request that may pass when it is sent again, or of one that is refused for good.
-    pub(in crate::sink) fn into_error(self) -> SinkError {
-        let error = if self.is_final() { SinkError::rejected(&self) } else { SinkError::failed(&self) };
+    /// The error that it comes to for a batch. `kind` is the sink's.
+    pub(in crate::sink) fn into_error(self, kind: &str) -> SinkError {
+        let error = match self.fault() {
+            Fault::Content => SinkError::refused(&self),
+            Fault::Target => SinkError::misconfigured(format_args!("{self}: {}", cure(kind, self.status, &self.body))),
+            Fault::Moment => SinkError::failed(&self),
+        };
         self.with_pause(error)
-    }
-
-    /// What the refusal comes to for the records of the request. What only the address is to blame for holds for each of them, so
-    /// that they are not sent one by one to hear it again.
-    ///
-    /// # Errors
-    ///
-    /// The request may pass when it is sent again, or in parts.
-    pub(in crate::sink) fn into_outcomes(self, records: usize) -> Result<Vec<Outcome>, SinkError> {
-        if self.is_final() && !self.is_of_content() {
-            Ok(vec![Outcome::rejected(&self); records])
-        } else {
-            Err(self.into_error())
-        }
     }
 
     fn with_pause(&self, error: SinkError) -> SinkError {
@@ -99,10 +72,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server answers {}", self.status)?;
         if let Some(location) = &self.location {
-            return write!(
-                f,
-                ", a redirection to {location}, which is not followed: write that address into the manifest"
-            );
+            return write!(f, ", a redirection to {location}, which is not followed");
         }
         if self.body.is_empty() { Ok(()) } else { write!(f, ": {}", self.body) }
     }
@@ -146,29 +116,33 @@ mod tests {
 
     #[test]
     fn what_may_pass_later_is_tried_again_after_the_pause_that_was_asked_for() {
-        for status in [401, 403, 407, 408, 425, 429, 500, 502, 503, 504] {
-            let error = refusal(status).into_outcomes(3).unwrap_err();
+        for status in [408, 425, 429, 500, 502, 503, 504] {
+            let error = refusal(status).into_error("http");
             assert!(error.is_retryable() && !error.is_disconnected(), "{status}: {error}");
             assert_eq!(error.pause(), Some(Duration::from_secs(7)), "{status}");
         }
     }
 
     #[test]
-    fn what_the_content_is_to_blame_for_is_split_and_what_the_address_is_to_blame_for_is_not() {
+    fn what_the_content_may_be_to_blame_for_is_found_out_and_the_target_waits_for_its_cure() {
         for status in [400, 413, 422] {
-            assert!(!refusal(status).into_outcomes(3).unwrap_err().is_retryable(), "{status}");
+            assert!(refusal(status).into_error("http").is_refused(), "{status}");
         }
-        for status in [404, 405, 410, 415] {
-            let outcomes = refusal(status).into_outcomes(3).unwrap();
-            assert_eq!(outcomes.len(), 3, "{status}");
-            assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Rejected(_))), "{status}: {outcomes:?}");
+        for status in [401, 403, 404, 405, 410, 415] {
+            let error = refusal(status).into_error("http");
+            assert!(error.is_misconfigured() && error.pause() == Some(Duration::from_secs(7)), "{status}: {error}");
         }
+        let error = refusal(401).into_error("http").to_string();
+        assert!(
+            error.starts_with("the server answers 401 Unauthorized: no: ") && error.contains("credentials"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_redirection_is_shown_with_its_goal_and_the_cure() {
         let refusal = Refusal { location: Some("https://new.example/".to_owned()), ..refusal(301) };
-        let message = refusal.to_string();
+        let message = refusal.into_error("http").to_string();
         assert!(message.contains("https://new.example/") && message.contains("manifest"), "{message}");
     }
 

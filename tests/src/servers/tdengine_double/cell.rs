@@ -31,6 +31,7 @@ pub(super) fn cell(column: &str, of_type: Type, literal: &Literal, precision: Pr
         (Type::Timestamp, Literal::Text(text)) => time(text, precision).map(Cell::Time).ok_or_else(misfit),
         (Type::BigInt, Literal::Number(number)) => number.parse().map(Cell::Int).map_err(|_| misfit()),
         (Type::Double, Literal::Number(number)) => match number.parse::<f64>() {
+            Ok(double) if double.is_subnormal() => Err(error::bad_number(number)),
             Ok(double) if double.is_finite() => Ok(Cell::Double(double)),
             _ => Err(misfit()),
         },

@@ -18,6 +18,11 @@ pub(super) fn syntax(near: &str) -> SqlError {
     new(0x2600, format!("syntax error near \"{near}\""))
 }
 
+/// For a number too near to zero, which TDengine 3.3.0 was seen to refuse.
+pub(super) fn bad_number(number: &str) -> SqlError {
+    new(0x0216, format!("invalid double data: {number}"))
+}
+
 pub(super) fn too_long_statement() -> SqlError {
     new(0x0219, "SQL statement too long")
 }

@@ -130,7 +130,7 @@ fn options(
 ) -> Result<OptsBuilder, SinkError> {
     let user = Some(settings.user.as_str()).filter(|user| !user.is_empty()).or(credentials.username());
     let user = user.ok_or_else(|| {
-        SinkError::failed(
+        SinkError::misconfigured(
             "no user for mysql: set userName in the manifest, or give a username by sinks.mysql.credentials or \
              MYSQL_USERNAME",
         )
@@ -176,7 +176,7 @@ async fn use_database(client: &mut Conn, database: &str) -> Result<(), SinkError
     }
     client.query_drop(format!("CREATE DATABASE {quoted} CHARACTER SET utf8mb4")).await.map_err(|error| {
         let error = sink_error(error);
-        SinkError::failed(format_args!("there is no database {database}, and it cannot be made: {error}"))
+        SinkError::misconfigured(format_args!("there is no database {database}, and it cannot be made: {error}"))
     })?;
     client.query_drop(choose).await.map_err(sink_error)
 }
@@ -192,37 +192,43 @@ pub(super) fn sink_error(error: Error) -> SinkError {
         Error::Server(error) => error,
         other => return other.into(),
     };
-    let message = reason(&error);
+    let said = format!("{} (error {})", error.message, error.code);
     if is_about_data(&error) {
-        SinkError::rejected(message)
+        SinkError::refused(said)
+    } else if let Some(cure) = cure(&error) {
+        SinkError::misconfigured(format_args!("{said}: {cure}"))
     } else if error.state.starts_with("08") {
-        SinkError::disconnected(message)
+        SinkError::disconnected(said)
     } else {
-        SinkError::failed(message)
+        SinkError::failed(said)
     }
 }
 
 /// Whether the same rows would fail again: data exceptions (class 22), constraints (23), and what MySQL reports with a state of
-/// another class. All else is the server's or the operator's fault.
+/// another class.
 fn is_about_data(error: &ServerError) -> bool {
     const CODES: [u16; 9] = [1059, 1103, 1118, 1265, 1300, 1366, 1441, 3819, 4025];
     error.state.starts_with("22") || error.state.starts_with("23") || CODES.contains(&error.code)
 }
 
-/// The server's words, and the cure where it is not plain.
-fn reason(error: &ServerError) -> String {
-    let said = format!("{} (error {})", error.message, error.code);
-    let cure = match error.code {
+/// What to do about what only an operator can put right. All else may pass.
+fn cure(error: &ServerError) -> Option<&'static str> {
+    Some(match error.code {
         1045 | 1698 => {
             "put right the user (userName in the manifest, or username) and the password in the folder \
              sinks.mysql.credentials or in MYSQL_PASSWORD"
         }
-        1044 | 1142 | 1143 => "grant the user CREATE, INSERT, UPDATE and SELECT",
-        1054 => "the table is of another layout: name another one by sinks.mysql.table",
+        1044 | 1142 | 1143 | 1227 | 1370 => "grant the user CREATE, INSERT, UPDATE and SELECT",
+        1054 | 1136 => "the table is of another layout: name another one by sinks.mysql.table",
+        1130 => "the server lets nobody in from this host: grant the user that",
+        1251 | 2059 => {
+            "the user's way of logging in is not known here: give it mysql_native_password or caching_sha2_password"
+        }
         1290 | 1792 | 1836 => "give the address of the primary server",
-        _ => return said,
-    };
-    format!("{said}: {cure}")
+        1820 | 1862 => "the user's password has expired: set another",
+        3159 => "the server wants TLS: set sinks.mysql.tls to true",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -234,13 +240,16 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_wrong_with_the_data_is_rejected() {
+    fn each_error_has_somebody_who_is_at_fault() {
         for (code, state) in [(1406, "22001"), (1264, "22003"), (1048, "23000"), (1366, "HY000"), (1441, "22008")] {
-            assert!(!server_error(code, state).is_retryable(), "{code}");
+            assert!(server_error(code, state).is_refused(), "{code}");
         }
-        for (code, state) in [(1045, "28000"), (1205, "HY000"), (1213, "40001"), (1114, "HY000"), (1290, "HY000")] {
+        for (code, state) in [(1045, "28000"), (1044, "42000"), (1290, "HY000"), (1054, "42S22"), (3159, "HY000")] {
+            assert!(server_error(code, state).is_misconfigured(), "{code}");
+        }
+        for (code, state) in [(1205, "HY000"), (1213, "40001"), (1114, "HY000"), (1040, "08004"), (9999, "XX000")] {
             let error = server_error(code, state);
-            assert!(error.is_retryable() && !error.is_disconnected(), "{error:?}");
+            assert!(error.is_retryable() && !error.is_refused() && !error.is_misconfigured(), "{error:?}");
         }
         assert!(server_error(1053, "08S01").is_disconnected());
     }

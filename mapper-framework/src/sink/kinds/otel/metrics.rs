@@ -12,7 +12,10 @@ use prost::Message;
 
 use crate::model::Value;
 
-use super::super::super::{Outcome, Record, Series};
+use super::{
+    super::super::{Outcome, Record, Series},
+    ucum,
+};
 
 /// The request for a batch, and what has become of the records if the request is taken.
 pub(super) fn encode(service_name: &str, batch: &[Record]) -> (Vec<u8>, Vec<Outcome>) {
@@ -52,7 +55,7 @@ struct Metrics {
 impl Metrics {
     fn add(&mut self, series: &Arc<Series>, point: NumberDataPoint) {
         let (name, unit, description) =
-            (metric_name(series.property()), series.unit().to_owned(), series.description().to_owned());
+            (metric_name(series.property()), ucum::code(series.unit()).to_owned(), series.description().to_owned());
         let place = *self.places.entry((name.clone(), unit.clone(), description.clone())).or_insert_with(|| {
             let data = Some(metric::Data::Gauge(Gauge::default()));
             self.all.push(Metric { name, unit, description, data, ..Metric::default() });
@@ -69,8 +72,10 @@ fn point(record: &Record) -> Result<NumberDataPoint, &'static str> {
     let value = match record.value() {
         Value::Int(int) => number_data_point::Value::AsInt(*int),
         Value::Boolean(boolean) => number_data_point::Value::AsInt((*boolean).into()),
-        Value::Float(float) => number_data_point::Value::AsDouble(f64::from(*float)),
-        Value::Double(double) => number_data_point::Value::AsDouble(*double),
+        // A FLOAT with its own decimals: 20.67, and not 20.670000076293945.
+        Value::Float(_) | Value::Double(_) => {
+            number_data_point::Value::AsDouble(record.value().decimal().unwrap_or(f64::NAN))
+        }
         Value::String(_) | Value::Bytes(_) => {
             return Err("a gauge of OpenTelemetry holds a number, and the value is text or bytes");
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::StatusCode;
 
-use super::super::super::SinkError;
+use super::super::super::{SinkError, web};
 
 /// Why a statement has not been executed.
 #[derive(Debug)]
@@ -45,28 +45,43 @@ impl Failure {
         matches!(self, Self::Answer { code: 0x0303 | 0x2644, .. })
     }
 
-    /// Whether the statement holds something that TDengine will never take. All that is not known to be so may pass: the vnode is
-    /// not ready, the disk is full, the password may be put right.
-    fn is_final(&self) -> bool {
+    /// Who is at fault. What is not known waits: the vnode is not ready, the disk is full.
+    fn fault(&self) -> web::Fault {
         let code = match self {
             Self::Answer { code, .. } => code,
             // What a proxy finds too large is split. It refuses all else without having read it.
-            Self::Http { status, .. } => return *status == StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Lost(_) => return false,
+            Self::Http { status, .. } if *status == StatusCode::PAYLOAD_TOO_LARGE => return web::Fault::Content,
+            Self::Http { status, .. } if status.is_server_error() => return web::Fault::Moment,
+            Self::Http { .. } => return web::Fault::Target,
+            Self::Lost(_) => return web::Fault::Moment,
         };
         match code {
-            // Column and tag names that do not exist or do not match: the supertable is not the mapper's own, which is not the
-            // record's fault.
-            0x2602 | 0x260D | 0x260E => false,
+            // Who logs in is unknown, disabled, or has another password.
+            0x0350..=0x035A => web::Fault::Target,
+            _ if self.is_denied() => web::Fault::Target,
+            // Column and tag names that do not exist or do not match: the supertable is not the mapper's own.
+            0x2602 | 0x260D | 0x260E => web::Fault::Target,
             // The parser could not ask for the table.
-            0x2662 => false,
-            0x2600..=0x26ff => !self.is_missing() && !self.is_denied(),
+            0x2662 => web::Fault::Moment,
+            0x2600..=0x26ff if !self.is_missing() => web::Fault::Content,
             // From the client: an invalid value, a syntax error, too long a statement, a bad length of a tag or a column, a value out
             // of range.
-            0x0203 | 0x0216 | 0x0219 | 0x021E | 0x021F | 0x0224 => true,
+            0x0203 | 0x0216 | 0x0219 | 0x021E | 0x021F | 0x0224 => web::Fault::Content,
             // From the vnode: a time that the database does not keep, a bad tag.
-            0x060B | 0x0615 => true,
-            _ => false,
+            0x060B | 0x0615 => web::Fault::Content,
+            _ => web::Fault::Moment,
+        }
+    }
+
+    /// What to do where the target is at fault.
+    fn cure(&self) -> String {
+        match self {
+            Self::Http { status, body } => web::cure("tdengine", *status, body),
+            Self::Answer { code: 0x2602 | 0x260D | 0x260E, .. } => {
+                "the table is not one of the mapper's: name another database by dbName".to_owned()
+            }
+            _ if self.is_denied() => "grant the user the rights to write, or make the tables".to_owned(),
+            _ => "put right user and password in the folder sinks.tdengine.credentials".to_owned(),
         }
     }
 }
@@ -85,8 +100,11 @@ impl From<Failure> for SinkError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Lost(message) => Self::disconnected(message),
-            failure if failure.is_final() => Self::rejected(failure),
-            failure => Self::failed(failure),
+            failure => match failure.fault() {
+                web::Fault::Content => Self::refused(failure),
+                web::Fault::Target => Self::misconfigured(format_args!("{failure}: {}", failure.cure())),
+                web::Fault::Moment => Self::failed(failure),
+            },
         }
     }
 }
@@ -100,13 +118,28 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_record_is_rejected_and_all_else_may_pass() {
+    fn what_may_lie_in_the_record_is_found_out() {
         for code in [0x2600, 0x2605, 0x2610, 0x2653, 0x060B, 0x0216, 0x0219] {
-            assert!(!error(code).is_retryable(), "{code:#x}");
+            assert!(error(code).is_refused(), "{code:#x}");
         }
-        // A refused password, a full disk, no memory, a vnode that is closed, a leader that restores, a foreign supertable, a right.
-        for code in [0x0357, 0x012B, 0x0102, 0x0503, 0x0914, 0x2602, 0x260D, 0x0303, 0x2644, 0x2603, 0x0388, 0xBEEF] {
-            assert!(error(code).is_retryable() && !error(code).is_disconnected(), "{code:#x}");
+    }
+
+    #[test]
+    fn a_password_a_right_and_a_foreign_table_wait_for_their_cure() {
+        for (code, cure) in
+            [(0x0357, "sinks.tdengine.credentials"), (0x0303, "grant"), (0x2644, "grant"), (0x2602, "dbName")]
+        {
+            let error = error(code);
+            assert!(error.is_misconfigured() && error.to_string().contains(cure), "{code:#x}: {error}");
+        }
+    }
+
+    #[test]
+    fn all_else_is_a_matter_of_time() {
+        // A full disk, no memory, a vnode that is closed, a leader that restores, a missing table, and what nobody knows.
+        for code in [0x012B, 0x0102, 0x0503, 0x0914, 0x2603, 0x0388, 0xBEEF] {
+            let error = error(code);
+            assert!(error.is_retryable() && !error.is_refused() && !error.is_disconnected(), "{code:#x}: {error:?}");
         }
     }
 
@@ -120,12 +153,12 @@ mod tests {
     #[test]
     fn a_proxy_refuses_no_record_but_what_is_too_large() {
         let refusal = |status| SinkError::from(Failure::Http { status, body: "why".into() });
-        for status in
-            [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST, StatusCode::BAD_GATEWAY, StatusCode::UNAUTHORIZED]
-        {
-            assert!(refusal(status).is_retryable(), "{status}");
+        for status in [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED] {
+            assert!(refusal(status).is_misconfigured(), "{status}");
         }
-        assert!(!refusal(StatusCode::PAYLOAD_TOO_LARGE).is_retryable(), "it is split");
+        let busy = refusal(StatusCode::BAD_GATEWAY);
+        assert!(busy.is_retryable() && !busy.is_misconfigured(), "{busy}");
+        assert!(refusal(StatusCode::PAYLOAD_TOO_LARGE).is_refused(), "it is split");
     }
 
     #[test]

@@ -39,6 +39,10 @@
 //! values of a property in the same millisecond the later one stays. Rows older than the database keeps (`KEEP`, ten years by
 //! default) are rejected.
 //!
+//! While more than a batch waits, up to 5,000 records go at once, since a statement costs as much as some thousand rows.
+//!
+//! A DOUBLE nearer to zero than 2.2e-308 is written as 0, since TDengine takes no subnormal numbers.
+//!
 //! What a batch misses is made, the database with a precision of milliseconds, and the batch is written again. A database that is
 //! there keeps its precision, and a user who may make nothing can write where all is there.
 //!
@@ -120,6 +124,11 @@ impl SinkKind for Tdengine {
 
     fn endpoint(&self, target: &Target) -> Option<Endpoint> {
         web::endpoint(&Url::parse(&target.settings::<TdengineTarget>().ok()?.url).ok()?, ADDR)
+    }
+
+    /// A statement costs TDengine as much as some thousand rows.
+    fn bulk_records(&self) -> usize {
+        5_000
     }
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<TdengineSink, SinkError> {

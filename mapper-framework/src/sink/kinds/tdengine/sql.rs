@@ -244,6 +244,8 @@ fn row(record: &Record) -> Result<String, String> {
         Value::Boolean(boolean) => boolean.to_string(),
         // With an exponent where it is large or small, and not with hundreds of zeros.
         Value::Float(float) if float.is_finite() => format!("{float:?}"),
+        // TDengine takes none that is as near to zero as that (0x0216).
+        Value::Double(double) if double.is_subnormal() => "0.0".to_owned(),
         Value::Double(double) if double.is_finite() => format!("{double:?}"),
         Value::Float(_) | Value::Double(_) => return Err(format!("{} is not finite", record.value())),
         Value::String(text) => literal(&"the text", text, MAX_TEXT)?,

@@ -47,7 +47,15 @@ impl Exec for WebSocket {
 impl From<RawError> for Failure {
     fn from(error: RawError) -> Self {
         let code: i32 = error.code().into();
-        if code < OWN_CODES { Self::answer(code.into(), error.message()) } else { Self::Lost(error.to_string()) }
+        if code < OWN_CODES {
+            return Self::answer(code.into(), error.message());
+        }
+        let said = error.to_string();
+        // What the library says of a port that ends the connection at once, as TDengine's own protocol does.
+        if said.contains("Handshake not finished") {
+            return Self::Lost(format!("{said}: this port is not taosAdapter's, which is 6041 unless it is set"));
+        }
+        Self::Lost(said)
     }
 }
 
@@ -59,7 +67,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_client_is_a_lost_connection_and_an_answer_is_none() {
-        for (code, lost) in [(0xE003, true), (0xE001, true), (0xFFFF, true), (0x2603, false), (0x0357, false)] {
+        for (code, lost) in [(0xE003, true), (0xE001, true), (0xFFFF, true), (0x2603, false), (0x0503, false)] {
             let error = SinkError::from(Failure::from(RawError::new(code, "why")));
             assert_eq!(error.is_disconnected(), lost, "{code:#x}");
         }

@@ -102,6 +102,16 @@ fn the_rows_of_a_subtable_stand_together_in_their_order() {
 }
 
 #[test]
+fn a_number_too_near_to_zero_for_tdengine_is_zero() {
+    let all = series(("plant", "boiler"), "p", "");
+    for number in [5e-324, -f64::MIN_POSITIVE / 2.0] {
+        assert!(only_statement(&[record(&all, number, 1)]).contains("Z', 0.0, 'good')"), "{number}");
+    }
+    let least = only_statement(&[record(&all, f64::MIN_POSITIVE, 1)]);
+    assert!(least.contains("2.2250738585072014e-308"), "{least}");
+}
+
+#[test]
 fn a_long_batch_is_split_before_a_statement_is_too_long() {
     let all = ["a", "b", "c"].map(|name| series(("plant", "boiler"), name, ""));
     let text = "\\".repeat(MAX_TEXT);
