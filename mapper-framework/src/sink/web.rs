@@ -52,7 +52,7 @@ pub(super) fn unanswered(error: reqwest::Error) -> SinkError {
         return SinkError::disconnected("the server has not answered in time");
     }
     let lost = SinkError::from(error.without_url());
-    match tls::cure(&lost.to_string(), "sinks.tls") {
+    match crate::tls::cure(&lost.to_string(), "sinks.tls") {
         Some(cure) => SinkError::misconfigured(format_args!("{lost}: {cure}")),
         None => lost,
     }
