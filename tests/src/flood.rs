@@ -30,13 +30,24 @@ impl Flood {
     /// The model, and a device whose property `number` goes where `push_method` says, which is YAML in braces.
     #[must_use]
     pub fn manifests(push_method: &str) -> String {
-        format!(
+        Self::manifests_of(&["flood"], push_method)
+    }
+
+    /// The model, and a device of each name, each of which delivers all the numbers.
+    #[must_use]
+    pub fn manifests_of(devices: &[&str], push_method: &str) -> String {
+        let model = format!(
             "apiVersion: devices.kubeedge.io/v1beta1\nkind: DeviceModel\nmetadata: {{name: flood}}\n\
-             spec: {{protocol: {PROTOCOL}, properties: [{{name: number, type: INT, accessMode: ReadOnly}}]}}\n---\n\
-             apiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {{name: flood}}\n\
-             spec:\n  deviceModelRef: {{name: flood}}\n  protocol: {{protocolName: {PROTOCOL}}}\n  \
-             properties: [{{name: number, collectCycle: 86400000, pushMethod: {push_method}}}]\n"
-        )
+             spec: {{protocol: {PROTOCOL}, properties: [{{name: number, type: INT, accessMode: ReadOnly}}]}}\n"
+        );
+        let device = |name: &&str| {
+            format!(
+                "---\napiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {{name: {name}}}\n\
+                 spec:\n  deviceModelRef: {{name: flood}}\n  protocol: {{protocolName: {PROTOCOL}}}\n  \
+                 properties: [{{name: number, collectCycle: 86400000, pushMethod: {push_method}}}]\n"
+            )
+        };
+        model + &devices.iter().map(device).collect::<String>()
     }
 }
 

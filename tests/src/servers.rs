@@ -19,7 +19,7 @@ pub use mariadb::{MariaDbOptions, MariaDbServer};
 pub use mosquitto::{Mosquitto, MosquittoOptions};
 pub use nginx::{Nginx, NginxDoor, NginxOptions};
 pub use receiver::{Answer, Received, Receiver, ReceiverTls};
-pub use redis::{RedisOptions, RedisServer, Reply};
+pub use redis::{RedisOptions, RedisRole, RedisServer, Reply};
 pub use subscriber::{Published, Subscriber};
 pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};
 pub use victoria_metrics::{StoredSeries, VictoriaMetrics};

@@ -19,6 +19,22 @@ pub struct RedisOptions {
     pub password: Option<&'static str>,
     /// Whether it has a second port with TLS, which asks its clients for a certificate.
     pub tls: bool,
+    /// What it is.
+    pub role: RedisRole,
+}
+
+/// What a server is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RedisRole {
+    /// A master that nobody watches.
+    #[default]
+    Alone,
+    /// A replica of the server on this port.
+    Replica(u16),
+    /// A Sentinel that watches the server on this port, under the name [`RedisServer::MASTER`], and decides alone.
+    Sentinel(u16),
+    /// A node of a cluster, without slots.
+    Node,
 }
 
 /// A redis that has written to its disk what it has confirmed.
@@ -47,8 +63,11 @@ pub enum Reply {
 }
 
 impl RedisServer {
-    /// A user that exists where there is a password.
+    /// A user that exists where there is a password, and may do everything.
     pub const USER: &str = "mapper";
+
+    /// What a Sentinel calls its master.
+    pub const MASTER: &str = "plant";
 
     /// Starts a server without a password, and waits until it answers; none if it is left out.
     pub async fn start() -> Option<Self> {
@@ -65,6 +84,10 @@ impl RedisServer {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let certificate = Certificate::make(folder.path());
         let (port, tls_port) = (free_port(), free_port());
+        if let RedisRole::Sentinel(master) = options.role {
+            let config = sentinel_config(master, options.password);
+            std::fs::write(folder.path().join(SENTINEL_CONFIG), config).expect("a config can be written");
+        }
         let process = ChildGuard::spawn(&mut command(&program, options, port, tls_port, &certificate, &folder));
         let mut server = Self { program, options, process, port, tls_port, certificate, folder };
         server.is_up().await;
@@ -112,7 +135,11 @@ impl RedisServer {
     }
 
     async fn is_up(&mut self) {
-        self.process.wait_for_line(|line| line.contains("Ready to accept connections")).await;
+        let sign = match self.options.role {
+            RedisRole::Sentinel(_) => "Sentinel ID is",
+            _ => "Ready to accept connections",
+        };
+        self.process.wait_for_line(|line| line.contains(sign)).await;
     }
 
     /// Sends a command on a connection of its own.
@@ -131,7 +158,9 @@ impl RedisServer {
                 reply => reply,
             }
         };
-        if let Some(password) = self.options.password {
+        if let Some(password) = self.options.password
+            && !matches!(self.options.role, RedisRole::Sentinel(_))
+        {
             call(&["AUTH", password]);
         }
         call(arguments)
@@ -185,10 +214,27 @@ fn command(
     folder: &TempDir,
 ) -> Command {
     let mut command = Command::new(program);
+    let is_sentinel = matches!(options.role, RedisRole::Sentinel(_));
+    if is_sentinel {
+        command.arg(folder.path().join(SENTINEL_CONFIG)).arg("--sentinel");
+    }
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(folder.path());
-    command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
-    if let Some(password) = options.password {
-        command.args(["--requirepass", password]);
+    if !is_sentinel {
+        command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+    }
+    match options.role {
+        RedisRole::Replica(master) => {
+            command.args(["--replicaof", &format!("127.0.0.1 {master}"), "--repl-diskless-sync-delay", "0"]);
+        }
+        RedisRole::Node => {
+            // By default the nodes talk on a port that is higher by 10,000, which is more than there are.
+            command.args(["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()]);
+            command.args(["--cluster-node-timeout", "2000"]);
+        }
+        RedisRole::Alone | RedisRole::Sentinel(_) => {}
+    }
+    if let Some(password) = options.password.filter(|_| !is_sentinel) {
+        command.args(["--requirepass", password, "--masterauth", password]);
         command.args(["--user", RedisServer::USER, "on", &format!(">{password}"), "~*", "&*", "+@all"]);
     }
     if options.tls {
@@ -198,6 +244,19 @@ fn command(
         }
     }
     command
+}
+
+/// The file that a Sentinel reads, and writes.
+const SENTINEL_CONFIG: &str = "sentinel.conf";
+
+fn sentinel_config(master: u16, password: Option<&str>) -> String {
+    let name = RedisServer::MASTER;
+    let password = password.map(|password| format!("sentinel auth-pass {name} {password}\n")).unwrap_or_default();
+    format!(
+        "sentinel monitor {name} 127.0.0.1 {master} 1\n\
+         sentinel down-after-milliseconds {name} 1000\n\
+         sentinel failover-timeout {name} 3000\n{password}"
+    )
 }
 
 fn encoded(arguments: &[&str]) -> Vec<u8> {

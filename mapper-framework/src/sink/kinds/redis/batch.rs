@@ -8,7 +8,7 @@ use crate::{config::RedisSinkConfig, model::DeviceId};
 
 use super::{
     super::super::{Outcome, Record, SinkError},
-    connection::sink_error,
+    failure::sink_error,
     sorted_set_key,
 };
 
@@ -87,29 +87,32 @@ impl Batch {
         self.steps.push((key.to_owned(), indexes.to_vec()));
     }
 
-    /// What the answers mean. A record of which one form was refused for good and another one for now comes again, and is rejected
-    /// when the second one has been written.
+    /// What the answers mean. A record of which one form was refused and another one can be written later comes again, and is
+    /// refused when the second one has been written.
     ///
     /// # Errors
     ///
-    /// Nothing was written, and the server may take the batch later.
+    /// Nothing was written and the server may take the batch later, or what is wrong with it concerns all records.
     pub(super) fn outcomes(&self, answers: &[RedisResult<redis::Value>]) -> Result<Vec<Outcome>, SinkError> {
         let mut outcomes = Outcome::accepted(self.records);
         let mut delay = None;
         for ((key, indexes), answer) in self.steps.iter().zip(answers) {
             let Err(error) = answer else { continue };
             let error = sink_error(error);
+            if error.is_disconnected() {
+                return Err(error);
+            }
             let of_key = format!("{key}: {error}");
-            let outcome = if error.is_retryable() { Outcome::Retry(of_key) } else { Outcome::Rejected(of_key) };
+            let outcome = if error.is_refused() { Outcome::Refused(of_key) } else { Outcome::Retry(of_key) };
             for index in indexes {
                 if !matches!(outcomes[*index], Outcome::Retry(_)) {
                     outcomes[*index] = outcome.clone();
                 }
             }
-            delay = delay.or(error.is_retryable().then_some(error));
+            delay = delay.or((!error.is_refused()).then_some(error));
         }
         match delay {
-            // The error may say after which pause.
+            // Named without a key.
             Some(error) if !outcomes.contains(&Outcome::Accepted) => Err(error),
             _ => Ok(outcomes),
         }
@@ -177,7 +180,7 @@ mod tests {
     use super::*;
 
     const WRONGTYPE: (ErrorKind, &str) = (ErrorKind::Server(ServerErrorKind::ResponseError), "of another type");
-    const READONLY: (ErrorKind, &str) = (ErrorKind::Server(ServerErrorKind::ReadOnly), "a replica");
+    const LOADING: (ErrorKind, &str) = (ErrorKind::Server(ServerErrorKind::BusyLoading), "from the disk");
 
     fn record(device: &str, property: &str, value: impl Into<Value>, after: u64) -> Record {
         let property = Property::builder(property, DataType::Double).unit("bar").build();
@@ -239,26 +242,31 @@ mod tests {
         let records = [record("a", "p", 1.0, 0), record("b", "p", 2.0, 0), record("a", "p", 3.0, 1)];
         let answers = [Err(WRONGTYPE.into()), Ok(redis::Value::Int(1))];
         let outcomes = Batch::new(&config, &records).outcomes(&answers).unwrap();
-        assert!(matches!(&outcomes[0], Outcome::Rejected(reason) if reason.starts_with("a: ")), "{outcomes:?}");
+        assert!(matches!(&outcomes[0], Outcome::Refused(reason) if reason.starts_with("a: ")), "{outcomes:?}");
         assert_eq!(outcomes[1], Outcome::Accepted);
         assert_eq!(outcomes[2], outcomes[0]);
     }
 
     #[test]
-    fn what_may_be_taken_later_comes_again_and_is_not_rejected_before() {
+    fn what_may_be_taken_later_comes_again_and_is_not_refused_before() {
         let config = RedisSinkConfig { max_length: 0, stream: true, ..RedisSinkConfig::default() };
         let records = [record("a", "p", 1.0, 0), record("b", "p", 2.0, 0)];
         let done = || Ok(redis::Value::Int(1));
         let batch = Batch::new(&config, &records);
-        let outcomes = batch.outcomes(&[Err(WRONGTYPE.into()), Err(READONLY.into()), done(), done()]).unwrap();
-        assert!(
-            matches!(&outcomes[0], Outcome::Retry(reason) if reason.contains("the address of the master")),
-            "{outcomes:?}"
-        );
+        let outcomes = batch.outcomes(&[Err(WRONGTYPE.into()), Err(LOADING.into()), done(), done()]).unwrap();
+        assert!(matches!(&outcomes[0], Outcome::Retry(reason) if reason.contains("LOADING")), "{outcomes:?}");
         assert_eq!(outcomes[1], Outcome::Accepted);
-        let refused: Vec<_> = (0..4).map(|_| Err(READONLY.into())).collect();
+        let refused: Vec<_> = (0..4).map(|_| Err(LOADING.into())).collect();
         let error = batch.outcomes(&refused).unwrap_err();
         assert!(error.is_retryable() && !error.is_disconnected(), "{error:?}");
-        assert!(error.to_string().contains("the address of the master"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_target_holds_up_the_whole_batch() {
+        let config = RedisSinkConfig { max_length: 0, ..RedisSinkConfig::default() };
+        let records = [record("a", "p", 1.0, 0), record("b", "p", 2.0, 0)];
+        let moved = (ErrorKind::Server(ServerErrorKind::Moved), "1 127.0.0.1:7001");
+        let error = Batch::new(&config, &records).outcomes(&[Ok(redis::Value::Int(1)), Err(moved.into())]).unwrap_err();
+        assert!(error.is_misconfigured() && error.to_string().contains("a cluster"), "{error:?}");
     }
 }

@@ -1,10 +1,9 @@
-//! One multiplexed connection, with deadlines of its own, and what the server's errors mean.
+//! One multiplexed connection, with deadlines of its own.
 
 use std::{io, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, RedisError, RedisResult,
-    aio::MultiplexedConnection,
+    AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, RedisResult, aio::MultiplexedConnection,
 };
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -19,7 +18,8 @@ use crate::tls::TlsSection;
 
 use super::{
     super::super::{Credentials, SinkError},
-    RedisTarget,
+    RedisTarget, failure,
+    failure::sink_error,
 };
 
 /// How long it may take to connect, with TLS.
@@ -27,22 +27,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the server may take to answer a pipeline.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the server is at fault for, or its operator: it may take the same command later.
-const TEMPORARY: [&str; 12] = [
-    "BUSY",
-    "CLUSTERDOWN",
-    "LOADING",
-    "MASTERDOWN",
-    "MISCONF",
-    "NOAUTH",
-    "NOPERM",
-    "NOREPLICAS",
-    "OOM",
-    "READONLY",
-    "TRYAGAIN",
-    "WRONGPASS",
-];
 
 /// A connection, and the task that moves its bytes.
 pub(super) struct RedisClient {
@@ -94,7 +78,19 @@ impl RedisClient {
             self.call::<()>(redis::cmd("SELECT").arg(settings.db)).await?;
         }
         // Without a password only this shows whether one is needed.
-        self.call(&redis::cmd("PING")).await
+        self.call::<()>(&redis::cmd("PING")).await?;
+        match self.role().await.as_deref() {
+            Some("sentinel") => Err(failure::is_sentinel()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the server says that it is: `master`, `slave` or `sentinel`. Not every user may ask for it.
+    async fn role(&mut self) -> Option<String> {
+        match self.call(&redis::cmd("ROLE")).await {
+            Ok(redis::Value::Array(answer)) => answer.first().and_then(|role| redis::from_redis_value_ref(role).ok()),
+            _ => None,
+        }
     }
 
     /// Sends one command.
@@ -127,39 +123,7 @@ async fn secured(
 
 /// The error with the server's address, which belongs to whatever goes wrong before the first command.
 fn at(settings: &RedisTarget, error: &SinkError) -> SinkError {
-    SinkError::disconnected(format_args!("redis at {}:{}: {error}", settings.host, settings.port))
-}
-
-/// What an error means for the whole batch.
-pub(super) fn sink_error(error: &RedisError) -> SinkError {
-    match error.code() {
-        Some(code) if is_temporary(code) && !is_of_a_key(error) => SinkError::failed(reason(error)),
-        Some(_) => SinkError::rejected(reason(error)),
-        None => SinkError::disconnected(error),
-    }
-}
-
-/// Whether the user lacks the right to one key, which must not hold up the records for all others.
-fn is_of_a_key(error: &RedisError) -> bool {
-    error.code() == Some("NOPERM") && error.detail().is_some_and(|said| said.contains(" key"))
-}
-
-fn is_temporary(code: &str) -> bool {
-    TEMPORARY.contains(&code)
-}
-
-/// The server's words, and the cure where it is not plain.
-fn reason(error: &RedisError) -> String {
-    let code = error.code().unwrap_or_default();
-    let said = format!("{code} {}", error.detail().unwrap_or_default());
-    let cure = match code {
-        "NOAUTH" => "set a password in the folder sinks.redis.credentials or in REDIS_PASSWORD",
-        "WRONGPASS" => "put username and password right in the folder sinks.redis.credentials or in the environment",
-        "NOPERM" => "give the ACL user the right to the command and the key",
-        "READONLY" => "give the address of the master",
-        "WRONGTYPE" => "rename or delete the key, which something else writes",
-        "MOVED" | "ASK" | "CROSSSLOT" => "a cluster needs a proxy before it",
-        _ => return said.trim_end().to_owned(),
-    };
-    format!("{}: {cure}", said.trim_end())
+    let RedisTarget { host, port, .. } = settings;
+    let make = if error.is_misconfigured() { SinkError::misconfigured } else { SinkError::disconnected };
+    make(format!("redis at {host}:{port}: {error}"))
 }

@@ -23,13 +23,14 @@
 //!
 //! The address is `host:port` or `redis://host:port`; `rediss://host:port` uses TLS with the certificates of `sinks.tls`. One
 //! connection carries everything in pipelines, so `poolsize` and `minIdleConns` of the manifest are not looked at. The nodes of a
-//! cluster are not distinguished: a key that lives on another node is rejected.
+//! cluster are not distinguished: everything waits, and the log names the cure.
 //!
 //! Keys of the config: `sinks.redis.credentials` (`username` of an ACL user, `password`), `sorted_set`, `stream`, `last_value`,
 //! `max_length`, `ttl`.
 
 mod batch;
 mod connection;
+mod failure;
 mod history;
 
 use std::sync::Arc;
