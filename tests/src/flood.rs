@@ -47,7 +47,7 @@ impl Flood {
                  properties: [{{name: number, collectCycle: 86400000, pushMethod: {push_method}}}]\n"
             )
         };
-        model + &devices.iter().map(device).collect::<String>()
+        model + devices.iter().map(device).collect::<String>().as_str()
     }
 }
 

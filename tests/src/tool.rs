@@ -31,7 +31,7 @@ pub fn python() -> Tool {
     Request { tool: "python", variable: PYTHON, file: None }.answer()
 }
 
-/// The Go client of this name: `go-1.53` or `go-1.67`, by the release of grpc-go in it.
+/// The Go program of this name: `go-1.53` or `go-1.67`, clients by the release of grpc-go in them, or `mqtt-broker`.
 ///
 /// # Panics
 ///

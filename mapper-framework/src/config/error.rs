@@ -137,6 +137,15 @@ pub enum InvalidValue {
         /// The value.
         found: String,
     },
+    /// The duration must be shorter than `sinks.write_timeout`.
+    #[error("must be shorter than sinks.write_timeout, which is {call}, found {found}")]
+    #[non_exhaustive]
+    LongerThanACall {
+        /// The value.
+        found: String,
+        /// That of `sinks.write_timeout`.
+        call: String,
+    },
     /// The number must be zero or above.
     #[error("must be zero or above, found {found}")]
     #[non_exhaustive]

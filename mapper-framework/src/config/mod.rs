@@ -87,6 +87,7 @@
 //! | `sinks.mqtt.plaintext` | `false` | `MAPPER_SINKS__MQTT__PLAINTEXT` | |
 //! | `sinks.mqtt.version` | `3.1.1` | `MAPPER_SINKS__MQTT__VERSION` | |
 //! | `sinks.mqtt.client_id` | the mapper's name | `MAPPER_SINKS__MQTT__CLIENT_ID` | |
+//! | `sinks.mqtt.node_name` | the host's name | `MAPPER_SINKS__MQTT__NODE_NAME` | |
 //! | `sinks.mqtt.keep_alive` | `30s` | `MAPPER_SINKS__MQTT__KEEP_ALIVE` | |
 //! | `sinks.mqtt.max_packet_bytes` | `1048576` | `MAPPER_SINKS__MQTT__MAX_PACKET_BYTES` | |
 //! | `sinks.mysql.credentials` |  | `MAPPER_SINKS__MYSQL__CREDENTIALS` | |
@@ -107,6 +108,9 @@
 //! | `sinks.redis.last_value` | `false` | `MAPPER_SINKS__REDIS__LAST_VALUE` | |
 //! | `sinks.redis.max_length` | `100000` | `MAPPER_SINKS__REDIS__MAX_LENGTH` | |
 //! | `sinks.redis.ttl` | `0s` | `MAPPER_SINKS__REDIS__TTL` | |
+//! | `sinks.redis.wait_replicas` | `0` | `MAPPER_SINKS__REDIS__WAIT_REPLICAS` | |
+//! | `sinks.redis.wait_timeout` | `1s` | `MAPPER_SINKS__REDIS__WAIT_TIMEOUT` | |
+//! | `sinks.redis.sentinel_login` | `false` | `MAPPER_SINKS__REDIS__SENTINEL_LOGIN` | |
 //! | `sinks.tdengine.credentials` |  | `MAPPER_SINKS__TDENGINE__CREDENTIALS` | |
 //! | `sinks.tdengine.allowed` | `[]` | `MAPPER_SINKS__TDENGINE__ALLOWED` | |
 //! | `sinks.tdengine.plaintext` | `false` | `MAPPER_SINKS__TDENGINE__PLAINTEXT` | |

@@ -199,8 +199,11 @@ pub struct MqttSinkConfig {
     /// Empty, as by default, it becomes the mapper's name.
     ///
     /// Two mappers with the same id at one broker would end each other's connection without end. Where hosts share a name, give each
-    /// an id of its own, such as the node's name (`spec.nodeName` in the pod's environment).
+    /// an id of its own, or set `node_name`.
     pub client_id: String,
+    /// The node's name, which takes the place of the host's in the client ids: a pod's host name changes with each pod, so that a broker would
+    /// take each for a new client. The chart sets it. Empty, as by default, the host's name is taken.
+    pub node_name: String,
     /// How long the connection may be silent before the broker is asked whether it is still there. By default 30 seconds; less
     /// than five are five.
     #[serde(with = "humantime_serde")]
@@ -217,6 +220,7 @@ impl Default for MqttSinkConfig {
             plaintext: false,
             version: MqttVersion::V3,
             client_id: String::new(),
+            node_name: String::new(),
             keep_alive: Duration::from_secs(30),
             max_packet_bytes: 1 << 20,
         }
@@ -317,6 +321,14 @@ pub struct RedisSinkConfig {
     /// After how long without a new sample a device's keys are removed. By default, 0, never.
     #[serde(with = "humantime_serde")]
     pub ttl: Duration,
+    /// How many replicas have to confirm a batch before it counts as delivered. By default, 0, the master's word is enough, and what it
+    /// has not passed on yet is lost with it.
+    pub wait_replicas: u32,
+    /// How long these replicas may take, less than `sinks.write_timeout`. By default one second. Then the batch comes again.
+    #[serde(with = "humantime_serde")]
+    pub wait_timeout: Duration,
+    /// Whether the user name and the password are for the Sentinels, too. Not by default.
+    pub sentinel_login: bool,
 }
 
 impl Default for RedisSinkConfig {
@@ -330,6 +342,9 @@ impl Default for RedisSinkConfig {
             last_value: false,
             max_length: 100_000,
             ttl: Duration::ZERO,
+            wait_replicas: 0,
+            wait_timeout: Duration::from_secs(1),
+            sentinel_login: false,
         }
     }
 }

@@ -49,6 +49,8 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("sinks.otel.allowed", hosts(&sinks.otel.allowed)),
         ("sinks.redis.allowed", hosts(&sinks.redis.allowed)),
         ("sinks.tdengine.allowed", hosts(&sinks.tdengine.allowed)),
+        ("sinks.redis.wait_timeout", longer_than_zero(sinks.redis.wait_timeout)),
+        ("sinks.redis.wait_timeout", shorter_than_a_call(sinks.redis.wait_timeout, sinks.write_timeout)),
         ("sinks.push_deadband", zero_or_above(sinks.push_deadband)),
         ("sinks.push_deadband_percent", zero_or_above(sinks.push_deadband_percent)),
         ("sinks.push_error_bound", zero_or_above(sinks.push_error_bound)),
@@ -95,6 +97,12 @@ fn short_enough(path: &Path) -> Option<InvalidValue> {
 
 fn longer_than_zero(duration: Duration) -> Option<InvalidValue> {
     duration.is_zero().then(|| InvalidValue::NotPositive { found: format!("{duration:?}") })
+}
+
+/// What a sink waits for within one of its calls.
+fn shorter_than_a_call(duration: Duration, call: Duration) -> Option<InvalidValue> {
+    let too_long = || InvalidValue::LongerThanACall { found: format!("{duration:?}"), call: format!("{call:?}") };
+    (!call.is_zero() && duration >= call).then(too_long)
 }
 
 fn fast_enough(rate: f64) -> Option<InvalidValue> {

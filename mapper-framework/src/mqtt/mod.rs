@@ -122,15 +122,39 @@ impl Limits {
     ///
     /// Why it cannot.
     pub(crate) fn check(&self, message: &Message) -> Result<(), String> {
+        self.fits(message)?;
+        self.offers(message.qos, message.retained)
+    }
+
+    /// Whether a message is small enough.
+    ///
+    /// # Errors
+    ///
+    /// How large it is, and who sets the limit.
+    pub(crate) fn fits(&self, message: &Message) -> Result<(), String> {
         let (size, (limit, whose)) = (self.packet_bytes(message), &self.packet);
         if size > *limit as usize {
             return Err(format!("a packet of {size} bytes is larger than the {limit} of {whose}"));
         }
-        if message.qos > self.max_qos {
-            return Err(format!("the broker takes no QoS above {}: set pushMethod.mqtt.qos to that", self.max_qos));
+        Ok(())
+    }
+
+    /// Whether the broker offers what messages are to be sent with, whatever is in them.
+    ///
+    /// # Errors
+    ///
+    /// What it does not offer, and the cure.
+    pub(crate) fn offers(&self, qos: u8, retained: bool) -> Result<(), String> {
+        if qos > self.max_qos {
+            let most = self.max_qos;
+            return Err(format!(
+                "the broker takes no QoS above {most}: raise the maximum there, or set pushMethod.mqtt.qos to {most}"
+            ));
         }
-        if message.retained && !self.retain {
-            return Err("the broker retains nothing: set pushMethod.mqtt.retained to false".to_owned());
+        if retained && !self.retain {
+            return Err(
+                "the broker retains nothing: have it do so, or set pushMethod.mqtt.retained to false".to_owned()
+            );
         }
         Ok(())
     }
@@ -195,6 +219,8 @@ impl Answer {
 pub(crate) enum Loss {
     /// For this reason.
     Connection(String),
+    /// For this reason, which lies in a setting of the mapper or of the broker and stays until somebody changes that.
+    Setting(String),
     /// The broker has refused a message by a code that the library does not know, which it takes for the end. It does not say which
     /// message that was.
     Refusal(String),
@@ -203,7 +229,7 @@ pub(crate) enum Loss {
 impl Loss {
     /// Why.
     pub(crate) fn reason(&self) -> &str {
-        let (Self::Connection(reason) | Self::Refusal(reason)) = self;
+        let (Self::Connection(reason) | Self::Setting(reason) | Self::Refusal(reason)) = self;
         reason
     }
 }
@@ -263,9 +289,17 @@ fn no_answer(version: &str, section: &str) -> String {
     )
 }
 
-/// A certificate that is not trusted, or a client that has none.
-fn no_tls(error: &rumqttc::TlsError, tls_section: &str) -> String {
-    format!("{error}: a certificate of an authority of your own needs {tls_section}.ca_file")
+/// The other side speaks no TLS, a certificate is not trusted, or a client has none.
+fn no_tls(error: &rumqttc::TlsError, tls_section: &str) -> Loss {
+    let text = error.to_string();
+    if text.contains("InvalidContentType") {
+        return Loss::Setting(format!(
+            "{text}: what listens there speaks no TLS: write mqtt://, or the port that has TLS"
+        ));
+    }
+    let is_cut = matches!(error, rumqttc::TlsError::Io(error) if error.kind() != std::io::ErrorKind::InvalidData);
+    let make = if is_cut { Loss::Connection } else { Loss::Setting };
+    make(format!("{text}: a certificate of an authority of your own needs {tls_section}.ca_file"))
 }
 
 fn refused_id(section: &str) -> String {
@@ -284,11 +318,24 @@ fn refused_version(section: &str) -> String {
     format!("the broker does not speak this version of MQTT: set the other one as {section}.version")
 }
 
-fn closed(section: &str) -> String {
+/// The broker has closed the connection of this age, and has not said why.
+fn closed(section: &str, age: Duration) -> String {
+    if age < YOUNG {
+        return format!(
+            "the broker has closed the connection without a reason, {:.1} s after it had accepted it: its log says why. It may not take a \
+             message (topic, QoS, size; by MQTT 5 it would say so, {section}.version), or another client may have come with the same id \
+             ({section}.client_id)",
+            age.as_secs_f64()
+        );
+    }
     format!(
-        "the broker has closed the connection, as it does when another client comes with the same id ({section}.client_id)"
+        "the broker has closed the connection without a reason, {} s after it had accepted it: it was stopped, or its log says why",
+        age.as_secs()
     )
 }
+
+/// A connection that is closed before this age is closed for what the client is, or does.
+const YOUNG: Duration = Duration::from_secs(5);
 
 fn taken_over(section: &str) -> String {
     format!("another client has come with the same id: give each mapper its own {section}.client_id")
@@ -352,10 +399,21 @@ mod tests {
             refusal(message(1, 83)),
             "a packet of 101 bytes is larger than the 100 of sinks.mqtt.max_packet_bytes"
         );
-        assert_eq!(refusal(message(2, 1)), "the broker takes no QoS above 1: set pushMethod.mqtt.qos to that");
+        assert_eq!(
+            refusal(message(2, 1)),
+            "the broker takes no QoS above 1: raise the maximum there, or set pushMethod.mqtt.qos to 1"
+        );
         assert_eq!(
             refusal(Message { retained: true, ..message(1, 1) }),
-            "the broker retains nothing: set pushMethod.mqtt.retained to false"
+            "the broker retains nothing: have it do so, or set pushMethod.mqtt.retained to false"
         );
+    }
+
+    #[test]
+    fn a_connection_that_is_closed_without_a_reason_blames_nobody_for_certain() {
+        let early = closed("sinks.mqtt", Duration::from_millis(200));
+        assert!(early.contains("0.2 s after") && early.contains("may") && early.contains("topic"), "{early}");
+        let late = closed("sinks.mqtt", Duration::from_secs(60));
+        assert!(late.contains("60 s after") && !late.contains("client_id"), "{late}");
     }
 }

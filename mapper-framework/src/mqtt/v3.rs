@@ -1,9 +1,13 @@
 //! MQTT 3.1.1.
 
+use std::time::Duration;
+
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event as LibraryEvent, EventLoop, Incoming, MqttOptions, Outgoing,
     QoS, StateError, SubscribeReasonCode,
 };
+
+use tokio::time::Instant;
 
 use crate::config::MqttVersion;
 
@@ -13,6 +17,8 @@ use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Publi
 pub(super) struct V3 {
     event_loop: EventLoop,
     section: &'static str,
+    /// When the broker has accepted it.
+    since: Instant,
 }
 
 impl Library for V3 {
@@ -20,14 +26,15 @@ impl Library for V3 {
         let (client, mut event_loop) = AsyncClient::new(options(settings)?, super::REQUESTS);
         event_loop.set_network_options(super::network_options());
         // The first poll connects.
-        event_loop.poll().await.map_err(|error| Loss::Connection(refusal(error, settings)))?;
+        event_loop.poll().await.map_err(|error| refusal(error, settings))?;
         let limits = Limits::new(MqttVersion::V3, settings);
-        Ok((Self { event_loop, section: settings.section }, Publisher::V3(client), limits))
+        Ok((Self { event_loop, section: settings.section, since: Instant::now() }, Publisher::V3(client), limits))
     }
 
     async fn next(&mut self) -> Result<Option<Event>, Loss> {
         loop {
-            let event = self.event_loop.poll().await.map_err(|error| Loss::Connection(loss(&error, self.section)))?;
+            let event = self.event_loop.poll().await;
+            let event = event.map_err(|error| Loss::Connection(loss(&error, self.section, self.since.elapsed())))?;
             let id = match event {
                 LibraryEvent::Outgoing(Outgoing::Publish(id)) => return Ok(Some(Event::Sent(id))),
                 LibraryEvent::Outgoing(Outgoing::Disconnect) => return Ok(None),
@@ -56,7 +63,7 @@ fn options(settings: &ConnectOptions) -> Result<MqttOptions, Loss> {
     match settings.login() {
         Some(("", _)) => {
             let reason = "MQTT 3.1.1 has no password without a user name: give the user name too, or set";
-            return Err(Loss::Connection(format!("{reason} {}.version to 5", settings.section)));
+            return Err(Loss::Setting(format!("{reason} {}.version to 5", settings.section)));
         }
         Some((username, password)) => _ = options.set_credentials(username, password),
         None => {}
@@ -73,31 +80,32 @@ pub(super) fn qos(level: u8) -> QoS {
 }
 
 /// Why the connection was not made.
-fn refusal(error: ConnectionError, settings: &ConnectOptions) -> String {
+fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
     let section = settings.section;
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,
-        ConnectionError::MqttState(StateError::ConnectionAborted) => return super::no_answer("3.1.1", section),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            return Loss::Connection(super::no_answer("3.1.1", section));
+        }
         ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
-        error => return error.to_string(),
+        error => return Loss::Connection(error.to_string()),
     };
-    let reason = match code {
+    match code {
         // The broker says the one or the other of a wrong password.
         ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-            return super::refused_login(section);
+            Loss::Setting(super::refused_login(section))
         }
-        ConnectReturnCode::BadClientId => return super::refused_id(section),
-        ConnectReturnCode::RefusedProtocolVersion => return super::refused_version(section),
-        ConnectReturnCode::ServiceUnavailable => "the broker is not available",
-        ConnectReturnCode::Success => "the broker refuses without a reason",
-    };
-    reason.to_owned()
+        ConnectReturnCode::BadClientId => Loss::Setting(super::refused_id(section)),
+        ConnectReturnCode::RefusedProtocolVersion => Loss::Setting(super::refused_version(section)),
+        ConnectReturnCode::ServiceUnavailable => Loss::Connection("the broker is not available".to_owned()),
+        ConnectReturnCode::Success => Loss::Connection("the broker refuses without a reason".to_owned()),
+    }
 }
 
-/// Why the connection is no more.
-fn loss(error: &ConnectionError, section: &str) -> String {
+/// Why the connection of this age is no more.
+fn loss(error: &ConnectionError, section: &str, age: Duration) -> String {
     match error {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => super::closed(section),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => super::closed(section, age),
         ConnectionError::MqttState(StateError::AwaitPingResp) => super::SILENT.to_owned(),
         error => error.to_string(),
     }
@@ -110,10 +118,12 @@ mod tests {
     #[test]
     fn a_refusal_names_the_cure() {
         let of = |code| refusal(ConnectionError::ConnectionRefused(code), &settings(1));
-        assert!(of(ConnectReturnCode::NotAuthorized).contains("user name or the password"));
-        assert!(of(ConnectReturnCode::BadClientId).contains("sinks.mqtt.client_id"));
-        assert!(of(ConnectReturnCode::RefusedProtocolVersion).contains("sinks.mqtt.version"));
+        let setting = |code, cure: &str| matches!(of(code), Loss::Setting(reason) if reason.contains(cure));
+        assert!(setting(ConnectReturnCode::NotAuthorized, "user name or the password"));
+        assert!(setting(ConnectReturnCode::BadClientId, "sinks.mqtt.client_id"));
+        assert!(setting(ConnectReturnCode::RefusedProtocolVersion, "sinks.mqtt.version"));
+        assert!(matches!(of(ConnectReturnCode::ServiceUnavailable), Loss::Connection(_)));
         let closed = ConnectionError::MqttState(StateError::ConnectionAborted);
-        assert!(refusal(closed, &settings(1)).contains("mqtts://"));
+        assert!(refusal(closed, &settings(1)).reason().contains("mqtts://"));
     }
 }

@@ -1,6 +1,6 @@
 //! MQTT 5.
 
-use std::iter;
+use std::{iter, time::Duration};
 
 use rumqttc::Outgoing;
 use rumqttc::v5::{
@@ -14,6 +14,8 @@ use rumqttc::v5::{
     },
 };
 
+use tokio::time::Instant;
+
 use crate::config::MqttVersion;
 
 use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Publisher};
@@ -22,6 +24,8 @@ use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Publi
 pub(super) struct V5 {
     event_loop: EventLoop,
     section: &'static str,
+    /// When the broker has accepted it.
+    since: Instant,
     /// Set by the first error, after which the event loop is not polled again.
     loss: Option<Loss>,
     /// How many packets with an id wait for their last answer.
@@ -34,7 +38,7 @@ impl Library for V5 {
     async fn connect(settings: &ConnectOptions) -> Result<(Self, Publisher, Limits), Loss> {
         let (client, mut event_loop) = AsyncClient::new(options(settings), super::REQUESTS);
         // The first poll connects.
-        let first = event_loop.poll().await.map_err(|error| Loss::Connection(refusal(error, settings)))?;
+        let first = event_loop.poll().await.map_err(|error| refusal(error, settings))?;
         let LibraryEvent::Incoming(Incoming::ConnAck(answer)) = first else {
             return Err(Loss::Connection(format!("the broker answers to CONNECT by {first:?}")));
         };
@@ -44,7 +48,7 @@ impl Library for V5 {
         }
         let limits = limits(settings, &answer);
         Ok((
-            Self { event_loop, section: settings.section, loss: None, waiting: 0, leaks: false },
+            Self { event_loop, section: settings.section, since: Instant::now(), loss: None, waiting: 0, leaks: false },
             Publisher::V5(client),
             limits,
         ))
@@ -94,7 +98,7 @@ impl V5 {
             Some(loss) => loss,
             None => match self.event_loop.poll().await {
                 Ok(event) => return Ok(event),
-                Err(error) => loss(error, self.section),
+                Err(error) => loss(error, self.section, self.since.elapsed()),
             },
         };
         // Events of what was to be sent lie there as well, whether or not it was.
@@ -159,7 +163,9 @@ macro_rules! outcome {
     ($type:ident, $reason:expr) => {
         match $reason {
             $type::Success | $type::NoMatchingSubscribers => Answer::Accepted,
-            $type::NotAuthorized => Answer::refused("the broker does not let the client publish to this topic"),
+            $type::NotAuthorized => Answer::refused(
+                "the broker does not let the client publish to this topic: its rules have to, for this user",
+            ),
             $type::TopicNameInvalid => Answer::refused("the broker does not accept the topic"),
             $type::PayloadFormatInvalid => Answer::refused("the broker does not accept the payload"),
             // These pass, or nobody knows whether they do.
@@ -180,36 +186,37 @@ fn of_pubrec(reason: PubRecReason) -> Answer {
 }
 
 /// Why the connection was not made.
-fn refusal(error: ConnectionError, settings: &ConnectOptions) -> String {
+fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
     let section = settings.section;
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,
-        ConnectionError::MqttState(StateError::ConnectionAborted) => return super::no_answer("5", section),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            return Loss::Connection(super::no_answer("5", section));
+        }
         ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
-        error => return error.to_string(),
+        error => return Loss::Connection(error.to_string()),
     };
     match code {
         // The broker says the one or the other of a wrong password.
-        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => super::refused_login(section),
-        ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => super::refused_id(section),
-        ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
-            super::refused_version(section)
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+            Loss::Setting(super::refused_login(section))
         }
-        code => format!("the broker refuses the connection: {code:?}"),
+        ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => {
+            Loss::Setting(super::refused_id(section))
+        }
+        ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
+            Loss::Setting(super::refused_version(section))
+        }
+        code => Loss::Connection(format!("the broker refuses the connection: {code:?}")),
     }
 }
 
-/// Why the connection is no more.
-fn loss(error: ConnectionError, section: &str) -> Loss {
+/// Why the connection of this age is no more.
+fn loss(error: ConnectionError, section: &str, age: Duration) -> Loss {
     match error {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => Loss::Connection(super::closed(section)),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => Loss::Connection(super::closed(section, age)),
         ConnectionError::MqttState(StateError::AwaitPingResp) => Loss::Connection(super::SILENT.to_owned()),
-        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
-            Loss::Connection(match reason_code {
-                DisconnectReasonCode::SessionTakenOver => super::taken_over(section),
-                code => format!("the broker ends the connection: {code:?}"),
-            })
-        }
+        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => ended(reason_code, section),
         // The library's name for any code that it does not know.
         ConnectionError::MqttState(StateError::Deserialization(PacketError::InvalidConnectReturnCode(code))) => {
             Loss::Refusal(match code {
@@ -223,6 +230,26 @@ fn loss(error: ConnectionError, section: &str) -> Loss {
     }
 }
 
+/// What the reason of a DISCONNECT says. It names no message.
+fn ended(reason: DisconnectReasonCode, section: &str) -> Loss {
+    match reason {
+        DisconnectReasonCode::SessionTakenOver => Loss::Connection(super::taken_over(section)),
+        DisconnectReasonCode::QoSNotSupported => Loss::Setting(
+            "the broker does not take this QoS: raise its maximum, or set pushMethod.mqtt.qos to less".to_owned(),
+        ),
+        DisconnectReasonCode::RetainNotSupported => Loss::Setting(
+            "the broker retains nothing: have it do so, or set pushMethod.mqtt.retained to false".to_owned(),
+        ),
+        DisconnectReasonCode::NotAuthorized
+        | DisconnectReasonCode::TopicNameInvalid
+        | DisconnectReasonCode::PacketTooLarge
+        | DisconnectReasonCode::PayloadFormatInvalid => {
+            Loss::Refusal(format!("the broker ends the connection at a message: {reason:?}"))
+        }
+        reason => Loss::Connection(format!("the broker ends the connection: {reason:?}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rumqttc::v5::mqttbytes::v5::ConnAckProperties;
@@ -232,14 +259,15 @@ mod tests {
     #[test]
     fn a_refusal_names_the_cure() {
         let of = |code| refusal(ConnectionError::ConnectionRefused(code), &settings(1));
-        assert!(of(ConnectReturnCode::NotAuthorized).contains("user name or the password"));
-        assert!(of(ConnectReturnCode::ClientIdentifierNotValid).contains("sinks.mqtt.client_id"));
-        assert!(of(ConnectReturnCode::UnsupportedProtocolVersion).contains("sinks.mqtt.version"));
-        assert!(of(ConnectReturnCode::ServerBusy).contains("ServerBusy"));
+        let setting = |code, cure: &str| matches!(of(code), Loss::Setting(reason) if reason.contains(cure));
+        assert!(setting(ConnectReturnCode::NotAuthorized, "user name or the password"));
+        assert!(setting(ConnectReturnCode::ClientIdentifierNotValid, "sinks.mqtt.client_id"));
+        assert!(setting(ConnectReturnCode::UnsupportedProtocolVersion, "sinks.mqtt.version"));
+        assert!(matches!(of(ConnectReturnCode::ServerBusy), Loss::Connection(reason) if reason.contains("ServerBusy")));
     }
 
     #[test]
-    fn what_may_pass_is_tried_again_and_what_stays_is_rejected() {
+    fn what_may_pass_is_tried_again_and_what_stays_is_refused() {
         let rejected = |answer| matches!(answer, Answer::Refused(_));
         assert_eq!(of_puback(PubAckReason::NoMatchingSubscribers), Answer::Accepted);
         assert_eq!(of_puback(PubAckReason::QuotaExceeded), busy("QuotaExceeded"));
@@ -251,8 +279,18 @@ mod tests {
     #[test]
     fn a_code_that_the_library_does_not_know_belongs_to_a_message() {
         let error = StateError::Deserialization(PacketError::InvalidConnectReturnCode(0x95));
-        let Loss::Refusal(reason) = loss(error.into(), "sinks.mqtt") else { panic!("the connection is to blame") };
+        let Loss::Refusal(reason) = loss(error.into(), "sinks.mqtt", Duration::ZERO) else {
+            panic!("the connection is to blame")
+        };
         assert!(reason.contains("sinks.mqtt.max_packet_bytes"), "{reason}");
+    }
+
+    #[test]
+    fn a_disconnect_is_a_setting_a_message_or_the_moment() {
+        let of = |reason| ended(reason, "sinks.mqtt");
+        assert!(matches!(of(DisconnectReasonCode::QoSNotSupported), Loss::Setting(_)));
+        assert!(matches!(of(DisconnectReasonCode::NotAuthorized), Loss::Refusal(_)));
+        assert!(matches!(of(DisconnectReasonCode::ServerShuttingDown), Loss::Connection(_)));
     }
 
     #[test]

@@ -107,6 +107,13 @@ impl Access {
         .with_cure(format_args!("add {host:?} to sinks.{kind}.allowed, or name another host")))
     }
 
+    /// Of the endpoints of one target, which all get the same, the one that may least be connected to and given credentials.
+    pub(super) fn strictest(&self, kind: &str, endpoints: impl Iterator<Item = Endpoint>) -> Option<Endpoint> {
+        endpoints.min_by_key(|endpoint| {
+            (self.admit(kind, endpoint).is_ok(), self.is_named(kind, endpoint) || endpoint.is_local())
+        })
+    }
+
     /// The credentials for connections to an endpoint. A kind that names none is trusted with its own.
     ///
     /// # Errors
@@ -256,6 +263,13 @@ mod tests {
         assert!(sent(&access, "redis", &secured("evil.example")).is_err(), "what waits of an earlier run");
         assert!(access.admit("redis", &plain("127.0.0.1")).is_err(), "this machine has services of its own");
         assert_eq!(access.admit("http", &plain("evil.example")), Ok(()), "another kind");
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_that_nobody_has_named_counts() {
+        let access = access(|config| config.redis.allowed = vec!["db.example".into()]);
+        let all = [secured("db.example"), secured("evil.example"), secured("127.0.0.1")];
+        assert_eq!(access.strictest("redis", all.into_iter()), Some(secured("evil.example")));
     }
 
     #[test]

@@ -43,10 +43,18 @@ pub struct RedisServer {
     program: PathBuf,
     options: RedisOptions,
     process: ChildGuard,
-    port: u16,
-    tls_port: u16,
+    ports: Ports,
     certificate: Certificate,
     folder: TempDir,
+}
+
+/// Where a server listens.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    plain: u16,
+    tls: u16,
+    /// For the other nodes of its cluster.
+    bus: u16,
 }
 
 /// What the server answers.
@@ -83,13 +91,13 @@ impl RedisServer {
         let Tool::At(program) = crate::server("redis-server") else { return None };
         let folder = tempfile::tempdir().expect("a temporary folder");
         let certificate = Certificate::make(folder.path());
-        let (port, tls_port) = (free_port(), free_port());
+        let ports = Ports { plain: free_port(), tls: free_port(), bus: free_port() };
         if let RedisRole::Sentinel(master) = options.role {
             let config = sentinel_config(master, options.password);
             std::fs::write(folder.path().join(SENTINEL_CONFIG), config).expect("a config can be written");
         }
-        let process = ChildGuard::spawn(&mut command(&program, options, port, tls_port, &certificate, &folder));
-        let mut server = Self { program, options, process, port, tls_port, certificate, folder };
+        let process = ChildGuard::spawn(&mut command(&program, options, ports, &certificate, &folder));
+        let mut server = Self { program, options, process, ports, certificate, folder };
         server.is_up().await;
         Some(server)
     }
@@ -97,13 +105,19 @@ impl RedisServer {
     /// The port without TLS.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.ports.plain
     }
 
     /// The port with TLS.
     #[must_use]
     pub fn tls_port(&self) -> u16 {
-        self.tls_port
+        self.ports.tls
+    }
+
+    /// The port for the other nodes of its cluster.
+    #[must_use]
+    pub fn bus_port(&self) -> u16 {
+        self.ports.bus
     }
 
     /// The server's certificate.
@@ -119,8 +133,8 @@ impl RedisServer {
 
     /// Starts it again after [`kill`](Self::kill), with the same port and data.
     pub async fn restart(&mut self) {
-        let Self { program, options, port, tls_port, certificate, folder, .. } = &*self;
-        self.process = ChildGuard::spawn(&mut command(program, *options, *port, *tls_port, certificate, folder));
+        let Self { program, options, ports, certificate, folder, .. } = &*self;
+        self.process = ChildGuard::spawn(&mut command(program, *options, *ports, certificate, folder));
         self.is_up().await;
     }
 
@@ -148,7 +162,7 @@ impl RedisServer {
     ///
     /// If the server cannot be reached, or refuses the command.
     pub fn command(&self, arguments: &[&str]) -> Reply {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("redis can be reached");
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.plain)).expect("redis can be reached");
         stream.set_read_timeout(Some(DEADLINE)).expect("a deadline can be set");
         let mut answers = BufReader::new(stream.try_clone().expect("a socket has a second handle"));
         let mut call = |arguments: &[&str]| {
@@ -208,8 +222,7 @@ impl Reply {
 fn command(
     program: &PathBuf,
     options: RedisOptions,
-    port: u16,
-    tls_port: u16,
+    ports: Ports,
     certificate: &Certificate,
     folder: &TempDir,
 ) -> Command {
@@ -218,7 +231,7 @@ fn command(
     if is_sentinel {
         command.arg(folder.path().join(SENTINEL_CONFIG)).arg("--sentinel");
     }
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]).arg("--dir").arg(folder.path());
+    command.args(["--bind", "127.0.0.1", "--port", &ports.plain.to_string()]).arg("--dir").arg(folder.path());
     if !is_sentinel {
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
     }
@@ -228,7 +241,7 @@ fn command(
         }
         RedisRole::Node => {
             // By default the nodes talk on a port that is higher by 10,000, which is more than there are.
-            command.args(["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()]);
+            command.args(["--cluster-enabled", "yes", "--cluster-port", &ports.bus.to_string()]);
             command.args(["--cluster-node-timeout", "2000"]);
         }
         RedisRole::Alone | RedisRole::Sentinel(_) => {}
@@ -238,7 +251,7 @@ fn command(
         command.args(["--user", RedisServer::USER, "on", &format!(">{password}"), "~*", "&*", "+@all"]);
     }
     if options.tls {
-        command.args(["--tls-port", &tls_port.to_string()]).arg("--tls-key-file").arg(&certificate.key_file);
+        command.args(["--tls-port", &ports.tls.to_string()]).arg("--tls-key-file").arg(&certificate.key_file);
         for option in ["--tls-cert-file", "--tls-ca-cert-file"] {
             command.arg(option).arg(&certificate.cert_file);
         }

@@ -7,5 +7,6 @@ mod mqtt;
 mod mysql;
 mod otel;
 mod redis;
+mod run;
 mod tdengine;
 mod web;

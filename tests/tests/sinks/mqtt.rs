@@ -1,5 +1,7 @@
 //! The sink mqtt against mosquitto.
 
+mod settings;
+
 use std::{
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -492,7 +494,7 @@ async fn a_second_connection_of_the_same_mapper_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_too_large_is_rejected_and_its_neighbours_arrive() {
+async fn a_record_that_is_too_large_is_refused_and_its_neighbours_arrive() {
     let options = MosquittoOptions { settings: "max_packet_size 1000", ..MosquittoOptions::default() };
     let Some(broker) = Mosquitto::start_with(options).await else { return };
     let series = series("p", push(&local(&broker), "", 1));
@@ -504,7 +506,7 @@ async fn a_record_that_is_too_large_is_rejected_and_its_neighbours_arrive() {
         batch.insert(7, record(&series, "x".repeat(1500)));
         let mut sink = open(&config, &series).await;
         let mut outcomes = sink.write(&batch).await.expect("written");
-        let Outcome::Rejected(reason) = outcomes.remove(7) else { panic!("it is not rejected") };
+        let Outcome::Refused(reason) = outcomes.remove(7) else { panic!("it is not refused") };
         assert!(reason.ends_with(&format!("larger than the 1000 of {limit}")), "{reason}");
         assert_eq!(outcomes, Outcome::accepted(20));
         sink.health().await.expect("the connection is sound");
@@ -514,7 +516,7 @@ async fn a_record_that_is_too_large_is_rejected_and_its_neighbours_arrive() {
 }
 
 #[tokio::test]
-async fn what_the_brokers_rules_forbid_is_rejected_one_by_one_with_5() {
+async fn what_the_brokers_rules_forbid_is_refused_one_by_one_with_5() {
     let options = MosquittoOptions { writable: Some("allowed/#"), ..MosquittoOptions::default() };
     let Some(broker) = Mosquitto::start_with(options).await else { return };
     let subscriber = broker.subscribe(2).await;
@@ -527,8 +529,8 @@ async fn what_the_brokers_rules_forbid_is_rejected_one_by_one_with_5() {
         batch.extend(numbered(&allowed, 0..50));
         let outcomes = timeout(DEADLINE, sink.write(&batch)).await.expect("in time").expect("written");
         for outcome in &outcomes[..300] {
-            let Outcome::Rejected(reason) = outcome else { panic!("{outcome:?}") };
-            assert_eq!(reason, "the broker does not let the client publish to this topic");
+            let Outcome::Refused(reason) = outcome else { panic!("{outcome:?}") };
+            assert!(reason.starts_with("the broker does not let the client publish to this topic"), "{reason}");
         }
         assert_eq!(outcomes[300..], Outcome::accepted(50));
         subscriber.wait_for(50, |message| message.qos == qos).await;
@@ -550,9 +552,9 @@ async fn a_refusal_that_the_library_cannot_read_costs_one_record() {
         let mut outcomes = open(&config, &series).await.write(&batch).await.expect("some are written");
         let again: Vec<_> =
             (0..41).filter(|index| matches!(outcomes[*index], Outcome::Retry(_))).map(|it| batch[it].clone()).collect();
-        let Outcome::Rejected(reason) = outcomes.remove(25) else { panic!("it is not rejected: {outcomes:?}") };
+        let Outcome::Refused(reason) = outcomes.remove(25) else { panic!("it is not refused: {outcomes:?}") };
         assert!(reason.contains("sinks.mqtt.max_packet_bytes"), "{reason}");
-        assert!(!outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_))), "{outcomes:?}");
+        assert!(!outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_))), "{outcomes:?}");
         let mut sink = open(&config, &series).await;
         assert_eq!(sink.write(&again).await.expect("written"), Outcome::accepted(again.len()));
         let mut arrived = subscriber.wait_for_last(|message| message.qos == qos && value(message) == "39").await;

@@ -1,5 +1,7 @@
 //! The sink `redis`, with a client of the tests' own that reads what has been written.
 
+mod cluster;
+mod sentinel;
 mod settings;
 
 use std::{

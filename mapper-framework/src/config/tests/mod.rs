@@ -81,8 +81,11 @@ fn a_file_may_set_every_key() {
     assert_eq!((sinks.batch_records, sinks.queue_records), (250, 5_000));
     assert_eq!(sinks.http.headers, "X-Plant: seven\nX-Hall: 2");
     assert_eq!((sinks.mqtt.version, sinks.mqtt.client_id.as_str()), (MqttVersion::V5, "node-7"));
+    assert_eq!(sinks.mqtt.node_name, "node-7");
     assert_eq!((sinks.mysql.layout, sinks.mysql.tls), (MysqlLayout::Property, true));
     assert_eq!((sinks.redis.max_length, sinks.redis.ttl), (1_000, Duration::from_secs(7 * 24 * 3600)));
+    assert_eq!((sinks.redis.wait_replicas, sinks.redis.wait_timeout), (1, Duration::from_millis(500)));
+    assert!(sinks.redis.sentinel_login);
     assert_eq!((config.spool.max_bytes, config.spool.sync), (1_000_000, SpoolSync::Never));
     let writes = &config.writes;
     assert_eq!((writes.mode, writes.dry_run, writes.first_start), (WritesMode::ReadOnly, true, FirstStart::Hold));

@@ -21,11 +21,11 @@
 //! | the broker's reason | what follows |
 //! | --- | --- |
 //! | success, no matching subscribers | accepted |
-//! | not authorized, topic name invalid, payload format invalid, and codes that a PUBACK should not have, such as packet too large | rejected |
+//! | not authorized, topic name invalid, payload format invalid, and codes that a PUBACK should not have, such as packet too large | refused: the framework finds out |
 //! | quota exceeded, packet identifier in use, unspecified, implementation specific | sent again |
 //!
 //! All topics of a broker share one connection. Its client id is `sinks.mqtt.client_id`, a dash and eight hexadecimal digits made from
-//! the broker's address and the host's name. MQTT 3.1.1 obliges a broker to take 23 characters, which leaves 14 to `client_id`; all brokers of today take
+//! the broker's address and `node_name`, or the host's name. MQTT 3.1.1 obliges a broker to take 23 characters, which leaves 14 to `client_id`; all brokers of today take
 //! many more. The session is a clean one: the sink subscribes to nothing, and what it still has to send is kept by the framework and
 //! not by the broker.
 //!
@@ -58,13 +58,14 @@ const NAME: &str = "mqtt";
 pub(super) struct Mqtt {
     config: MqttSinkConfig,
     access: Arc<Access>,
-    /// The host's name.
+    /// The node's name, or the host's.
     host: String,
 }
 
 impl Mqtt {
     pub(super) fn new(config: &MqttSinkConfig, access: &Arc<Access>) -> Self {
-        Self { config: config.clone(), access: Arc::clone(access), host: mqtt::host_name() }
+        let host = if config.node_name.is_empty() { mqtt::host_name() } else { config.node_name.clone() };
+        Self { config: config.clone(), access: Arc::clone(access), host }
     }
 
     fn client_id(&self, target: &Target) -> String {
@@ -131,6 +132,10 @@ impl Sink for MqttSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let publications: Vec<_> = batch.iter().map(Record::route::<Publication>).collect();
         let qos = publications.iter().map(|publication| publication.as_ref().map_or(0, |it| it.qos)).collect();
+        for publication in publications.iter().flatten() {
+            let offered = self.connection.limits().offers(publication.qos, publication.retained);
+            offered.map_err(|reason| SinkError::misconfigured(format_args!("{}: {reason}", self.broker)))?;
+        }
         let mut flight = Flight::new(qos, self.connection.limits().window);
         loop {
             while let Some(index) = flight.next() {
@@ -141,7 +146,7 @@ impl Sink for MqttSink {
                             flight.published(index);
                         }
                     }
-                    Err(reason) => flight.settle(index, Outcome::Rejected(reason)),
+                    Err(outcome) => flight.settle(index, outcome),
                 }
             }
             if flight.is_over() {
@@ -154,7 +159,7 @@ impl Sink for MqttSink {
                 // Nothing is subscribed to.
                 Ok(Event::Arrived(_) | Event::Subscribed(_)) => {}
                 // The others come again; the next call finds the connection lost.
-                Err(Loss::Refusal(reason)) if flight.settle_oldest(Outcome::Rejected(reason.clone())) => {
+                Err(Loss::Refusal(reason)) if flight.settle_oldest(Outcome::Refused(reason.clone())) => {
                     return Ok(flight.into_outcomes());
                 }
                 Err(loss) => return Err(error(&loss, &self.broker)),
@@ -172,25 +177,27 @@ impl Sink for MqttSink {
 }
 
 impl MqttSink {
-    /// The message of a record, or why the record can only be rejected.
-    fn message(&self, record: &Record, publication: &Result<Publication, SinkError>) -> Result<Message, String> {
-        let publication = publication.as_ref().map_err(SinkError::to_string)?;
+    /// The message of a record, or what the record comes to without one.
+    fn message(&self, record: &Record, publication: &Result<Publication, SinkError>) -> Result<Message, Outcome> {
+        let publication = publication.as_ref().map_err(Outcome::rejected)?;
         let message = message(record, publication);
-        self.connection.limits().check(&message)?;
+        // The limit may be the one that is wrong.
+        self.connection.limits().fits(&message).map_err(Outcome::Refused)?;
         Ok(message)
     }
 }
 
 /// The error of a batch, or of connecting.
 fn error(loss: &Loss, broker: &Broker) -> SinkError {
-    SinkError::disconnected(format_args!("{broker}: {}", loss.reason()))
+    let make = if matches!(loss, Loss::Setting(_)) { SinkError::misconfigured } else { SinkError::disconnected };
+    make(format!("{broker}: {}", loss.reason()))
 }
 
 /// What the broker's answer means for the record.
 fn outcome(answer: Answer) -> Outcome {
     match answer {
         Answer::Accepted => Outcome::Accepted,
-        Answer::Refused(reason) => Outcome::rejected(reason),
+        Answer::Refused(reason) => Outcome::refused(reason),
         Answer::Busy(reason) => Outcome::retry(reason),
     }
 }
@@ -264,6 +271,9 @@ mod tests {
         assert_eq!(id, "edge-node-0017-67a3b3c4", "brokers know it by that");
         assert_eq!(id.len(), 23);
         assert_ne!(id, of(&kind, "other"));
+        let config =
+            MqttSinkConfig { client_id: "edge-node-0017".into(), node_name: "node".into(), ..Default::default() };
+        assert_eq!(id, of(&mqtt(&config), "broker"), "the node's name counts, and not that of the pod");
         kind.host = "another".to_owned();
         assert_ne!(id, of(&kind, "broker"), "another node");
     }

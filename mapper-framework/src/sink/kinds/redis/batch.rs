@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use redis::{Cmd, Pipeline, RedisResult};
+use redis::{Cmd, Pipeline};
 
 use crate::{config::RedisSinkConfig, model::DeviceId};
 
 use super::{
     super::super::{Outcome, Record, SinkError},
-    failure::sink_error,
     sorted_set_key,
 };
 
@@ -48,6 +47,22 @@ impl Batch {
 
     pub(super) fn pipeline(&self) -> &Pipeline {
         &self.pipeline
+    }
+
+    /// How many commands there are.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The commands by what they write to, in their order: which ones they are, and what they are.
+    pub(super) fn by_key(&self) -> Vec<(Vec<usize>, Vec<&Cmd>)> {
+        let mut parts = BTreeMap::<&str, (Vec<usize>, Vec<&Cmd>)>::new();
+        for (step, ((key, _), command)) in self.steps.iter().zip(self.pipeline.cmd_iter()).enumerate() {
+            let (steps, commands) = parts.entry(key).or_default();
+            steps.push(step);
+            commands.push(command);
+        }
+        parts.into_values().collect()
     }
 
     fn add_device(&mut self, config: &RedisSinkConfig, of: &OfDevice<'_>) {
@@ -93,13 +108,12 @@ impl Batch {
     /// # Errors
     ///
     /// Nothing was written and the server may take the batch later, or what is wrong with it concerns all records.
-    pub(super) fn outcomes(&self, answers: &[RedisResult<redis::Value>]) -> Result<Vec<Outcome>, SinkError> {
+    pub(super) fn outcomes(&self, answers: Vec<Result<(), SinkError>>) -> Result<Vec<Outcome>, SinkError> {
         let mut outcomes = Outcome::accepted(self.records);
         let mut delay = None;
         for ((key, indexes), answer) in self.steps.iter().zip(answers) {
             let Err(error) = answer else { continue };
-            let error = sink_error(error);
-            if error.is_disconnected() {
+            if error.is_misconfigured() {
                 return Err(error);
             }
             let of_key = format!("{key}: {error}");
@@ -170,7 +184,7 @@ mod tests {
         time::{Duration, UNIX_EPOCH},
     };
 
-    use redis::{Arg, ErrorKind, ServerErrorKind};
+    use redis::Arg;
 
     use crate::{
         model::{DataType, Device, Property, Value},
@@ -178,9 +192,6 @@ mod tests {
     };
 
     use super::*;
-
-    const WRONGTYPE: (ErrorKind, &str) = (ErrorKind::Server(ServerErrorKind::ResponseError), "of another type");
-    const LOADING: (ErrorKind, &str) = (ErrorKind::Server(ServerErrorKind::BusyLoading), "from the disk");
 
     fn record(device: &str, property: &str, value: impl Into<Value>, after: u64) -> Record {
         let property = Property::builder(property, DataType::Double).unit("bar").build();
@@ -240,9 +251,9 @@ mod tests {
     fn a_key_of_another_type_costs_its_records_only() {
         let config = RedisSinkConfig { max_length: 0, ..RedisSinkConfig::default() };
         let records = [record("a", "p", 1.0, 0), record("b", "p", 2.0, 0), record("a", "p", 3.0, 1)];
-        let answers = [Err(WRONGTYPE.into()), Ok(redis::Value::Int(1))];
-        let outcomes = Batch::new(&config, &records).outcomes(&answers).unwrap();
-        assert!(matches!(&outcomes[0], Outcome::Refused(reason) if reason.starts_with("a: ")), "{outcomes:?}");
+        let answers = vec![Err(SinkError::refused("WRONGTYPE")), Ok(())];
+        let outcomes = Batch::new(&config, &records).outcomes(answers).unwrap();
+        assert_eq!(outcomes[0], Outcome::refused("a: WRONGTYPE"));
         assert_eq!(outcomes[1], Outcome::Accepted);
         assert_eq!(outcomes[2], outcomes[0]);
     }
@@ -251,13 +262,12 @@ mod tests {
     fn what_may_be_taken_later_comes_again_and_is_not_refused_before() {
         let config = RedisSinkConfig { max_length: 0, stream: true, ..RedisSinkConfig::default() };
         let records = [record("a", "p", 1.0, 0), record("b", "p", 2.0, 0)];
-        let done = || Ok(redis::Value::Int(1));
         let batch = Batch::new(&config, &records);
-        let outcomes = batch.outcomes(&[Err(WRONGTYPE.into()), Err(LOADING.into()), done(), done()]).unwrap();
+        let loading = || Err(SinkError::failed("LOADING"));
+        let outcomes = batch.outcomes(vec![Err(SinkError::refused("WRONGTYPE")), loading(), Ok(()), Ok(())]).unwrap();
         assert!(matches!(&outcomes[0], Outcome::Retry(reason) if reason.contains("LOADING")), "{outcomes:?}");
         assert_eq!(outcomes[1], Outcome::Accepted);
-        let refused: Vec<_> = (0..4).map(|_| Err(LOADING.into())).collect();
-        let error = batch.outcomes(&refused).unwrap_err();
+        let error = batch.outcomes((0..4).map(|_| loading()).collect()).unwrap_err();
         assert!(error.is_retryable() && !error.is_disconnected(), "{error:?}");
     }
 
@@ -265,8 +275,19 @@ mod tests {
     fn what_is_wrong_with_the_target_holds_up_the_whole_batch() {
         let config = RedisSinkConfig { max_length: 0, ..RedisSinkConfig::default() };
         let records = [record("a", "p", 1.0, 0), record("b", "p", 2.0, 0)];
-        let moved = (ErrorKind::Server(ServerErrorKind::Moved), "1 127.0.0.1:7001");
-        let error = Batch::new(&config, &records).outcomes(&[Ok(redis::Value::Int(1)), Err(moved.into())]).unwrap_err();
-        assert!(error.is_misconfigured() && error.to_string().contains("a cluster"), "{error:?}");
+        let answers = vec![Ok(()), Err(SinkError::misconfigured("MOVED"))];
+        assert!(Batch::new(&config, &records).outcomes(answers).unwrap_err().is_misconfigured());
+    }
+
+    #[test]
+    fn the_commands_of_one_key_keep_their_order() {
+        let config = RedisSinkConfig { stream: true, max_length: 7, ..RedisSinkConfig::default() };
+        let records = [record("a", "p", 1.0, 0), record("b", "p", 2.0, 0), record("a", "p", 3.0, 1)];
+        let batch = Batch::new(&config, &records);
+        let parts = batch.by_key();
+        let steps: Vec<_> = parts.iter().map(|(steps, _)| steps.as_slice()).collect();
+        // The sets `a` and `b`, each added to and cut, and the streams, of which that of `a` has two entries.
+        assert_eq!(steps, [&[0, 1][..], &[4, 5], &[2, 3], &[6]]);
+        assert_eq!(batch.len(), 7);
     }
 }

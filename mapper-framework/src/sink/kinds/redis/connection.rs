@@ -14,19 +14,27 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::tls::TlsSection;
+use crate::{config::RedisSinkConfig, tls::TlsSection};
 
 use super::{
     super::super::{Credentials, SinkError},
-    RedisTarget, failure,
-    failure::sink_error,
+    address::Server,
+    failure::{self, at, sink_error},
 };
 
 /// How long it may take to connect, with TLS.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the server may take to answer a pipeline.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the server may take to answer a pipeline, besides what it waits for replicas.
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What it takes to connect besides an address.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) config: &'a RedisSinkConfig,
+    pub(super) tls: &'a TlsSection,
+    pub(super) credentials: &'a Credentials,
+}
 
 /// A connection, and the task that moves its bytes.
 pub(super) struct RedisClient {
@@ -40,42 +48,44 @@ impl RedisClient {
     ///
     /// The client library would do all this by itself, but with the TLS provider that the process happens to have, without a
     /// deadline, and with the server's reason for a refusal thrown away.
-    pub(super) async fn open(
-        settings: &RedisTarget,
-        tls: &TlsSection,
-        credentials: &Credentials,
-    ) -> Result<Self, SinkError> {
-        let connecting = async {
-            let stream = TcpStream::connect((settings.host.as_str(), settings.port)).await?;
-            stream.set_nodelay(true)?;
-            if settings.tls {
-                Self::over(secured(stream, settings, tls).await?).await
-            } else {
-                Self::over(stream).await
-            }
-        };
+    pub(super) async fn open(server: &Server, way: &Way<'_>) -> Result<Self, SinkError> {
+        let place = format!("redis at {}", server.node());
         let late = |_| SinkError::disconnected(format_args!("no connection within {CONNECT_TIMEOUT:?}"));
-        let opened = timeout(CONNECT_TIMEOUT, connecting).await.map_err(late).flatten();
-        let mut connection = opened.map_err(|error| at(settings, &error))?;
-        connection.log_in(settings, credentials).await.map_err(|error| at(settings, &error))?;
+        let opened = timeout(CONNECT_TIMEOUT, Self::connect(server, way)).await.map_err(late).flatten();
+        let mut connection = opened.map_err(|error| at(&place, &error))?;
+        connection.log_in(server, way.credentials).await.map_err(|error| at(&place, &error))?;
         Ok(connection)
     }
 
-    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Self, SinkError> {
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
+    async fn connect(server: &Server, way: &Way<'_>) -> Result<Self, SinkError> {
+        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+        stream.set_nodelay(true)?;
+        if server.tls {
+            Self::over(secured(stream, server, way.tls).await?, way.config).await
+        } else {
+            Self::over(stream, way.config).await
+        }
+    }
+
+    async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        config: &RedisSinkConfig,
+    ) -> Result<Self, SinkError> {
+        let response_timeout = RESPONSE_TIMEOUT + config.wait_timeout;
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(response_timeout));
         let info = RedisConnectionInfo::default().set_skip_set_lib_name();
         let (commands, driver) = MultiplexedConnection::new_with_config(&info, stream, config).await?;
         Ok(Self { commands, _driver: AbortOnDropHandle::new(tokio::spawn(driver)) })
     }
 
-    async fn log_in(&mut self, settings: &RedisTarget, credentials: &Credentials) -> Result<(), SinkError> {
+    async fn log_in(&mut self, server: &Server, credentials: &Credentials) -> Result<(), SinkError> {
         if let Some(password) = credentials.password() {
             let mut auth = redis::cmd("AUTH");
             auth.arg(credentials.username()).arg(password.expose());
             self.call::<()>(&auth).await?;
         }
-        if settings.db > 0 {
-            self.call::<()>(redis::cmd("SELECT").arg(settings.db)).await?;
+        if server.db > 0 {
+            self.call::<()>(redis::cmd("SELECT").arg(server.db)).await?;
         }
         // Without a password only this shows whether one is needed.
         self.call::<()>(&redis::cmd("PING")).await?;
@@ -103,27 +113,22 @@ impl RedisClient {
     /// # Errors
     ///
     /// The connection is lost; how many of the commands were carried out is not known.
-    pub(super) async fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<redis::Value>>, SinkError> {
-        pipeline.query_async(&mut self.commands).await.map_err(|error| sink_error(&error))
+    pub(super) async fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<Result<(), SinkError>>, SinkError> {
+        let answers: Vec<RedisResult<redis::Value>> =
+            pipeline.query_async(&mut self.commands).await.map_err(|error| sink_error(&error))?;
+        Ok(answers.into_iter().map(|answer| answer.map(drop).map_err(|error| sink_error(&error))).collect())
     }
 }
 
 async fn secured(
     stream: TcpStream,
-    settings: &RedisTarget,
+    server: &Server,
     tls: &TlsSection,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, SinkError> {
-    let name = ServerName::try_from(settings.host.clone())?;
+    let name = ServerName::try_from(server.host.clone())?;
     let connector = TlsConnector::from(Arc::new(tls.client_config()?));
     let untrusted = |error: io::Error| {
         SinkError::disconnected(format_args!("TLS: {error} ({}.ca_file names more authorities to trust)", tls.name()))
     };
     connector.connect(name, stream).await.map_err(untrusted)
-}
-
-/// The error with the server's address, which belongs to whatever goes wrong before the first command.
-fn at(settings: &RedisTarget, error: &SinkError) -> SinkError {
-    let RedisTarget { host, port, .. } = settings;
-    let make = if error.is_misconfigured() { SinkError::misconfigured } else { SinkError::disconnected };
-    make(format!("redis at {host}:{port}: {error}"))
 }

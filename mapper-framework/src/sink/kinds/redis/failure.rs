@@ -25,16 +25,16 @@ const CODES: [(&str, Fault, &str); 18] = [
     ("CROSSSLOT", Fault::Target, CLUSTER),
     ("DENIED", Fault::Target, "set a password on the server, or turn its protected-mode off"),
     ("LOADING", Fault::Moment, "wait until the server has read its data"),
-    ("MASTERDOWN", Fault::Moment, "give the address of the master"),
+    ("MASTERDOWN", Fault::Moment, MASTER),
     ("MISCONF", Fault::Moment, "the server cannot save to its disk: its log says why"),
     ("MOVED", Fault::Target, CLUSTER),
     ("NOAUTH", Fault::Target, "set a password in the folder sinks.redis.credentials or in REDIS_PASSWORD"),
     ("NOPERM", Fault::Unknown, "give the ACL user the right to the key"),
     ("NOREPLICAS", Fault::Moment, "bring the replicas back that min-replicas-to-write asks for"),
     ("OOM", Fault::Moment, "raise the server's maxmemory, or keep less by sinks.redis.max_length and sinks.redis.ttl"),
-    ("READONLY", Fault::Connection, "give the address of the master"),
+    ("READONLY", Fault::Connection, MASTER),
     ("TRYAGAIN", Fault::Moment, "wait until the slot has been moved"),
-    ("UNBLOCKED", Fault::Connection, "give the address of the master"),
+    ("UNBLOCKED", Fault::Connection, MASTER),
     (
         "WRONGPASS",
         Fault::Target,
@@ -44,12 +44,12 @@ const CODES: [(&str, Fault, &str); 18] = [
 ];
 
 /// What a text in an error means, whatever its code. The first that is found counts.
-const TEXTS: [(&str, Fault, &str); 9] = [
+const TEXTS: [(&str, Fault, &str); 10] = [
     (
         "unknown command",
         Fault::Target,
-        "the address is that of a Sentinel, of a proxy, or of a server that has renamed the command: give the address of the master, \
-         or turn the form off that needs it (EVAL: sinks.redis.last_value)",
+        "the address is that of a Sentinel, of a proxy, or of a server that has renamed the command: write redis-sentinel:// or the address of the \
+         master in addr, or turn the form off that needs it (EVAL: sinks.redis.last_value)",
     ),
     ("permissions to run", Fault::Target, "give the ACL user the right to the command"),
     ("can't run this command", Fault::Target, "give the ACL user the right to the command"),
@@ -58,10 +58,17 @@ const TEXTS: [(&str, Fault, &str); 9] = [
     ("no password is set", Fault::Target, "set a password on the server, or take the mapper's away"),
     ("DB index is out of range", Fault::Target, "use a smaller db in the manifest, or raise the server's databases"),
     ("SELECT is not allowed in cluster mode", Fault::Target, "a cluster has no other database: use db 0"),
+    (
+        "cluster support disabled",
+        Fault::Target,
+        "the address is that of a single server: write redis://host:port in addr",
+    ),
     ("max number of clients", Fault::Connection, "raise the server's maxclients"),
 ];
 
-const CLUSTER: &str = "the address is that of one node of a cluster: give that of a proxy before it";
+const MASTER: &str = "give the address of the master, or have Sentinels find it (redis-sentinel://)";
+
+const CLUSTER: &str = "the address is that of one node of a cluster: write redis-cluster://host:port in addr";
 
 /// What an error means for whatever it belongs to: a record, a batch or a connection.
 pub(super) fn sink_error(error: &RedisError) -> SinkError {
@@ -79,7 +86,13 @@ pub(super) fn sink_error(error: &RedisError) -> SinkError {
 
 /// The server is a Sentinel, which knows where the data is and takes none.
 pub(super) fn is_sentinel() -> SinkError {
-    SinkError::misconfigured("a Sentinel answers, which takes no data: give the address of the master")
+    SinkError::misconfigured("a Sentinel answers, which takes no data: write redis-sentinel://host:port/name in addr")
+}
+
+/// The error with where it has happened.
+pub(super) fn at(place: &str, error: &SinkError) -> SinkError {
+    let make = if error.is_misconfigured() { SinkError::misconfigured } else { SinkError::disconnected };
+    make(format!("{place}: {error}"))
 }
 
 /// The server's words, without the arguments of a command that it does not know: they are the samples.
@@ -120,6 +133,7 @@ mod tests {
             ("ERR DB index is out of range", "smaller db"),
             ("ERR SELECT is not allowed in cluster mode", "db 0"),
             ("DENIED Redis is running in protected mode", "password"),
+            ("ERR This instance has cluster support disabled", "redis://"),
             ("MOVED 3999 127.0.0.1:6381", "a cluster"),
             ("ASK 3999 127.0.0.1:6381", "a cluster"),
             ("CROSSSLOT Keys in request don't hash to the same slot", "a cluster"),

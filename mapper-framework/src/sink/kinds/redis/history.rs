@@ -8,7 +8,7 @@ use crate::model::Value;
 
 use super::{
     super::super::{Point, Query, SinkError},
-    connection::RedisClient,
+    link::Link,
     sorted_set_key,
 };
 
@@ -29,7 +29,7 @@ struct Member {
 }
 
 /// Reads from the newest member on until there are enough points.
-pub(super) async fn read(connection: &mut RedisClient, query: &Query) -> Result<Vec<Point>, SinkError> {
+pub(super) async fn read(connection: &mut Link, query: &Query) -> Result<Vec<Point>, SinkError> {
     // In the order of the set. What is written meanwhile moves the pages, so that a member may come twice.
     let mut found = BTreeMap::new();
     for offset in (0..MOST_MEMBERS).step_by(PAGE) {
@@ -49,7 +49,7 @@ pub(super) async fn read(connection: &mut RedisClient, query: &Query) -> Result<
     Ok(found.into_values().skip(surplus).collect())
 }
 
-async fn page(connection: &mut RedisClient, query: &Query, offset: usize) -> Result<Vec<(Vec<u8>, f64)>, SinkError> {
+async fn page(connection: &mut Link, query: &Query, offset: usize) -> Result<Vec<(Vec<u8>, f64)>, SinkError> {
     let mut command = redis::cmd("ZREVRANGEBYSCORE");
     command.arg(sorted_set_key(query.device())).arg(query.to_ms()).arg(query.from_ms());
     command.arg("WITHSCORES").arg("LIMIT").arg(offset).arg(PAGE);

@@ -21,51 +21,47 @@
 //!   may be longer by about a hundred entries.
 //! - The history is read from the sorted set.
 //!
-//! The address is `host:port` or `redis://host:port`; `rediss://host:port` uses TLS with the certificates of `sinks.tls`. One
-//! connection carries everything in pipelines, so `poolsize` and `minIdleConns` of the manifest are not looked at. The nodes of a
-//! cluster are not distinguished: everything waits, and the log names the cure.
+//! The address is `host:port` or `redis://host:port`; `redis-sentinel://host:port,host:port/name` asks Sentinels for the master of
+//! that name at each connection, and `redis-cluster://host:port,host:port` finds the nodes of a cluster. With `rediss` in the place of
+//! `redis` each of them uses TLS with the certificates of `sinks.tls`. One connection, in a cluster one for each node, carries everything
+//! in pipelines, so `poolsize` and `minIdleConns` of the manifest are not looked at. Each command has one key, so that in a cluster no two
+//! keys have to share a slot.
+//!
+//! A record is accepted when the master has answered, and with `wait_replicas` when so many replicas have confirmed it (`WAIT`).
 //!
 //! Keys of the config: `sinks.redis.credentials` (`username` of an ACL user, `password`), `sorted_set`, `stream`, `last_value`,
-//! `max_length`, `ttl`.
+//! `max_length`, `ttl`, `wait_replicas`, `wait_timeout`, `sentinel_login`.
 
+mod address;
 mod batch;
+mod cluster;
 mod connection;
 mod failure;
 mod history;
+mod library;
+mod link;
+mod sentinel;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     config::RedisSinkConfig,
-    model::{Address, Device, DeviceId, Property, PushMethod, RedisPush},
+    model::{Device, DeviceId, Property, PushMethod, RedisPush},
 };
 
 use super::super::{
     Access, Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
 };
+use address::{ADDR, Node, RedisTarget};
 use batch::Batch;
-use connection::RedisClient;
+use connection::Way;
+use link::Link;
 
 const KIND: &str = "redis";
-const DEFAULT_PORT: u16 = 6379;
-const ADDR: &str = "pushMethod.dbMethod.redis.redisClientConfig.addr";
-const DB: &str = "pushMethod.dbMethod.redis.redisClientConfig.db";
-
 /// The kind of sink.
 pub(super) struct Redis {
     config: RedisSinkConfig,
     access: Arc<Access>,
-}
-
-/// What a connection depends on.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct RedisTarget {
-    host: String,
-    port: u16,
-    db: u32,
-    tls: bool,
 }
 
 impl Redis {
@@ -79,7 +75,13 @@ impl Redis {
             return Err(RouteError::new("sinks.redis", "nothing would be written")
                 .with_cure("set sorted_set, stream or last_value to true"));
         }
-        Ok(Route::to(Target::new(KIND, &settings(push)?)))
+        Ok(Route::to(Target::new(KIND, &RedisTarget::of(push)?)))
+    }
+
+    /// The one of several hosts that may least be given credentials: they all get the same.
+    fn strictest(&self, target: &RedisTarget) -> Option<Endpoint> {
+        let endpoint = |node: &Node| Endpoint::new(&node.host, node.port).with_tls(target.tls()).named_by(ADDR);
+        self.access.strictest(KIND, target.nodes().iter().map(endpoint))
     }
 }
 
@@ -103,32 +105,29 @@ impl SinkKind for Redis {
     }
 
     fn endpoint(&self, target: &Target) -> Option<Endpoint> {
-        Some(endpoint(&target.settings().ok()?))
+        self.strictest(&target.settings().ok()?)
     }
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<RedisSink, SinkError> {
         let settings = target.settings()?;
-        let tls = self.access.tls_of(KIND, Some(&endpoint(&settings)));
-        let connection = RedisClient::open(&settings, tls, credentials).await?;
+        let tls = self.access.tls_of(KIND, self.strictest(&settings).as_ref());
+        let way = Way { config: &self.config, tls, credentials };
+        let connection = Link::open(&settings, &way).await?;
         Ok(RedisSink { config: self.config.clone(), connection })
     }
 }
 
-fn endpoint(settings: &RedisTarget) -> Endpoint {
-    Endpoint::new(&settings.host, settings.port).with_tls(settings.tls).named_by(ADDR)
-}
-
-/// A connection to one server and database.
+/// A connection to where the data is.
 pub(super) struct RedisSink {
     config: RedisSinkConfig,
-    connection: RedisClient,
+    connection: Link,
 }
 
 impl Sink for RedisSink {
     async fn write(&mut self, records: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let batch = Batch::new(&self.config, records);
-        let answers = self.connection.pipeline(batch.pipeline()).await?;
-        batch.outcomes(&answers)
+        let replicas = (self.config.wait_replicas, self.config.wait_timeout);
+        batch.outcomes(self.connection.write(&batch, replicas).await?)
     }
 
     async fn health(&mut self) -> Result<(), SinkError> {
@@ -145,23 +144,6 @@ impl Sink for RedisSink {
     }
 }
 
-fn settings(push: &RedisPush) -> Result<RedisTarget, RouteError> {
-    let address = Address::parse(&push.addr).map_err(|error| RouteError::of(ADDR, error))?;
-    let tls = match address.scheme.as_deref() {
-        None | Some("redis") => false,
-        Some("rediss") => true,
-        Some(_) => return Err(RouteError::of(ADDR, address.unknown_scheme("redis or rediss (TLS)"))),
-    };
-    if !matches!(address.path.as_str(), "" | "/") {
-        let path = &address.path;
-        return Err(RouteError::new(ADDR, format_args!("{path:?} follows the port"))
-            .with_cure("write the number of the database in db"));
-    }
-    let db = u32::try_from(push.db)
-        .map_err(|_| RouteError::new(DB, format_args!("{} is no database", push.db)).with_cure("use 0 or more"))?;
-    Ok(RedisTarget { host: address.host, port: address.port.unwrap_or(DEFAULT_PORT), db, tls })
-}
-
 /// The key of a device's sorted set: the bare name, as the Go framework has it.
 fn sorted_set_key(device: &DeviceId) -> &str {
     device.name()
@@ -175,22 +157,6 @@ mod tests {
 
     fn push(addr: &str, db: i32) -> RedisPush {
         RedisPush { addr: addr.to_owned(), db, ..RedisPush::default() }
-    }
-
-    #[test]
-    fn an_address_with_and_without_a_scheme_leads_to_the_same_target() {
-        let plain = RedisTarget { host: "r".into(), port: 6379, db: 2, tls: false };
-        for addr in ["r", "r:6379", "redis://r", "redis://r:6379/"] {
-            assert_eq!(settings(&push(addr, 2)).unwrap(), plain, "{addr}");
-        }
-        assert!(settings(&push("rediss://r", 0)).unwrap().tls);
-    }
-
-    #[test]
-    fn what_cannot_be_connected_to_is_refused_with_its_field() {
-        for (addr, db, field) in [("", 0, ADDR), ("http://r", 0, ADDR), ("redis://r/3", 0, ADDR), ("r", -1, DB)] {
-            assert_eq!(settings(&push(addr, db)).unwrap_err().field, field, "{addr} {db}");
-        }
     }
 
     #[test]
