@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use common::table::Table;
 use config::SpoolSync;
 use spool::{Options, Spool};
@@ -53,7 +53,35 @@ fn main() -> Result<()> {
         table.tell("  of the bare file", format!("{:.0} %", append / bare * 100.0));
         table.judge(&format!("sync: {name}, open and drain"), format!("{drain:.0}/s"), "≥ 50000/s", drain >= GOAL);
     }
+    away()
+}
+
+/// What a target that is away costs the disk, with what gathers for a second and without: writes that are each forced to the disk, and
+/// the bytes that the process has the disk write for them, in whole pages.
+fn away() -> Result<()> {
+    let table = Table::new("spool: 1,000 records of 200 bytes for a target that is away, sync: batch");
+    for rate in [1, 10, 1_000] {
+        for (linger, gathered) in [("1s", rate), ("0s", 1)] {
+            let folder = tempfile::tempdir()?;
+            let (mut spool, _) = open(folder.path(), SpoolSync::Batch)?;
+            let (before, mut syncs) = (written()?, 0);
+            for _ in (0..1_000).step_by(gathered) {
+                let appended = spool.append(vec![&[7; RECORD][..]; gathered]);
+                ensure!(appended.stored == gathered as u64, "{appended:?}");
+                syncs += 1;
+            }
+            let kilobytes = (written()? - before) / 1_000;
+            table.tell(&format!("{rate}/s, linger: {linger}, syncs / bytes"), format!("{syncs} / {kilobytes} kB"));
+        }
+    }
     Ok(())
+}
+
+/// How many bytes this process has had written to disks.
+fn written() -> Result<u64> {
+    let counts = std::fs::read_to_string("/proc/self/io")?;
+    let count = counts.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    Ok(count.context("the kernel counts what is written")?.parse()?)
 }
 
 /// The time that it takes to write all batches to a bare file, and to the spool. They take turns, so that what else uses the disk

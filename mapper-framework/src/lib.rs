@@ -122,7 +122,7 @@ mod spool;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(feature = "_tls")]
+#[allow(dead_code, unused_imports, reason = "which sinks are compiled decides")]
 mod tls;
 mod twin;
 mod typed;

@@ -13,8 +13,26 @@ use tracing_subscriber::{
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
 
-/// Crates whose details matter to nobody who runs a mapper. The colons keep a mapper named `tower_light` out.
-const NOISY: [&str; 5] = ["h2::", "hyper::", "hyper_util::", "tower::", "tonic::"];
+/// Crates that speak over the network. Their details matter to nobody who runs a mapper, and hold what goes over the wire: values, and
+/// credentials.
+const WIRE: [&str; 16] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mysql_async",
+    "redis",
+    "reqwest",
+    "rumqttc",
+    "rustls",
+    "taos",
+    "taos_optin",
+    "taos_query",
+    "taos_ws",
+    "tokio_tungstenite",
+    "tonic",
+    "tower",
+    "tungstenite",
+];
 
 /// Makes this the process' log. A subscriber that is already set stays.
 ///
@@ -37,7 +55,7 @@ pub(crate) fn wants_ansi(no_color: Option<&OsStr>, is_terminal: bool) -> bool {
 
 /// What is logged, and what is wrong with `RUST_LOG`.
 fn filter(level: LogLevel, rust_log: Option<&str>) -> (EnvFilter, Option<ParseError>) {
-    match rust_log.filter(|rust_log| !rust_log.trim().is_empty()).map(EnvFilter::try_new) {
+    match rust_log.filter(|rust_log| !rust_log.trim().is_empty()).map(|rust_log| EnvFilter::try_new(capped(rust_log))) {
         Some(Ok(filter)) => (filter, None),
         Some(Err(error)) => (EnvFilter::new(directives(level)), Some(error)),
         None => (EnvFilter::new(directives(level)), None),
@@ -45,9 +63,27 @@ fn filter(level: LogLevel, rust_log: Option<&str>) -> (EnvFilter, Option<ParseEr
 }
 
 fn directives(level: LogLevel) -> String {
-    let noisy = level.min(LogLevel::Warn).as_str();
-    let level = level.as_str().to_owned();
-    NOISY.iter().fold(level, |directives, target| format!("{directives},{target}={noisy}"))
+    quietened(level.as_str(), level.min(LogLevel::Warn).as_str(), |_| true)
+}
+
+/// `RUST_LOG` with the crates of the wire at `info`, where it asks for more of all crates and does not name them: `trace` would show
+/// credentials. One that is named has its level: who writes that knows what comes.
+fn capped(rust_log: &str) -> String {
+    let directives = || rust_log.split(',').map(str::trim);
+    let is_loud = |level: &str| ["debug", "trace", "4", "5"].iter().any(|loud| level.eq_ignore_ascii_case(loud));
+    if !directives().any(is_loud) {
+        return rust_log.to_owned();
+    }
+    let is_of = |directive: &str, name: &str| {
+        directive.strip_prefix(name).is_some_and(|rest| rest.starts_with(['=', ':', '[']) || rest.is_empty())
+    };
+    quietened(rust_log, "info", |name| !directives().any(|directive| is_of(directive, name)))
+}
+
+/// The directives, and one for each of the chosen crates of the wire. The colons keep a mapper named `tower_light` out.
+fn quietened(directives: &str, level: &str, is_chosen: impl Fn(&str) -> bool) -> String {
+    let chosen = WIRE.iter().filter(|name| is_chosen(name));
+    chosen.fold(directives.to_owned(), |directives, name| format!("{directives},{name}::={level}"))
 }
 
 fn subscriber<W>(filter: EnvFilter, format: LogFormat, ansi: bool, writer: W) -> impl Subscriber + Send + Sync
@@ -129,6 +165,29 @@ mod tests {
             debug!(target: "h2::proto", "wanted");
         });
         assert!(text.contains("wanted") && !text.contains("unwanted"), "{text}");
+    }
+
+    #[test]
+    fn what_goes_over_the_wire_is_not_logged_unless_its_crate_is_named() {
+        let events = || {
+            trace!(target: "mapper", "wanted");
+            trace!(target: "rumqttc::state", "secret");
+            trace!(target: "redis::aio", "secret");
+            debug!(target: "hyper::proto::h1", "named");
+            trace!(target: "redis_mapper::driver", "another crate");
+        };
+        for rust_log in ["trace", "TRACE", "info,debug,trace", "mapper=trace,trace"] {
+            let text = logged(LogLevel::Info, Some(rust_log), LogFormat::Text, false, events);
+            assert!(text.contains("wanted") && text.contains("another crate"), "{rust_log}: {text}");
+            assert!(!text.contains("secret") && !text.contains("named"), "{rust_log}: {text}");
+        }
+        let text = logged(LogLevel::Info, Some("trace,hyper=debug"), LogFormat::Text, false, events);
+        assert!(text.contains("named") && !text.contains("secret"), "{text}");
+        let text = logged(LogLevel::Info, Some("trace,rumqttc=trace"), LogFormat::Text, false, events);
+        assert!(text.contains("secret"), "who names it gets it: {text}");
+        let quiet =
+            logged(LogLevel::Info, Some("warn"), LogFormat::Text, false, || info!(target: "h2::proto", "noise"));
+        assert_eq!(quiet, "", "a cap does not raise");
     }
 
     #[test]

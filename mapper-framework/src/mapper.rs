@@ -29,6 +29,7 @@ use crate::{
     telemetry::{
         Telemetry,
         mapper::{Listening, ReportsCutOff, Stopping},
+        sinks::{ProxyIgnored, ProxyUsed},
     },
     twin::{Outbox, Pacer},
 };
@@ -112,6 +113,8 @@ pub struct Mapper {
     telemetry: Telemetry,
     /// Where credentials are looked for.
     credentials: CredentialSources,
+    /// The variables of the environment that name a proxy.
+    proxies: Vec<String>,
     /// What the anomaly detection has found, for the endpoints of the manifests.
     findings: mpsc::Receiver<Finding>,
     make_driver: Option<MakeDriver>,
@@ -149,6 +152,7 @@ impl Mapper {
         check_edgecore(&self.config.common.edgecore_sock)?;
         let socket = Socket::bind(&self.config.grpc_server.socket_path).await?;
         self.telemetry.emit(Listening { socket: socket.path() });
+        self.log_proxy();
         let grace = self.config.shutdown.grace;
         let telemetry = self.telemetry.clone();
         let _watches = telemetry.closing();
@@ -168,6 +172,15 @@ impl Mapper {
         }
         telemetry.log_stopped();
         ended
+    }
+
+    /// Says which proxy the sinks use, or that they do not use that of the environment.
+    fn log_proxy(&self) {
+        match &*self.config.sinks.proxy {
+            "" if self.proxies.is_empty() => {}
+            "" => self.telemetry.emit(ProxyIgnored { variables: &self.proxies.join(", ") }),
+            proxy => self.telemetry.emit(ProxyUsed { proxy }),
+        }
     }
 
     fn start(self, socket: Socket, writes: KeptWrites) -> Parts {

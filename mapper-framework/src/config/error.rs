@@ -137,6 +137,13 @@ pub enum InvalidValue {
         /// The value.
         found: String,
     },
+    /// The duration must be whole days, at least three of them, or zero.
+    #[error("must be whole days, at least 3d, or 0s; found {found}")]
+    #[non_exhaustive]
+    NotDays {
+        /// The value.
+        found: String,
+    },
     /// The duration must be shorter than `sinks.write_timeout`.
     #[error("must be shorter than sinks.write_timeout, which is {call}, found {found}")]
     #[non_exhaustive]
@@ -173,6 +180,13 @@ pub enum InvalidValue {
     AuditTooSmall {
         /// The value.
         found: String,
+    },
+    /// The text is not the address of a proxy.
+    #[error("{reason}")]
+    #[non_exhaustive]
+    NoProxy {
+        /// What is wrong with it, and what would be right.
+        reason: String,
     },
     /// A list of hosts, or of what holds for hosts, has an entry that cannot be used.
     #[error("cannot be used: {reason}")]

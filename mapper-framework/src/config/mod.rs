@@ -72,6 +72,8 @@
 //! | `sinks.tls.ca_file` |  | `MAPPER_SINKS__TLS__CA_FILE` | |
 //! | `sinks.tls.cert_file` |  | `MAPPER_SINKS__TLS__CERT_FILE` | |
 //! | `sinks.tls.key_file` |  | `MAPPER_SINKS__TLS__KEY_FILE` | |
+//! | `sinks.proxy` |  | `MAPPER_SINKS__PROXY` | |
+//! | `sinks.proxy_credentials` |  | `MAPPER_SINKS__PROXY_CREDENTIALS` | |
 //! | `sinks.targets` | `[]` | `MAPPER_SINKS__TARGETS` | |
 //! | `sinks.go_credentials` | `false` | `MAPPER_SINKS__GO_CREDENTIALS` | |
 //! | `sinks.http.credentials` |  | `MAPPER_SINKS__HTTP__CREDENTIALS` | |
@@ -79,6 +81,7 @@
 //! | `sinks.http.plaintext` | `false` | `MAPPER_SINKS__HTTP__PLAINTEXT` | |
 //! | `sinks.http.format` | `ndjson` | `MAPPER_SINKS__HTTP__FORMAT` | |
 //! | `sinks.http.headers` |  | `MAPPER_SINKS__HTTP__HEADERS` | |
+//! | `sinks.http.gzip` | `false` | `MAPPER_SINKS__HTTP__GZIP` | |
 //! | `sinks.influxdb2.credentials` |  | `MAPPER_SINKS__INFLUXDB2__CREDENTIALS` | |
 //! | `sinks.influxdb2.allowed` | `[]` | `MAPPER_SINKS__INFLUXDB2__ALLOWED` | |
 //! | `sinks.influxdb2.plaintext` | `false` | `MAPPER_SINKS__INFLUXDB2__PLAINTEXT` | |
@@ -100,6 +103,9 @@
 //! | `sinks.otel.allowed` | `[]` | `MAPPER_SINKS__OTEL__ALLOWED` | |
 //! | `sinks.otel.plaintext` | `false` | `MAPPER_SINKS__OTEL__PLAINTEXT` | |
 //! | `sinks.otel.service_name` | the mapper's name | `MAPPER_SINKS__OTEL__SERVICE_NAME` | |
+//! | `sinks.otel.resource_attributes` |  | `MAPPER_SINKS__OTEL__RESOURCE_ATTRIBUTES` | |
+//! | `sinks.otel.headers` |  | `MAPPER_SINKS__OTEL__HEADERS` | |
+//! | `sinks.otel.gzip` | `false` | `MAPPER_SINKS__OTEL__GZIP` | |
 //! | `sinks.redis.credentials` |  | `MAPPER_SINKS__REDIS__CREDENTIALS` | |
 //! | `sinks.redis.allowed` | `[]` | `MAPPER_SINKS__REDIS__ALLOWED` | |
 //! | `sinks.redis.plaintext` | `false` | `MAPPER_SINKS__REDIS__PLAINTEXT` | |
@@ -114,9 +120,11 @@
 //! | `sinks.tdengine.credentials` |  | `MAPPER_SINKS__TDENGINE__CREDENTIALS` | |
 //! | `sinks.tdengine.allowed` | `[]` | `MAPPER_SINKS__TDENGINE__ALLOWED` | |
 //! | `sinks.tdengine.plaintext` | `false` | `MAPPER_SINKS__TDENGINE__PLAINTEXT` | |
+//! | `sinks.tdengine.keep` | `0s` | `MAPPER_SINKS__TDENGINE__KEEP` | |
 //! | `spool.dir` | `/var/lib/kubeedge/<name>/spool` | `MAPPER_SPOOL__DIR` | |
 //! | `spool.max_bytes` | `67108864` | `MAPPER_SPOOL__MAX_BYTES` | |
 //! | `spool.sync` | `batch` | `MAPPER_SPOOL__SYNC` | |
+//! | `spool.linger` | `1s` | `MAPPER_SPOOL__LINGER` | |
 //! | `writes.mode` | `enabled` | `MAPPER_WRITES__MODE` | |
 //! | `writes.dry_run` | `false` | `MAPPER_WRITES__DRY_RUN` | |
 //! | `writes.first_start` | `write` | `MAPPER_WRITES__FIRST_START` | |

@@ -22,11 +22,16 @@ pub struct SpoolConfig {
     pub max_bytes: u64,
     /// When records are forced to the disk. By default `batch`.
     pub sync: SpoolSync,
+    /// How long records gather in memory before they are written to disk together, and forced there with [`SpoolSync::Batch`]. By default
+    /// one second; `0s` writes each as it comes, which wears out flash storage. At 1 MiB they are written at once. A power loss, or a
+    /// mapper that is killed, costs what has not been written; a mapper that stops writes it.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
 }
 
 impl Default for SpoolConfig {
     fn default() -> Self {
-        Self { dir: PathBuf::new(), max_bytes: 64 << 20, sync: SpoolSync::Batch }
+        Self { dir: PathBuf::new(), max_bytes: 64 << 20, sync: SpoolSync::Batch, linger: Duration::from_secs(1) }
     }
 }
 
@@ -35,7 +40,7 @@ impl Default for SpoolConfig {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum SpoolSync {
-    /// With each batch, by `fdatasync`: a power loss costs no record that the spool has taken.
+    /// With each write, by `fdatasync`: a power loss costs no record that was written.
     #[default]
     Batch,
     /// When the operating system likes to. A crash of the mapper costs nothing, a power loss up to about half a minute.
@@ -76,6 +81,11 @@ pub struct SinksConfig {
     pub push_error_bound: f64,
     /// Certificates, for all sinks that use TLS and have none of their own in `targets`.
     pub tls: TlsConfig,
+    /// The proxy through which sinks speak HTTP and HTTPS with other machines: `http://host:port`, or `https://host:port`. Empty, as by default,
+    /// none. `HTTP_PROXY` and its like in the environment have no effect.
+    pub proxy: String,
+    /// A folder with the files `username` and `password` for the proxy, as a mounted Secret is.
+    pub proxy_credentials: PathBuf,
     /// What holds for single hosts: credentials, certificates. None by default.
     pub targets: Vec<SinkTargetConfig>,
     /// Whether the variables `USERNAME`, `PASSWORD` and `TOKEN` of the environment, which the Go framework has, count where a kind of sink
@@ -112,6 +122,8 @@ impl Default for SinksConfig {
             push_max_silence: MAX_SILENCE,
             push_error_bound: 0.0,
             tls: TlsConfig::default(),
+            proxy: String::new(),
+            proxy_credentials: PathBuf::new(),
             targets: Vec::new(),
             go_credentials: false,
             http: HttpSinkConfig::default(),
@@ -153,6 +165,8 @@ pub struct HttpSinkConfig {
     pub format: HttpFormat,
     /// More headers, one `Name: value` on each line. A credential does not belong here.
     pub headers: String,
+    /// Whether bodies are compressed by gzip. Not by default: a server has to know it.
+    pub gzip: bool,
 }
 
 /// What an HTTP request holds.
@@ -297,6 +311,12 @@ pub struct OtelSinkConfig {
     pub plaintext: bool,
     /// What the metrics name as their `service.name`. Empty, as by default, it becomes the mapper's name.
     pub service_name: String,
+    /// What else the metrics say of where they come from, one `key=value` on each line, such as `k8s.node.name=edge-7`.
+    pub resource_attributes: String,
+    /// More headers, one `Name: value` on each line. A credential does not belong here.
+    pub headers: String,
+    /// Whether bodies are compressed by gzip, which every collector has to know. Not by default.
+    pub gzip: bool,
 }
 
 /// `sinks.redis`
@@ -361,4 +381,8 @@ pub struct TdengineSinkConfig {
     pub allowed: Vec<String>,
     /// Whether credentials may be sent without TLS to another machine. Not by default.
     pub plaintext: bool,
+    /// How long a database that the mapper makes keeps its rows: `KEEP`, in whole days, at least three. By default, 0, what TDengine has
+    /// for it, which is ten years. A database that is there keeps what it has.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
 }

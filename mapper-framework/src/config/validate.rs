@@ -6,7 +6,7 @@ use super::{
     Config, InvalidValue, ReportVia,
     sink_targets::{wrong_pattern, wrong_target},
 };
-use crate::model::Broker;
+use crate::model::{Address, Broker};
 
 /// `sun_path` holds 108 bytes on Linux, the last of which is zero.
 pub(crate) const MAX_SOCKET_PATH: usize = 107;
@@ -41,6 +41,7 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("sinks.queue_records", at_least_one(sinks.queue_records)),
         ("sinks.write_timeout", longer_than_zero(sinks.write_timeout)),
         ("sinks.backoff_max", longer_than_zero(sinks.backoff_max)),
+        ("sinks.proxy", proxy(&sinks.proxy)),
         ("sinks.targets", targets(config)),
         ("sinks.http.allowed", hosts(&sinks.http.allowed)),
         ("sinks.influxdb2.allowed", hosts(&sinks.influxdb2.allowed)),
@@ -49,6 +50,7 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("sinks.otel.allowed", hosts(&sinks.otel.allowed)),
         ("sinks.redis.allowed", hosts(&sinks.redis.allowed)),
         ("sinks.tdengine.allowed", hosts(&sinks.tdengine.allowed)),
+        ("sinks.tdengine.keep", whole_days(sinks.tdengine.keep)),
         ("sinks.redis.wait_timeout", longer_than_zero(sinks.redis.wait_timeout)),
         ("sinks.redis.wait_timeout", shorter_than_a_call(sinks.redis.wait_timeout, sinks.write_timeout)),
         ("sinks.push_deadband", zero_or_above(sinks.push_deadband)),
@@ -59,6 +61,23 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("writes.audit.files", at_least_one(writes.audit.files)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
+}
+
+/// The address of a proxy, where there is one.
+fn proxy(text: &str) -> Option<InvalidValue> {
+    const CURE: &str = "write http://host:port, and the login into sinks.proxy_credentials";
+    if text.is_empty() {
+        return None;
+    }
+    let reason = match Address::parse(text).and_then(Address::checked) {
+        Err(error) => format!("{}: {CURE}", error.message),
+        Ok(address) if !matches!(address.scheme.as_deref(), Some("http" | "https")) => {
+            format!("is no address of a proxy for HTTP: {CURE}")
+        }
+        Ok(address) if !matches!(&*address.path, "" | "/") => format!("has a path: {CURE}"),
+        Ok(_) => return None,
+    };
+    Some(InvalidValue::NoProxy { reason })
 }
 
 fn hosts(patterns: &[String]) -> Option<InvalidValue> {
@@ -97,6 +116,14 @@ fn short_enough(path: &Path) -> Option<InvalidValue> {
 
 fn longer_than_zero(duration: Duration) -> Option<InvalidValue> {
     duration.is_zero().then(|| InvalidValue::NotPositive { found: format!("{duration:?}") })
+}
+
+/// TDengine keeps whole days, and at least three of its files, each of which holds a day or more.
+fn whole_days(keep: Duration) -> Option<InvalidValue> {
+    const DAY: u64 = 24 * 60 * 60;
+    let is_whole = keep.subsec_nanos() == 0 && keep.as_secs().is_multiple_of(DAY);
+    let fits = keep.is_zero() || (is_whole && keep.as_secs() >= 3 * DAY);
+    (!fits).then(|| InvalidValue::NotDays { found: format!("{keep:?}") })
 }
 
 /// What a sink waits for within one of its calls.

@@ -146,6 +146,7 @@ impl MapperBuilder {
         let problem = self.make_sinks().err();
         let kinds = sink::all_kinds(&self.config.sinks).into_iter().chain(self.own_kinds()).collect();
         let config = self.config;
+        let proxies = proxies(&self.environment);
         let bus = ("eventbus".to_owned(), config.report.eventbus.credentials.clone());
         let folders = config.sinks.credential_folders().chain(config.own.credential_folders()).chain([bus]);
         let credentials = CredentialSources::new(self.environment, folders).with_go_names(config.sinks.go_credentials);
@@ -178,11 +179,20 @@ impl MapperBuilder {
             sinks,
             telemetry,
             credentials,
+            proxies,
             make_driver: self.make_driver,
             problem,
             findings,
         }
     }
+}
+
+/// The variables that name a proxy, for which libraries look by themselves, and which have no effect here.
+fn proxies(environment: &[(OsString, OsString)]) -> Vec<String> {
+    let names = environment.iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.to_str());
+    let is_proxy =
+        |name: &&str| ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    names.filter(is_proxy).map(str::to_owned).collect()
 }
 
 /// Without the environment, which holds credentials.
@@ -217,6 +227,14 @@ mod tests {
         async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
             Ok(0.into())
         }
+    }
+
+    #[test]
+    fn a_proxy_in_the_environment_is_found_in_either_case() {
+        let environment =
+            [("https_proxy", "http://p"), ("HTTP_PROXY", "http://p"), ("NO_PROXY", "x"), ("ALL_PROXY", "")];
+        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(proxies(&environment), ["https_proxy", "HTTP_PROXY"]);
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! Addresses as they stand in manifests and in the config: `host`, `host:port` or `scheme://host:port/path`.
 
+use std::net::Ipv6Addr;
+
+/// The longest name that the DNS knows.
+const LONGEST_NAME: usize = 253;
+
 /// The parts of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -36,6 +41,9 @@ impl Address {
                         that section of the config)";
             return Err(AddressError::new(message, cure));
         }
+        if authority.parse::<Ipv6Addr>().is_ok() {
+            return Err(AddressError::new("is an IPv6 address without brackets", format!("write [{authority}]:port")));
+        }
         let (host, port) =
             split_port(authority).ok_or_else(|| AddressError::new("is no address", "write host:port"))?;
         let port = match port {
@@ -46,6 +54,24 @@ impl Address {
             },
         };
         Ok(Self { scheme, host: host.to_owned(), port, path: path.to_owned() })
+    }
+
+    /// The same, if the host is one that can be looked up. Where a URL is made of the address, that says so itself.
+    ///
+    /// # Errors
+    ///
+    /// The host is neither a name nor an IP address.
+    pub(crate) fn checked(self) -> Result<Self, AddressError> {
+        let is_part = |part: &str| {
+            !part.is_empty() && part.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_'))
+        };
+        let name = self.host.strip_suffix('.').unwrap_or(&self.host);
+        // A link-local address may name the interface.
+        let address = self.host.split('%').next().unwrap_or_default();
+        if address.parse::<Ipv6Addr>().is_ok() || name.len() <= LONGEST_NAME && name.split('.').all(is_part) {
+            return Ok(self);
+        }
+        Err(AddressError::new("has a host that is neither a name nor an IP address", "write host:port"))
     }
 
     /// `host:port` with this port where the address names none, and brackets around an IPv6 host.
@@ -120,6 +146,23 @@ mod tests {
     fn what_is_no_address_is_refused() {
         for text in ["", ":1883", "h:0", "h:65536", "h:x", "a b:1", "::1", "[::1", "[::1]x"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_without_brackets_is_refused_with_the_right_spelling() {
+        assert!(parse("fd00::7").unwrap_err().contains("write [fd00::7]:port"));
+    }
+
+    #[test]
+    fn a_host_that_cannot_be_looked_up_is_found() {
+        let checked = |text: &str| Address::parse(text).unwrap().checked();
+        for text in ["broker", "db-1.plant_2.example.", "10.0.0.7:1", "[fd00::7]:1", "[fe80::1%eth0]", "größe.example"]
+        {
+            assert!(checked(text).is_ok(), "{text}");
+        }
+        for text in ["h^", "a,b", "a..b", ".a", "h;1", "a\u{7}b", "x".repeat(254).as_str()] {
+            assert!(checked(text).is_err(), "{text}");
         }
     }
 

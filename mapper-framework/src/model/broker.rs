@@ -21,7 +21,7 @@ impl Broker {
     ///
     /// It is no address, or not that of a broker.
     pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
-        let address = Address::parse(text)?;
+        let address = Address::parse(text)?.checked()?;
         let tls = match address.scheme.as_deref() {
             None | Some("mqtt" | "tcp") => false,
             Some("mqtts" | "ssl") => true,

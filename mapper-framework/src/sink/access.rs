@@ -30,6 +30,9 @@ pub(crate) struct Access {
     kinds: Vec<KindRules>,
     /// `sinks.tls`
     tls: TlsSection,
+    /// `sinks.proxy`
+    #[cfg(feature = "_http")]
+    proxy: Option<super::web::ProxySettings>,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,8 @@ impl Access {
             entries: config.targets.iter().enumerate().filter_map(entry).collect(),
             kinds: rules.into(),
             tls: TlsSection::new("sinks.tls", &config.tls),
+            #[cfg(feature = "_http")]
+            proxy: super::web::ProxySettings::of(config),
         }
     }
 
@@ -79,9 +84,14 @@ impl Access {
         self.own_tls(kind, endpoint).unwrap_or(&self.tls)
     }
 
-    /// The certificates of `sinks.tls`.
-    pub(super) fn tls_for_all(&self) -> &TlsSection {
-        &self.tls
+    /// A client for an endpoint, or for many where none is given.
+    ///
+    /// # Errors
+    ///
+    /// A file that it takes cannot be used.
+    #[cfg(feature = "_http")]
+    pub(super) fn client(&self, kind: &str, endpoint: Option<&Endpoint>) -> Result<reqwest::Client, SinkError> {
+        super::web::client(self.tls_of(kind, endpoint), self.proxy.as_ref())
     }
 
     /// The certificates for connections to an endpoint, if its entry of `sinks.targets` has some.

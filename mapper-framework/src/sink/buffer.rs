@@ -1,13 +1,19 @@
 //! Where records wait for their target: in memory while the target keeps up, and on disk when it does not.
 //!
-//! Records leave in the order in which they came. As long as something waits on disk, all that comes goes there too.
+//! Records leave in the order in which they came. As long as something waits on disk, all that comes goes there too. What is to go to
+//! disk gathers in memory first, so that not every record costs a write of its own.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
 
 use super::{Record, disk::Disk, monitor::Monitor};
 
 /// The most bytes that wait in memory for one target. More goes to disk.
 const MAX_MEMORY: usize = 16 << 20;
+
+/// So many bytes have gathered enough, and go to disk at once.
+const MAX_GATHERED: usize = 1 << 20;
 
 /// The most bytes of one batch, unless a single record is larger.
 const MAX_BATCH: usize = 1 << 20;
@@ -20,6 +26,10 @@ pub(super) struct Buffer {
     max_records: usize,
     /// `None` where nothing can be kept on disk.
     disk: Option<Disk>,
+    /// How long records gather before they go to disk.
+    linger: Duration,
+    /// When those go to disk that gather in memory.
+    spill_at: Option<Instant>,
     taken: BatchOrigin,
 }
 
@@ -50,8 +60,16 @@ impl BatchOrigin {
 
 impl Buffer {
     /// A buffer in memory.
-    pub(super) fn new(max_records: usize) -> Self {
-        Self { memory: VecDeque::new(), memory_bytes: 0, max_records, disk: None, taken: BatchOrigin::Nothing }
+    pub(super) fn new(max_records: usize, linger: Duration) -> Self {
+        Self {
+            memory: VecDeque::new(),
+            memory_bytes: 0,
+            max_records,
+            disk: None,
+            linger,
+            spill_at: None,
+            taken: BatchOrigin::Nothing,
+        }
     }
 
     /// Takes a disk into use. What it holds from an earlier run leaves first.
@@ -73,10 +91,31 @@ impl Buffer {
     pub(super) async fn put(&mut self, records: Vec<Record>, reach: Reach, monitor: &Monitor) {
         let spills = reach == Reach::Away || self.disk.as_ref().is_some_and(|disk| disk.pending() > 0);
         self.push(records);
-        if spills || self.is_full() {
+        if self.is_full() {
             self.spill(monitor).await;
+        } else if spills {
+            self.gather(monitor).await;
         }
         self.shed(monitor);
+    }
+
+    /// Waits until what has gathered in memory is to be [`spill`](Self::spill)ed; for ever while nothing is.
+    pub(super) fn gathered(&self) -> impl Future<Output = ()> + use<> {
+        let due = self.spill_at.filter(|_| self.disk.is_some() && !self.memory.is_empty());
+        async move {
+            match due {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// What waits in memory is to go to disk, with what comes meanwhile.
+    async fn gather(&mut self, monitor: &Monitor) {
+        let at = *self.spill_at.get_or_insert_with(|| Instant::now() + self.linger);
+        if self.memory_bytes >= MAX_GATHERED || at <= Instant::now() {
+            self.spill(monitor).await;
+        }
     }
 
     /// The next batch, of at most this many records. None where some wait, but the disk does not give them. It is a part of the batch
@@ -115,6 +154,9 @@ impl Buffer {
     /// The batch that was taken is settled.
     pub(super) async fn settled(&mut self, monitor: &Monitor) {
         let taken = std::mem::replace(&mut self.taken, BatchOrigin::Nothing);
+        if self.memory.is_empty() {
+            self.spill_at = None;
+        }
         if matches!(taken, BatchOrigin::FromDisk | BatchOrigin::FromBoth)
             && let Some(disk) = &mut self.disk
         {
@@ -122,8 +164,9 @@ impl Buffer {
         }
     }
 
-    /// What is left of the batch that was taken cannot be delivered now: it goes to disk, before all that waits. Gives back what must
-    /// stay with the caller, which is all of it if it lies on disk anyway, if there is no disk, or if later records are there already.
+    /// What is left of the batch that was taken cannot be delivered now: it goes to disk with what gathers, before all that waits. Gives
+    /// back what must stay with the caller, which is all of it if it lies on disk anyway, if there is no disk, or if later records are
+    /// there already.
     pub(super) async fn retreat(&mut self, batch: Vec<Record>, monitor: &Monitor) -> Vec<Record> {
         let can_go_first = self.disk.as_ref().is_some_and(|disk| disk.pending() == 0);
         let kept = if self.taken == BatchOrigin::FromMemory && can_go_first {
@@ -133,7 +176,7 @@ impl Buffer {
         } else {
             batch
         };
-        self.spill(monitor).await;
+        self.gather(monitor).await;
         self.shed(monitor);
         kept
     }
@@ -169,7 +212,8 @@ impl Buffer {
     }
 
     /// Moves what waits in memory to disk. Where that fails it stays.
-    async fn spill(&mut self, monitor: &Monitor) {
+    pub(super) async fn spill(&mut self, monitor: &Monitor) {
+        self.spill_at = None;
         let Some(disk) = self.disk.as_mut().filter(|_| !self.memory.is_empty()) else { return };
         let records = Vec::from(std::mem::take(&mut self.memory));
         let left = disk.append(records, monitor).await;

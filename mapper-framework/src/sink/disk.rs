@@ -15,7 +15,7 @@ use crate::{
     spool::{Appended, Options, Spool, SpoolError},
     telemetry::{
         Occurrence,
-        spool::{SpoolDamaged, SpoolFailed, SpoolMended, SpoolRecovered, SpoolWorks},
+        spool::{SpoolDamaged, SpoolFailed, SpoolMended, SpoolRecovered, SpoolWorks, SpoolWritten},
     },
 };
 
@@ -34,6 +34,9 @@ const LOG_FOLDER: &str = "log";
 
 /// Why a record that waits for its target can be lost although there is room.
 const TOO_LARGE: &str = "they are too large for the spool, which takes an eighth of spool.max_bytes, and 8 MiB at most";
+
+/// Why a record that was on disk is lost.
+const DAMAGED: &str = "they are damaged on disk";
 
 /// A spool that is open.
 #[derive(Debug)]
@@ -74,13 +77,17 @@ impl Disk {
             let (torn_bytes, cursor_lost) = (recovery.torn_bytes, recovery.cursor_lost);
             monitor.telemetry.emit(SpoolMended { target: &monitor.target, torn_bytes, cursor_lost });
         }
-        if recovery.corrupt_segments + recovery.unknown_segments > 0 {
+        if recovery.corrupt_segments + recovery.unknown_segments + recovery.corrupt_records > 0 {
             monitor.telemetry.emit(SpoolDamaged {
                 target: &monitor.target,
                 segments: recovery.corrupt_segments,
                 unknown: recovery.unknown_segments,
                 records: recovery.corrupt_records,
             });
+        }
+        if recovery.corrupt_records > 0 {
+            monitor.count(|account| account.produce(recovery.corrupt_records as usize));
+            monitor.dropped(recovery.corrupt_records as usize, DAMAGED);
         }
         Ok(Self { log: Some(Log { spool, decoder: Decoder::new(monitor.target.clone()) }), failing: false })
     }
@@ -110,6 +117,9 @@ impl Disk {
         if !appended.refused.is_empty() {
             monitor.dropped(appended.refused.len(), TOO_LARGE);
         }
+        if appended.stored > 0 {
+            monitor.telemetry.emit(SpoolWritten { target: &monitor.target });
+        }
         match &appended.failure {
             Some(error) => self.failed(error, monitor),
             None if std::mem::take(&mut self.failing) => {
@@ -125,7 +135,7 @@ impl Disk {
         match self.with(move |log| log.read(max_records, max_bytes)).await {
             Ok((records, 0)) => records,
             Ok((records, lost)) => {
-                monitor.dropped(lost, "they are damaged on disk");
+                monitor.dropped(lost, DAMAGED);
                 records
             }
             Err(error) => {
@@ -204,9 +214,10 @@ fn write_target(folder: &Path, target: &Target) -> Result<(), SpoolError> {
     let written = NamedTempFile::new_in(folder).and_then(|mut temporary| {
         writeln!(temporary, "{document:#}")?;
         temporary.as_file().sync_all()?;
-        Ok(temporary.persist(&file)?)
+        temporary.persist(&file)?;
+        fs::File::open(folder)?.sync_all()
     });
-    written.map(drop).map_err(|reason| SpoolError::Io { attempt: "write", path: file, reason })
+    written.map_err(|reason| SpoolError::Io { attempt: "write", path: file, reason })
 }
 
 /// Runs what may block on a thread for it. A panic goes on in the caller.

@@ -14,6 +14,9 @@ use super::Record;
 /// After so many refusals of single records, or of batches that were refused record by record, in a row the target is at fault.
 pub(super) const MOST_REFUSALS: usize = 8;
 
+/// Every so many pauses others are tried. In between only what was refused first is, so that it is not overtaken when the target is put right.
+const SEARCH_CYCLE: usize = 4;
+
 /// How long a suspect waits for another record to be accepted before the target is at fault.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -31,8 +34,10 @@ pub(super) struct Doubt {
     refusals: usize,
     /// Why the last record was refused.
     reason: String,
-    /// How many records at the beginning of the batch were tried alone before the last pause.
+    /// How many records at the beginning of the batch were tried alone in the last search.
     tried: usize,
+    /// How often the target was found at fault since it has accepted something.
+    verdicts: usize,
 }
 
 /// A record that the target has refused alone, or by itself.
@@ -92,7 +97,7 @@ impl Doubt {
 
     /// The target has accepted another record. Gives those that are rejected by that, with the reasons.
     pub(super) fn accepted(&mut self) -> Vec<(Record, String)> {
-        (self.refusals, self.tried) = (0, 0);
+        (self.refusals, self.tried, self.verdicts) = (0, 0, 0);
         self.since = None;
         for suspect in self.suspects.iter_mut().filter(|suspect| !suspect.is_due) {
             suspect.proofs += 1;
@@ -128,18 +133,31 @@ impl Doubt {
         self.since.map(|since| since + PATIENCE)
     }
 
+    /// Whether others are tried when something is refused.
+    pub(super) fn searches(&self) -> bool {
+        self.verdicts.is_multiple_of(SEARCH_CYCLE)
+    }
+
     /// Why the target is at fault: it has refused too often in a row, or for too long.
     pub(super) fn verdict(&self) -> Option<String> {
-        let is_over = self.refusals >= MOST_REFUSALS || self.deadline().is_some_and(|by| by <= Instant::now());
+        let most = if self.searches() { MOST_REFUSALS } else { 1 };
+        let is_over = self.refusals >= most || self.deadline().is_some_and(|by| by <= Instant::now());
         (is_over && !self.is_due()).then(|| self.reason.clone())
     }
 
-    /// Gives all suspects back, in their order, since the target is at fault or away. `alone` is whether they were tried one by one.
-    pub(super) fn release(&mut self, alone: bool) -> Vec<Record> {
-        let released: Vec<_> = mem::take(&mut self.suspects).into_iter().map(|suspect| suspect.record).collect();
-        self.tried = if alone { released.len() } else { 0 };
+    /// The target is at fault. `alone` is whether the suspects were tried one by one. Gives them back, in their order.
+    pub(super) fn convict_target(&mut self, alone: bool) -> Vec<Record> {
+        self.verdicts += 1;
+        if alone {
+            self.tried = self.suspects.len();
+        }
+        self.release()
+    }
+
+    /// Gives all suspects back, in their order.
+    pub(super) fn release(&mut self) -> Vec<Record> {
         (self.since, self.refusals) = (None, 0);
-        released
+        mem::take(&mut self.suspects).into_iter().map(|suspect| suspect.record).collect()
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn post_findings(
     telemetry: Telemetry,
 ) -> impl Future<Output = ()> + Send + use<> {
     let access = Access::new(config);
-    let post = Post { client: web::client(access.tls_for_all()), access, failing: Mutex::default(), telemetry };
+    let post = Post { client: access.client(KIND, None), access, failing: Mutex::default(), telemetry };
     async move { ReceiverStream::new(findings).for_each_concurrent(UNDER_WAY, |finding| post.finding(finding)).await }
 }
 

@@ -88,10 +88,10 @@ pub use target::{Route, Target};
 
 /// Without HTTP a manifest that names an endpoint is refused, and nothing is found for one.
 #[cfg(not(feature = "sink-http"))]
-pub(crate) async fn post_findings(
+pub(crate) fn post_findings(
     findings: tokio::sync::mpsc::Receiver<crate::hook::Finding>,
     _config: &crate::config::SinksConfig,
     _telemetry: crate::telemetry::Telemetry,
-) {
-    drop(findings);
+) -> impl Future<Output = ()> + Send + use<> {
+    async { drop(findings) }
 }

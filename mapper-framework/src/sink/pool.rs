@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::FutureExt;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time::{Instant, timeout_at},
 };
 use tokio_util::{
@@ -66,6 +66,8 @@ struct Pool {
     abort: CancellationToken,
     /// Wakes those who wait for a change of any target.
     changes: watch::Sender<()>,
+    /// The turns of those who ask for history.
+    questions: Semaphore,
     /// Held for a few map operations when a device changes and when a worker ends.
     targets: Mutex<Targets>,
 }
@@ -105,6 +107,7 @@ impl Sinks {
             workers: TaskTracker::new(),
             abort: CancellationToken::new(),
             changes: watch::Sender::new(()),
+            questions: Semaphore::new(history::AT_ONCE),
             targets: Mutex::default(),
         }))
     }
@@ -219,6 +222,7 @@ impl Sinks {
             batch_linger: config.batch_linger,
             queue_records: config.queue_records as usize,
             backoff_max: config.backoff_max,
+            spool_linger: self.0.spool.linger,
         }
     }
 

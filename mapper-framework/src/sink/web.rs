@@ -1,31 +1,21 @@
 //! HTTP for the sinks that speak it: the client, its credentials, and the answers that it gets.
 
 mod answer;
+mod body;
+mod client;
 mod fault;
+mod gzip;
+mod headers;
 
-use std::time::Duration;
-
-use reqwest::{Client, Url, header::HeaderValue};
-
-use crate::tls::TlsSection;
+use reqwest::{Url, header::HeaderValue};
 
 use super::{Endpoint, RouteError, SinkError};
-pub(super) use answer::{Refusal, accepted, body};
+pub(super) use answer::{Refusal, accepted};
+pub(super) use body::{HISTORY, STATEMENT, body, excerpt, parsed, whole};
+pub(super) use client::{ProxySettings, client};
 pub(super) use fault::{Fault, cure};
-
-/// A client that keeps its connections. It has no deadline of its own: the framework's holds.
-///
-/// # Errors
-///
-/// A file of the TLS config cannot be used.
-pub(super) fn client(tls: &TlsSection) -> Result<Client, SinkError> {
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls.client_config()?)
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(5))
-        .user_agent(concat!("mapper-framework/", env!("CARGO_PKG_VERSION")));
-    Ok(client.build()?)
-}
+pub(super) use gzip::Encoding;
+pub(super) use headers::parse_headers;
 
 /// Where a URL leads to; `None` if it names no host. `field` is that of the manifest which names it.
 pub(super) fn endpoint(url: &Url, field: &'static str) -> Option<Endpoint> {

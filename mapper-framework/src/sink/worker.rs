@@ -61,6 +61,7 @@ pub(super) struct Pace {
     pub(super) batch_linger: Duration,
     pub(super) queue_records: usize,
     pub(super) backoff_max: Duration,
+    pub(super) spool_linger: Duration,
 }
 
 /// Owns the way to one target. Ends when the mapper stops, and when nobody produces for the target any more.
@@ -144,6 +145,8 @@ enum Event {
     /// The disk, or that there is none for now.
     Disk(Option<Box<Disk>>),
     Due,
+    /// What was to go to disk has gathered.
+    Gathered,
     Stop(Instant),
 }
 
@@ -165,7 +168,7 @@ impl Worker {
             disk,
             ready: false,
             stop,
-            buffer: Buffer::new(pace.queue_records),
+            buffer: Buffer::new(pace.queue_records, pace.spool_linger),
             batch: Vec::new(),
             step: usize::MAX,
             ceiling: usize::MAX,
@@ -196,6 +199,7 @@ impl Worker {
                 Event::Attempted(attempt) => self.finish(attempt).await,
                 Event::Disk(disk) => self.attach(disk),
                 Event::Due => {}
+                Event::Gathered => self.spill().await,
                 Event::Stop(deadline) => return self.stop(deadline).await,
             }
         }
@@ -213,6 +217,7 @@ impl Worker {
             count = self.inbox.recv_many(&mut arrived, INBOX), if self.ready && !abandoned => {
                 if count == 0 { Event::Abandoned } else { Event::Arrived(arrived) }
             }
+            () = self.buffer.gathered() => Event::Gathered,
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
         }
     }
@@ -260,6 +265,11 @@ impl Worker {
         }
         let reach = if self.backoff.attempts() > 0 { Reach::Away } else { Reach::Up };
         self.buffer.put(records, reach, &self.monitor).await;
+        self.monitor.set_on_disk(self.buffer.on_disk());
+    }
+
+    async fn spill(&mut self) {
+        self.buffer.spill(&self.monitor).await;
         self.monitor.set_on_disk(self.buffer.on_disk());
     }
 
@@ -312,6 +322,9 @@ impl Worker {
             Err(error) if written == 0 => self.failed(0, &error).await,
             Err(error) if error.is_refused() && written == 1 => {
                 self.settle(part, vec![Outcome::refused(error)]).await;
+            }
+            Err(error) if error.is_refused() && self.doubt.is_empty() && !self.doubt.searches() => {
+                self.refuses_all(&error.to_string()).await;
             }
             Err(error) if error.is_refused() => self.split(part, Some(&error)),
             Err(error) if error.is_misconfigured() => self.failed(0, &error).await,
@@ -435,24 +448,20 @@ impl Worker {
     async fn refuses_all(&mut self, reason: &str) {
         let reason = format!("it refuses all that it is given, and has accepted nothing since: {reason}");
         let alone = self.step < self.pace.batch_records;
-        self.release_suspects(alone);
+        let suspects = self.doubt.convict_target(alone);
+        self.batch.splice(..0, suspects);
+        self.suspects = usize::MAX;
         // What was put right meanwhile may need another connection.
         self.connection = None;
         self.step = self.ceiling;
         self.failed(0, &SinkError::misconfigured(reason)).await;
     }
 
-    fn release_suspects(&mut self, alone: bool) {
-        self.batch.splice(..0, self.doubt.release(alone));
-        self.suspects = usize::MAX;
-    }
-
     /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk. `written` is how many records
     /// the target may have all the same.
     async fn failed(&mut self, written: usize, error: &SinkError) {
-        if !self.doubt.is_empty() {
-            self.release_suspects(false);
-        }
+        self.batch.splice(..0, self.doubt.release());
+        self.suspects = usize::MAX;
         if written > 0 {
             // Perhaps it was too much for the deadline, or for something on the way.
             self.ceiling = (written / 2).max(1);
@@ -516,7 +525,7 @@ impl Worker {
         let Self { monitor, buffer, mut batch, mut doubt, connection, attempt, .. } = self;
         // What the attempt is writing comes again at the next start, if it is kept on disk.
         monitor.count(|account| account.repeat(attempt.map_or(0, |flight| flight.part.len())));
-        batch.splice(..0, doubt.release(false));
+        batch.splice(..0, doubt.release());
         monitor.stopped();
         buffer.close(batch, &monitor).await;
         if let Some(connection) = connection {

@@ -2,17 +2,36 @@
 
 use std::io;
 
-use super::{Appended, FRAME, HEADER, Segment, Spool, SpoolError, TooLarge, Writer, format::push_frame};
+use super::{
+    Appended, Segment, Spool, SpoolError, TooLarge, Writer,
+    format::{COMMIT, Commit, FRAME, HEADER, push_commit, push_record},
+};
 
 /// What the buffer of frames keeps when an append is done. It only grows beyond that while a larger batch is written.
 const BUFFER_KEPT: usize = 1 << 20;
 
-/// The records whose frames wait in the buffer.
-#[derive(Default)]
-struct Chunk {
+/// The records that go to one segment together.
+struct Chunk<'a> {
     /// Which of the given records is the first.
     first: usize,
-    records: u64,
+    records: Vec<&'a [u8]>,
+    /// The size of their frames, and of the commit behind them.
+    bytes: u64,
+}
+
+impl<'a> Chunk<'a> {
+    fn at(first: usize) -> Self {
+        Self { first, records: Vec::new(), bytes: COMMIT as u64 }
+    }
+
+    fn push(&mut self, record: &'a [u8]) {
+        self.bytes += frame_of(record);
+        self.records.push(record);
+    }
+}
+
+fn frame_of(record: &[u8]) -> u64 {
+    (FRAME + record.len()) as u64
 }
 
 impl Spool {
@@ -36,67 +55,66 @@ impl Spool {
         appended: &mut Appended,
     ) -> Result<(), SpoolError> {
         let limit = self.largest_record();
-        let mut chunk = Chunk::default();
+        let mut chunk = Chunk::at(0);
         for (index, record) in records.into_iter().enumerate() {
-            let size = (FRAME + record.len()) as u64;
-            if HEADER as u64 + size > self.segment_size() {
+            if (HEADER + COMMIT) as u64 + frame_of(record) > self.segment_size() {
                 appended.refused.push(TooLarge { index, bytes: record.len(), limit });
                 continue;
             }
-            if self.size_with_frames() + size > self.segment_size() {
+            if self.size_with(&chunk) + frame_of(record) > self.segment_size() {
                 self.write(&chunk, appended)?;
-                chunk = Chunk { first: index, records: 0 };
+                chunk = Chunk::at(index);
                 // The segment is full.
                 self.writer = None;
             }
-            push_frame(record, &mut self.frames);
-            chunk.records += 1;
+            chunk.push(record);
         }
         self.write(&chunk, appended)
     }
 
-    /// The size of the newest segment once what waits is written to it.
-    fn size_with_frames(&self) -> u64 {
+    /// The size of the newest segment once the chunk is written to it.
+    fn size_with(&self, chunk: &Chunk<'_>) -> u64 {
         let written = match (&self.writer, self.segments.back()) {
             (Some(_), Some(segment)) => segment.end,
             _ => HEADER as u64,
         };
-        written + self.frames.len() as u64
+        written + chunk.bytes
     }
 
-    /// Writes what waits in the buffer to the newest segment. What is refused behind the first of it is only settled with it.
-    fn write(&mut self, chunk: &Chunk, appended: &mut Appended) -> Result<(), SpoolError> {
-        if chunk.records > 0 {
-            if let Err(error) = self.write_frames(chunk.records, &mut appended.dropped) {
+    /// Writes a chunk to the newest segment. What is refused behind the first of its records is only settled with it.
+    fn write(&mut self, chunk: &Chunk<'_>, appended: &mut Appended) -> Result<(), SpoolError> {
+        if !chunk.records.is_empty() {
+            if let Err(error) = self.write_frames(chunk, &mut appended.dropped) {
                 appended.refused.retain(|refused| refused.index < chunk.first);
                 return Err(error);
             }
-            appended.stored += chunk.records;
-            self.frames.clear();
+            appended.stored += chunk.records.len() as u64;
         }
         Ok(())
     }
 
-    fn write_frames(&mut self, records: u64, dropped: &mut u64) -> Result<(), SpoolError> {
-        let bytes = self.frames.len() as u64;
-        self.make_room(HEADER as u64 + bytes, dropped)?;
+    fn write_frames(&mut self, chunk: &Chunk<'_>, dropped: &mut u64) -> Result<(), SpoolError> {
+        self.make_room(HEADER as u64 + chunk.bytes, dropped)?;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.begin_segment()?,
         };
         let segment = self.segments.back_mut().expect("a segment that is written stands last");
+        let records = chunk.records.len() as u64;
+        encode(chunk, self.sequence, segment, &mut self.frames);
         match writer.write(&self.frames) {
             Ok(()) => {
-                segment.end += bytes;
+                segment.end += chunk.bytes;
                 segment.bytes = segment.end;
                 segment.unread += records;
+                self.sequence += records;
                 self.writer = Some(writer);
                 Ok(())
             }
             Err(error) => {
                 // Nobody knows what a file holds that could not be written: it gets no more records.
                 if writer.cut(segment.end).is_err() {
-                    segment.bytes = segment.end + bytes;
+                    segment.bytes = segment.end + chunk.bytes;
                 }
                 self.forget_empty();
                 Err(error)
@@ -111,9 +129,7 @@ impl Spool {
             self.next_number += 1;
             match Writer::create(&*self.disk, &self.folder, number, self.options.sync) {
                 Ok(writer) => {
-                    let end = HEADER as u64;
-                    let segment = Segment { number, bytes: end, end, position: end, unread: 0, is_damaged: false };
-                    self.segments.push_back(segment);
+                    self.segments.push_back(Segment::empty(number));
                     return Ok(writer);
                 }
                 // Something that is not ours has the name.
@@ -131,4 +147,16 @@ impl Spool {
             self.segments.pop_back();
         }
     }
+}
+
+/// The frames of a chunk that goes behind what a segment has. `sequence` is how many records the spool has been given before.
+fn encode(chunk: &Chunk<'_>, sequence: u64, segment: &Segment, frames: &mut Vec<u8>) {
+    frames.clear();
+    let end = segment.place(segment.end);
+    let next = |frames: &Vec<u8>| end.at(segment.end + frames.len() as u64);
+    for record in &chunk.records {
+        push_record(record, next(frames), frames);
+    }
+    let records = u32::try_from(chunk.records.len()).expect("a segment has fewer records than bytes");
+    push_commit(Commit { first: sequence, records }, next(frames), frames);
 }

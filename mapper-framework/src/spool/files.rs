@@ -87,6 +87,24 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(Name, u64)>, SpoolError> {
     Ok(files)
 }
 
+/// Makes a folder with all that lack above it, and has `sync` force the names of those that were made to the disk.
+pub(super) fn make_folder(folder: &Path, mut sync: impl FnMut(&Path) -> io::Result<()>) -> Result<(), SpoolError> {
+    let lacks = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.is_dir();
+    let missing = folder.ancestors().take_while(lacks).count();
+    if missing > 0 {
+        fs::create_dir_all(folder).map_err(SpoolError::on("create", folder))?;
+    }
+    for parent in folder.ancestors().skip(1).take(missing) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match sync(parent) {
+            // One may make folders where one may not read, and then this is all that can be done.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(SpoolError::on("sync", parent))?,
+        }
+    }
+    Ok(())
+}
+
 /// A folder that is locked for everybody else, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(File);
@@ -201,6 +219,33 @@ impl Aside {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_on_the_disk_up_to_the_topmost_one_that_was_made() {
+        let top = tempfile::tempdir().unwrap();
+        let made = |folder: &str| {
+            let mut synced = Vec::new();
+            let folder = top.path().join(folder);
+            make_folder(&folder, |parent| {
+                assert!(folder.is_dir(), "it is there before");
+                synced.push(parent.strip_prefix(top.path()).unwrap().to_str().unwrap().to_owned());
+                Ok(())
+            })
+            .unwrap();
+            synced
+        };
+        assert_eq!(made("a/b/c"), ["a/b", "a", ""]);
+        assert_eq!(made("a/b/d"), ["a/b"]);
+        assert_eq!(made("a/b/d"), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_above_that_may_not_be_read_is_no_hindrance_but_a_disk_that_fails_is() {
+        let top = tempfile::tempdir().unwrap();
+        make_folder(&top.path().join("a"), |_| Err(io::ErrorKind::PermissionDenied.into())).unwrap();
+        let error = make_folder(&top.path().join("b"), |_| Err(io::Error::other("gone"))).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("cannot sync {}: ", top.path().display())), "{error}");
+    }
 
     #[test]
     fn only_names_that_a_spool_gives_are_its_own() {

@@ -34,16 +34,26 @@
 //! | segment: at | size | what |
 //! | ---: | ---: | --- |
 //! | 0 | 8 | `MFSPOOL\n` |
-//! | 8 | 4 | the version of the format: 1 |
+//! | 8 | 4 | the version of the format: 2 |
 //! | 12 | 8 | the segment's number |
 //! | 20 | 4 | the checksum of the 20 bytes before |
-//! | 24 | | the records |
+//! | 24 | | the frames: those of the records of an append, and a commit behind them |
 //!
-//! | record: at | size | what |
+//! | frame: at | size | what |
 //! | ---: | ---: | --- |
-//! | 0 | 4 | the size of the payload |
-//! | 4 | 4 | the checksum of size and payload |
-//! | 8 | | the payload |
+//! | 0 | 3 | the size of the payload |
+//! | 3 | 1 | 0 for a record, 0xC0 for a commit |
+//! | 4 | 4 | the checksum of the segment's number, of where the frame begins in its file, eight bytes each, and of the four bytes before |
+//! | 8 | 4 | the checksum of the four bytes before and the payload |
+//! | 12 | | the payload |
+//!
+//! | commit: at | size | what |
+//! | ---: | ---: | --- |
+//! | 0 | 8 | how many records the spool was given before this append |
+//! | 8 | 4 | how many the append has in this segment |
+//!
+//! Segments of version 1 are read, and no longer written. They have no commits, and their frames are those of records: the size of the
+//! payload in four bytes, the checksum of size and payload, the payload.
 //!
 //! | cursor: at | size | what |
 //! | ---: | ---: | --- |
@@ -62,8 +72,15 @@
 //! | power loss, [`SpoolSync::Batch`] | nothing; acknowledged records may come again |
 //! | power loss, [`SpoolSync::Never`] | what the operating system had not written yet |
 //! | a full disk | nothing: the half-written tail is cut, and the owner keeps what was not stored |
-//! | a broken record | it and the rest of its segment, which is set aside once what stands before is acknowledged |
+//! | a broken record | it alone; its segment is set aside once the others are acknowledged |
+//! | a broken header of a segment, a broken commit | nothing; the segment is set aside once its records are acknowledged |
+//! | a segment that is cut short or gone | what it had; it is counted, but for the newest segment |
 //! | a broken cursor | acknowledged records come again |
+//!
+//! What stands behind the last sound frame of the newest segment is a torn tail: it was being written when the process or the machine
+//! ended, and is cut. A commit stands behind each completed append, so no record of one is taken for a torn tail because it is broken.
+//! (In a segment of version 1, the very last record can be.) All else that is broken is damage, and counted: commits say how many records
+//! there were, so the count is exact as long as one of them stands behind, in this segment or a later one.
 //!
 //! A segment is only ever appended to by the process that made it: what a power loss has left of its end cannot get in the way of
 //! new records, and a cursor that is older or newer than the segments never points into records that it does not mean.
@@ -76,6 +93,7 @@ mod format;
 mod read;
 mod reader;
 mod recovery;
+mod survey;
 mod writer;
 
 #[cfg(test)]
@@ -83,7 +101,8 @@ mod tests;
 
 use std::{
     collections::VecDeque,
-    fmt, fs,
+    fmt,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -92,8 +111,8 @@ use crate::config::SpoolSync;
 use cursor::{CURSOR, Cursor, Memory, Position};
 pub(crate) use error::{SpoolError, TooLarge};
 use files::{Aside, Kind, Lock, Name};
-use format::{FRAME, HEADER, MAX_SEGMENT};
-use reader::{Broken, Reader};
+use format::{COMMIT, FRAME, HEADER, MAX_SEGMENT, Place, Version};
+use reader::Reader;
 use writer::{Disk, RealDisk, Writer};
 
 /// How many segments share the room of a spool: the share that is dropped at once when it is used up.
@@ -113,12 +132,12 @@ pub(crate) struct Options {
 pub(crate) struct Recovery {
     /// Records that are pending now.
     pub(crate) pending: u64,
-    /// Bytes at the end of the newest segment that make no record. They are cut: as a rule they were being written when the
-    /// process or the machine ended, and nobody relies on them being stored. A broken size of a record there looks the same.
+    /// Bytes behind the last sound frame of the newest segment. They are cut: they were being written when the process or the machine
+    /// ended, and nobody relies on them being stored.
     pub(crate) torn_bytes: u64,
     /// Segments with something broken in them.
     pub(crate) corrupt_segments: u64,
-    /// Records in them that can no longer be read, as far as they can be counted.
+    /// Records that were in these, or in segments that are gone, and can no longer be read, as far as they can be counted.
     pub(crate) corrupt_records: u64,
     /// Segments of another version of the format, which are set aside.
     pub(crate) unknown_segments: u64,
@@ -170,6 +189,8 @@ pub(crate) struct Spool {
     leased: u64,
     /// The number of the next segment.
     next_number: u64,
+    /// How many records the spool has been given, as the next commit says.
+    sequence: u64,
     /// Writes the last of the segments. `None` when the next record begins another.
     writer: Option<Writer>,
     /// Reads the first segment with an unread record, if there was one when it was last needed.
@@ -184,9 +205,10 @@ pub(crate) struct Spool {
 }
 
 /// A segment with pending records.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Segment {
     number: u64,
+    version: Version,
     /// The size of its file.
     bytes: u64,
     /// Where its sound records end.
@@ -194,8 +216,24 @@ struct Segment {
     /// Where its first unread record begins.
     position: u64,
     unread: u64,
-    /// Whether something behind `end` is broken, so that the file is set aside and not removed.
+    /// What is broken between `position` and `end`, and passed over.
+    holes: Vec<Range<u64>>,
+    /// Whether something is broken, so that the file is set aside and not removed.
     is_damaged: bool,
+}
+
+impl Segment {
+    /// One that is being begun.
+    fn empty(number: u64) -> Self {
+        let end = HEADER as u64;
+        let (version, holes) = (Version::NEWEST, Vec::new());
+        Self { number, version, bytes: end, end, position: end, unread: 0, holes, is_damaged: false }
+    }
+
+    /// A place in it.
+    fn place(&self, offset: u64) -> Place {
+        Place { version: self.version, segment: self.number, offset }
+    }
 }
 
 impl Spool {
@@ -216,6 +254,7 @@ impl Spool {
             segments: found.segments,
             leased: 0,
             next_number: found.next_number,
+            sequence: found.sequence,
             writer: None,
             reader: None,
             cursor,
@@ -252,7 +291,7 @@ impl Spool {
 
     /// The size of the largest record that can be stored.
     pub(crate) fn largest_record(&self) -> usize {
-        self.segment_size().saturating_sub((HEADER + FRAME) as u64) as usize
+        self.segment_size().saturating_sub((HEADER + FRAME + COMMIT) as u64) as usize
     }
 
     fn bytes_of_segments(&self) -> u64 {
@@ -293,12 +332,6 @@ impl fmt::Debug for Spool {
 }
 
 fn make_folder(folder: &Path, sync: SpoolSync) -> Result<(), SpoolError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(folder).map_err(SpoolError::on("create", folder))?;
-    match folder.parent() {
-        Some(parent) if sync == SpoolSync::Batch => files::sync_folder(parent).map_err(SpoolError::on("sync", parent)),
-        _ => Ok(()),
-    }
+    let is_forced = sync == SpoolSync::Batch;
+    files::make_folder(folder, |parent| if is_forced { files::sync_folder(parent) } else { Ok(()) })
 }

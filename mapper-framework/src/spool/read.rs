@@ -2,7 +2,10 @@
 
 use std::{fs::File, io, path::Path};
 
-use super::{Batch, Kind, Name, Position, Reader, Segment, Spool, SpoolError};
+use super::{
+    Batch, Kind, Name, Position, Reader, Segment, Spool, SpoolError,
+    survey::{Image, survey},
+};
 
 /// How much a batch may still take.
 struct Room {
@@ -16,7 +19,7 @@ enum Stop {
     Full,
     /// The segment holds no more.
     Exhausted,
-    /// The next record cannot be read, and will never be.
+    /// Something is broken where the next record should be.
     Broken,
     /// The segment cannot be opened now.
     Refused(SpoolError),
@@ -34,11 +37,17 @@ impl Spool {
     pub(crate) fn read(&mut self, max_records: usize, max_bytes: usize) -> Result<Batch, SpoolError> {
         let mut batch = Batch::default();
         let mut room = Room { records: max_records, bytes: max_bytes };
+        let mut broke_at = None;
         while let Some(at) = self.segments.iter().position(|segment| segment.unread > 0) {
             match self.read_segment(at, &mut room, &mut batch.records) {
                 Stop::Exhausted => {}
                 Stop::Full => break,
-                Stop::Broken => batch.lost += self.give_up(at),
+                Stop::Broken => {
+                    let place = (self.segments[at].number, self.segments[at].position);
+                    // What breaks twice at one place is a disk that does not give what it has just given.
+                    let again = broke_at.replace(place) == Some(place);
+                    batch.lost += if again { self.give_up(at) } else { self.mend(at) };
+                }
                 Stop::Refused(error) if batch == Batch::default() => return Err(error),
                 Stop::Refused(_) => break,
             }
@@ -90,7 +99,23 @@ impl Spool {
         Stop::Exhausted
     }
 
-    /// Ends a segment before its first unread record, and says how many are lost.
+    /// Finds out what is broken in a segment, so that it is passed over, and returns how many records are lost.
+    fn mend(&mut self, at: usize) -> u64 {
+        let segment = &mut self.segments[at];
+        let Ok(file) = File::open(Name::segment(segment.number).within(&self.folder)) else { return self.give_up(at) };
+        let image = Image::load(&file, segment.end);
+        let found = survey(image.bytes(), segment.number, segment.version, segment.position, None);
+        segment.is_damaged = true;
+        segment.holes = found.holes;
+        let left = found.records.min(segment.unread);
+        let lost = std::mem::replace(&mut segment.unread, left) - left;
+        let number = segment.number;
+        // Nothing is written behind what broke.
+        self.close(number);
+        lost
+    }
+
+    /// Ends a segment before its first unread record, and returns how many are lost.
     fn give_up(&mut self, at: usize) -> u64 {
         let segment = &mut self.segments[at];
         (segment.end, segment.is_damaged) = (segment.position, true);
@@ -122,7 +147,8 @@ fn open_reader<'a>(reader: &'a mut Option<Reader>, folder: &Path, segment: &Segm
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Stop::Broken),
             Err(error) => return Err(Stop::Refused(SpoolError::on("open", &path)(error))),
         };
-        *reader = Some(Reader::new(file, segment.number, segment.position).map_err(|_| Stop::Broken)?);
+        let place = segment.place(segment.position);
+        *reader = Some(Reader::new(file, place, &segment.holes).map_err(|_| Stop::Broken)?);
     }
     reader.as_mut().ok_or(Stop::Broken)
 }

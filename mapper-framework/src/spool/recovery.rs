@@ -3,24 +3,27 @@
 use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
 use crate::config::SpoolSync;
 
 use super::{
-    Aside, Broken, Kind, Name, Position, Reader, Recovery, Segment, SpoolError,
+    Aside, Kind, Name, Position, Recovery, Segment, SpoolError,
     files::{self, remove},
-    format::{HEADER, Header},
+    format::{COMMIT, HEADER, Header, Version},
+    survey::{Image, Survey, survey},
 };
 
 /// What a folder holds.
 pub(super) struct Found {
     pub(super) segments: VecDeque<Segment>,
     pub(super) aside: Aside,
-    /// Greater than the number of the cursor and of every segment that is sound.
+    /// Greater than the number of the cursor and of every segment that has something sound.
     pub(super) next_number: u64,
+    /// How many records the spool has been given.
+    pub(super) sequence: u64,
     pub(super) recovery: Recovery,
 }
 
@@ -32,9 +35,10 @@ pub(super) fn recover(folder: &Path, acknowledged: Position, sync: SpoolSync) ->
         segments: VecDeque::new(),
         aside: Aside::new(folder.to_owned()),
         next_number: acknowledged.number + 1,
+        sequence: 0,
         recovery: Recovery::default(),
     };
-    let mut search = Search { folder: folder.to_owned(), acknowledged, sync, newest, found };
+    let mut search = Search { folder: folder.to_owned(), acknowledged, sync, newest, sequence: None, found };
     for (name, bytes) in files {
         match name.kind {
             Kind::Segment => search.take_in(name.number, bytes)?,
@@ -42,6 +46,7 @@ pub(super) fn recover(folder: &Path, acknowledged: Position, sync: SpoolSync) ->
         }
     }
     search.found.aside.prune()?;
+    search.found.sequence = search.sequence.unwrap_or_default();
     Ok(search.found)
 }
 
@@ -51,6 +56,8 @@ struct Search {
     sync: SpoolSync,
     /// The number of the newest segment, the only one that may have been written when the process or the machine ended.
     newest: Option<u64>,
+    /// How many records the spool had been given up to the end of the last segment, once that is known.
+    sequence: Option<u64>,
     found: Found,
 }
 
@@ -60,15 +67,13 @@ impl Search {
         if bytes == 0 || self.acknowledged >= (Position { number, offset: bytes }) {
             return remove(&path);
         }
-        let mut file = match File::open(&path) {
+        let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(SpoolError::on("open", &path)(error)),
         };
-        let mut header = [0; HEADER];
-        let header = file.read_exact(&mut header).map_or(Header::Broken, |()| Header::judge(&header, number));
-        match header {
-            Header::Sound => self.scan(file, number, bytes),
+        let image = Image::load(&file, bytes);
+        match Header::judge(image.bytes(), number) {
             Header::OtherVersion => {
                 self.found.recovery.unknown_segments += 1;
                 self.found.aside.set_aside(number, Kind::Unknown, bytes)
@@ -77,35 +82,57 @@ impl Search {
                 self.found.recovery.torn_bytes += bytes;
                 remove(&path)
             }
-            Header::Broken => {
-                self.found.recovery.corrupt_segments += 1;
-                self.found.aside.set_aside(number, Kind::Corrupt, bytes)
+            Header::Broken => self.take_in_headless(image.bytes(), number, bytes),
+            Header::Sound(version) => {
+                let found = self.survey(image.bytes(), number, version);
+                self.accept(Candidate { number, version, bytes, has_header: true }, found)
             }
         }
     }
 
-    /// Reads all records that are not acknowledged.
-    fn scan(&mut self, file: File, number: u64, bytes: u64) -> Result<(), SpoolError> {
-        self.found.next_number = self.found.next_number.max(number + 1);
-        let start = if self.acknowledged.number == number { self.acknowledged.offset } else { 0 };
-        let sound = IntactRecords::scan(Reader::new(file, number, start), bytes);
-        let position = start.max(HEADER as u64);
-        let end = sound.end.max(position);
-        let mut segment = Segment { number, bytes, end, position, unread: sound.records, is_damaged: false };
-        match sound.rest {
-            None => {}
-            Some(rest) if rest.may_be_torn() && self.newest == Some(number) => {
-                self.found.recovery.torn_bytes += bytes - end;
-                cut(&Name::segment(number).within(&self.folder), end, self.sync)?;
-                segment.bytes = end;
-            }
-            Some(rest) => {
-                self.found.recovery.corrupt_segments += 1;
-                self.found.recovery.corrupt_records += rest.sound + rest.broken;
-                segment.is_damaged = true;
+    /// A segment's frames can be known without its header.
+    fn take_in_headless(&mut self, image: &[u8], number: u64, bytes: u64) -> Result<(), SpoolError> {
+        for version in [Version::V2, Version::V1] {
+            let found = self.survey(image, number, version);
+            if found.has_frames {
+                return self.accept(Candidate { number, version, bytes, has_header: false }, found);
             }
         }
-        self.keep(segment)
+        self.found.recovery.corrupt_segments += 1;
+        self.found.aside.set_aside(number, Kind::Corrupt, bytes)
+    }
+
+    fn survey(&self, image: &[u8], number: u64, version: Version) -> Survey {
+        survey(image, number, version, self.start(number), self.sequence)
+    }
+
+    /// Where the first record of a segment begins that is not acknowledged.
+    fn start(&self, number: u64) -> u64 {
+        let acknowledged = if self.acknowledged.number == number { self.acknowledged.offset } else { 0 };
+        acknowledged.max(HEADER as u64)
+    }
+
+    fn accept(&mut self, candidate: Candidate, found: Survey) -> Result<(), SpoolError> {
+        let Candidate { number, version, bytes, has_header } = candidate;
+        self.found.next_number = self.found.next_number.max(number + 1);
+        let position = self.start(number);
+        let end = found.end.max(position);
+        let is_torn = bytes > end && self.newest == Some(number);
+        let is_cut_short = bytes > end && !is_torn;
+        let is_damaged = !has_header || !found.holes.is_empty() || is_cut_short;
+        // What ends the segment may be no more than a broken commit.
+        let is_record = version == Version::V1 || bytes > end + COMMIT as u64;
+        let lost = found.lost + u64::from(is_cut_short && is_record && found.sequence.is_none());
+        if is_torn {
+            self.found.recovery.torn_bytes += bytes - end;
+            cut(&Name::segment(number).within(&self.folder), end, self.sync)?;
+        }
+        self.found.recovery.corrupt_segments += u64::from(is_damaged);
+        self.found.recovery.corrupt_records += lost;
+        self.sequence = found.sequence;
+        let bytes = if is_torn { end } else { bytes };
+        let (unread, holes) = (found.records, found.holes);
+        self.keep(Segment { number, version, bytes, end, position, unread, holes, is_damaged })
     }
 
     fn keep(&mut self, segment: Segment) -> Result<(), SpoolError> {
@@ -120,69 +147,13 @@ impl Search {
     }
 }
 
-/// The sound records from a place in a segment on.
-struct IntactRecords {
-    records: u64,
-    end: u64,
-    /// What stands behind them, if anything does.
-    rest: Option<Remainder>,
-}
-
-/// A record that is broken, and what stands behind it.
-struct Remainder {
-    /// Records that would be sound.
-    sound: u64,
-    /// Records that are broken, as far as they can be made out.
-    broken: u64,
-    /// Whether the disk gives all of it.
-    is_readable: bool,
-}
-
-impl IntactRecords {
-    fn scan(reader: Result<Reader, Broken>, bytes: u64) -> Self {
-        let Ok(mut reader) = reader else {
-            return Self { records: 0, end: 0, rest: Some(Remainder { sound: 0, broken: 1, is_readable: false }) };
-        };
-        let (mut records, mut payload) = (0, Vec::new());
-        loop {
-            let end = reader.position();
-            if end >= bytes {
-                return Self { records, end, rest: None };
-            }
-            match reader.next(bytes, &mut payload) {
-                Ok(()) => records += 1,
-                Err(broken) => {
-                    return Self { records, end, rest: Some(Remainder::count(reader, broken, bytes)) };
-                }
-            }
-        }
-    }
-}
-
-impl Remainder {
-    /// Counts on as long as there is a next record to be made out.
-    fn count(mut reader: Reader, first: Broken, bytes: u64) -> Self {
-        let mut rest = Self { sound: 0, broken: 0, is_readable: true };
-        let (mut next, mut payload) = (Err(first), Vec::new());
-        loop {
-            match next {
-                Ok(()) => rest.sound += 1,
-                Err(broken) => {
-                    rest.broken += 1;
-                    rest.is_readable = broken != Broken::Unreadable;
-                }
-            }
-            if matches!(next, Err(Broken::Incomplete | Broken::Unreadable)) || reader.position() >= bytes {
-                return rest;
-            }
-            next = reader.next(bytes, &mut payload);
-        }
-    }
-
-    /// Whether it looks like a write that was cut short: no record stands behind one that is broken.
-    fn may_be_torn(&self) -> bool {
-        self.sound == 0 && self.is_readable
-    }
+/// A segment that something is to be made of.
+#[derive(Clone, Copy)]
+struct Candidate {
+    number: u64,
+    version: Version,
+    bytes: u64,
+    has_header: bool,
 }
 
 fn cut(path: &Path, end: u64, sync: SpoolSync) -> Result<(), SpoolError> {

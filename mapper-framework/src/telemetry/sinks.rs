@@ -31,6 +31,18 @@ event! {
 }
 
 event! {
+    /// Sinks speak HTTP with other machines through a proxy.
+    ProxyUsed<'a> { proxy: &'a str }
+    log INFO "the sinks that speak HTTP use a proxy" [proxy];
+}
+
+event! {
+    /// The environment names a proxy, and the config does not.
+    ProxyIgnored<'a> { variables: &'a str }
+    log INFO "the proxy in the environment is not used: set sinks.proxy if the sinks are to use one" [variables];
+}
+
+event! {
     /// The environment has credentials under the names of the Go framework, and nothing says that they are meant for the sinks.
     GoCredentialsIgnored<'a> { kind: &'a str, variables: &'a str }
     log WARN "these variables of the environment are not used: set sinks.go_credentials to true, or name them by the kind, such as REDIS_PASSWORD"

@@ -12,10 +12,10 @@ event! {
 }
 
 event! {
-    /// Segments cannot be read: some are broken, with so many records in them as far as they can be counted, and some are of another
-    /// version of the format.
+    /// Something of the spool cannot be read: some segments are damaged, which has cost so many records as far as they can be counted, and
+    /// some are of another version of the format.
     SpoolDamaged<'a> { target: &'a dyn Display, segments: u64, unknown: u64, records: u64 }
-    log ERROR "part of the spool cannot be read, and is set aside: its records are lost"
+    log ERROR "the spool is damaged: what can be read is delivered, and the rest is lost"
         [sink = %target, segments, of_another_version = unknown, records];
     count spool.segments_damaged at target += segments + unknown;
 }
@@ -47,6 +47,12 @@ event! {
     SpoolFailed<'a> { target: &'a dyn Display, error: &'a dyn Display, occurrence: Occurrence }
     first ERROR "the spool cannot be used: records wait in memory while there is room" [sink = %target, %error];
     count spool.failed at target;
+}
+
+event! {
+    /// Records were written to the spool of a target, all that had gathered.
+    SpoolWritten<'a> { target: &'a dyn Display }
+    count spool.appends at target;
 }
 
 event! {

@@ -58,7 +58,7 @@ impl SinkFixture for Collector {
     fn shown(&self, value: &Value) -> Option<String> {
         match value {
             Value::Boolean(boolean) => Some(u8::from(*boolean).to_string()),
-            Value::Float(float) => Some(f64::from(*float).to_string()),
+            Value::Float(float) => Some(float.to_string()),
             other => Some(other.to_string()),
         }
     }

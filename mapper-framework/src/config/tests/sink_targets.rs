@@ -38,6 +38,18 @@ fn a_host_that_is_none_is_refused_with_its_key_and_its_place() {
 }
 
 #[test]
+fn a_proxy_is_an_address_without_a_login() {
+    for proxy in ["http://proxy.example:3128", "https://proxy.example/", "http://[fd00::1]:3128"] {
+        assert_eq!(load(file(&format!("sinks: {{proxy: '{proxy}'}}"))).sinks.proxy, proxy);
+    }
+    for proxy in ["proxy:3128", "socks5://proxy:1080", "http://me:hunter2@proxy:3128", "http://proxy/path", "http://"] {
+        let text = error(file(&format!("sinks: {{proxy: '{proxy}'}}")));
+        assert!(text.contains("`sinks.proxy`") && text.contains("sinks.proxy_credentials"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
 fn a_mistyped_key_of_a_target_is_no_small_matter() {
     let text = error(file("sinks: {targets: [{host: a, plaintxt: true}]}"));
     assert!(text.contains("sinks.targets[0]") && text.contains("plaintxt"), "{text}");

@@ -31,13 +31,12 @@
 //! | key | what |
 //! | --- | --- |
 //! | `sinks.http.format` | `ndjson`, `array` or `form` |
+//! | `sinks.http.gzip` | whether bodies are compressed by gzip |
 //! | `sinks.http.headers` | more headers, one `Name: value` on each line, but none with a credential |
 //! | `sinks.http.credentials` | a folder with `token`, which is sent as `Bearer`, or `username` and `password`, which are sent as `Basic` |
 //! | `sinks.tls` | certificates for `https://` |
 //!
 //! Over `http://` a credential travels in the clear.
-
-mod headers;
 
 use std::{
     sync::Arc,
@@ -69,6 +68,7 @@ pub(super) struct Http {
     format: HttpFormat,
     /// The headers of the config, or why they cannot be used.
     headers: Result<HeaderMap, RouteError>,
+    encoding: web::Encoding,
     access: Arc<Access>,
     /// The deadline of a request: shorter than the framework's, so that what has been accepted by then is not sent again.
     deadline: Duration,
@@ -86,7 +86,8 @@ impl Http {
     pub(super) fn new(config: &SinksConfig, access: &Arc<Access>) -> Self {
         Self {
             format: config.http.format,
-            headers: headers::parse(&config.http.headers),
+            headers: web::parse_headers(NAME, &config.http.headers),
+            encoding: web::Encoding::new(config.http.gzip),
             access: Arc::clone(access),
             deadline: config.write_timeout * 9 / 10,
         }
@@ -125,8 +126,9 @@ impl SinkKind for Http {
         }
         let deadline = settings.timeout_ms.map_or(self.deadline, |ms| self.deadline.min(Duration::from_millis(ms)));
         let url = Url::parse(&settings.url).map_err(|error| SinkError::failed(format_args!("the URL: {error}")))?;
-        let client = web::client(self.access.tls_of(NAME, self.endpoint(target).as_ref()))?;
-        Ok(HttpSink { client, url, headers, format: self.format, deadline, call: self.deadline })
+        let client = self.access.client(NAME, self.endpoint(target).as_ref())?;
+        let (format, encoding) = (self.format, self.encoding);
+        Ok(HttpSink { client, url, headers, format, encoding, deadline, call: self.deadline })
     }
 }
 
@@ -137,6 +139,7 @@ pub(super) struct HttpSink {
     url: Url,
     headers: HeaderMap,
     format: HttpFormat,
+    encoding: web::Encoding,
     /// Of one request.
     deadline: Duration,
     /// Of one call of `write`.
@@ -203,13 +206,9 @@ impl HttpSink {
         body: Vec<u8>,
         deadline: Duration,
     ) -> Result<Result<(), web::Refusal>, SinkError> {
-        let request = self
-            .client
-            .post(self.url.clone())
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, content_type)
-            .timeout(deadline)
-            .body(body);
+        let request = self.client.post(self.url.clone()).headers(self.headers.clone());
+        let request = request.header(CONTENT_TYPE, content_type).timeout(deadline);
+        let request = self.encoding.body(request, body);
         let response = request.send().await.map_err(web::unanswered)?;
         Ok(match web::accepted(response).await {
             Ok(response) => {

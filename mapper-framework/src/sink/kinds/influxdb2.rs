@@ -122,7 +122,7 @@ impl SinkKind for Influxdb2 {
         if let Some(token) = credentials.token() {
             headers.insert(AUTHORIZATION, web::authorization("Token", token.expose())?);
         }
-        let client = web::client(self.access.tls_of(NAME, self.endpoint(target).as_ref()))?;
+        let client = self.access.client(NAME, self.endpoint(target).as_ref())?;
         Ok(Influxdb2Sink { client, settings: target.settings()?, headers })
     }
 }
@@ -169,7 +169,10 @@ impl Sink for Influxdb2Sink {
         let body = flux::request(bucket, query)?;
         let response = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/csv").body(body);
         match web::accepted(response.send().await.map_err(web::unanswered)?).await {
-            Ok(response) => flux::points(&response.text().await.map_err(web::unanswered)?, query),
+            Ok(response) => {
+                let (answer, query) = (web::whole(response, web::HISTORY).await?, query.clone());
+                web::parsed(answer, move |answer| flux::points(&String::from_utf8_lossy(answer), &query)).await?
+            }
             Err(refusal) if lacks_flux(&refusal) => Err(SinkError::unsupported(format_args!(
                 "this server is not read by Flux, as InfluxDB 2 is: at /api/v2/query {refusal}"
             ))),

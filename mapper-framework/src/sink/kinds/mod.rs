@@ -48,6 +48,6 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn ErasedKind>> {
         "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &access),
         "sink-otel" "otel" => otel::Otel::new(config, &access),
         "sink-redis" "redis" => redis::Redis::new(&config.redis, &access),
-        "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&access),
+        "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&config.tdengine, &access),
     }
 }

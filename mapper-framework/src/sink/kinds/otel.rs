@@ -3,7 +3,7 @@
 //! # Wire
 //!
 //! OTLP 1 over HTTP, in protobuf: `POST` of a batch to the manifest's `endpointURL`, as it stands there, or to `/v1/metrics` where it has no
-//! path, not even `/`, as the OTLP exporters do. Each property is a gauge:
+//! path or only `/`. Each property is a gauge:
 //!
 //! | part | what |
 //! | --- | --- |
@@ -30,6 +30,9 @@
 //! | key | what |
 //! | --- | --- |
 //! | `sinks.otel.service_name` | `service.name`, by default the mapper's name |
+//! | `sinks.otel.resource_attributes` | more attributes of the resource, one `key=value` on each line |
+//! | `sinks.otel.headers` | more headers, one `Name: value` on each line, but none with a credential |
+//! | `sinks.otel.gzip` | whether bodies are compressed by gzip |
 //! | `sinks.otel.credentials` | a folder with `token`, which is sent as `Bearer` |
 //! | `sinks.tls` | certificates for `https://` |
 
@@ -38,6 +41,7 @@ mod ucum;
 
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use reqwest::{
     Client, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
@@ -46,7 +50,7 @@ use tracing::debug;
 
 use crate::{
     config::SinksConfig,
-    model::{Address, Device, Property, PushMethod},
+    model::{Address, Device, OtelPush, Property, PushMethod},
 };
 
 use super::super::{
@@ -59,7 +63,11 @@ const URL: &str = "pushMethod.otel.endpointURL";
 /// The kind of sink for `pushMethod.otel`. A target is a URL.
 #[derive(Debug)]
 pub(super) struct Otel {
-    service_name: String,
+    /// What the metrics say of where they come from, or why the config cannot be used.
+    resource: Result<Resource, RouteError>,
+    /// The headers of the config, or why they cannot be used.
+    headers: Result<HeaderMap, RouteError>,
+    encoding: web::Encoding,
     access: Arc<Access>,
 }
 
@@ -70,7 +78,12 @@ impl Otel {
             "" => "unknown_service",
             name => name,
         };
-        Self { service_name: service_name.to_owned(), access: Arc::clone(access) }
+        Self {
+            resource: metrics::resource(service_name, &config.otel.resource_attributes),
+            headers: web::parse_headers(NAME, &config.otel.headers),
+            encoding: web::Encoding::new(config.otel.gzip),
+            access: Arc::clone(access),
+        }
     }
 }
 
@@ -86,7 +99,12 @@ impl SinkKind for Otel {
             PushMethod::Otel(push) => Some(push),
             _ => None,
         });
-        pushes.map(|push| Ok(Route::to(Target::new(NAME, &url(&push.endpoint_url)?)))).collect()
+        let to_route = |push: &OtelPush| {
+            self.resource.as_ref().map_err(Clone::clone)?;
+            self.headers.as_ref().map_err(Clone::clone)?;
+            Ok(Route::to(Target::new(NAME, &url(&push.endpoint_url)?)))
+        };
+        pushes.map(to_route).collect()
     }
 
     fn endpoint(&self, target: &Target) -> Option<Endpoint> {
@@ -96,12 +114,13 @@ impl SinkKind for Otel {
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<OtelSink, SinkError> {
         let url: String = target.settings()?;
         let url = Url::parse(&url).map_err(|error| SinkError::failed(format_args!("the URL: {error}")))?;
-        let mut headers = HeaderMap::new();
+        let mut headers = self.headers.clone().map_err(SinkError::misconfigured)?;
+        let resource = self.resource.clone().map_err(SinkError::misconfigured)?;
         if let Some(token) = credentials.token() {
             headers.insert(AUTHORIZATION, web::authorization("Bearer", token.expose())?);
         }
-        let client = web::client(self.access.tls_of(NAME, self.endpoint(target).as_ref()))?;
-        Ok(OtelSink { client, url, headers, service_name: self.service_name.clone() })
+        let client = self.access.client(NAME, self.endpoint(target).as_ref())?;
+        Ok(OtelSink { client, url, headers, resource, encoding: self.encoding })
     }
 }
 
@@ -110,17 +129,19 @@ pub(super) struct OtelSink {
     client: Client,
     url: Url,
     headers: HeaderMap,
-    service_name: String,
+    resource: Resource,
+    encoding: web::Encoding,
 }
 
 impl Sink for OtelSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
-        let (request, outcomes) = metrics::encode(&self.service_name, batch);
+        let (request, outcomes) = metrics::encode(&self.resource, batch);
         if !outcomes.contains(&Outcome::Accepted) {
             return Ok(outcomes);
         }
         let post = self.client.post(self.url.clone()).headers(self.headers.clone());
-        let response = post.header(CONTENT_TYPE, "application/x-protobuf").body(request).send().await;
+        let post = self.encoding.body(post.header(CONTENT_TYPE, "application/x-protobuf"), request);
+        let response = post.send().await;
         match web::accepted(response.map_err(web::unanswered)?).await {
             Ok(response) => taken(&web::body(response).await, outcomes),
             Err(refusal) => Err(refusal.into_error(NAME)),
@@ -171,7 +192,7 @@ fn url(text: &str) -> Result<String, RouteError> {
         }
     }
     let mut url = Url::parse(text.trim()).map_err(|error| RouteError::new(URL, error).with_cure(CURE))?;
-    if !address.path.starts_with('/') {
+    if matches!(url.path(), "" | "/") {
         url.set_path(DEFAULT_PATH);
     }
     web::refuse_secrets(URL, &url)?;
@@ -195,7 +216,8 @@ mod tests {
             ("http://127.0.0.1:4399", "http://127.0.0.1:4399/v1/metrics"),
             ("https://collector?tenant=1", "https://collector/v1/metrics?tenant=1"),
             ("http://[::1]:4318", "http://[::1]:4318/v1/metrics"),
-            ("http://collector:4318/", "http://collector:4318/"),
+            ("http://collector:4318/", "http://collector:4318/v1/metrics"),
+            (" http://collector:4318 ", "http://collector:4318/v1/metrics"),
         ] {
             assert_eq!(url(text).unwrap(), whole);
         }

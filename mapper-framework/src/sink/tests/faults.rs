@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
     super::{Outcome, SinkError, SinkState},
-    puppet::{Reaction, Rig, push},
+    puppet::{Reaction, Rig, push, push_texts},
 };
 
 #[tokio::test(start_paused = true)]
@@ -131,6 +131,55 @@ async fn what_memory_has_no_room_for_goes_to_disk_and_comes_back_in_order() {
     assert_eq!(rig.puppet.numbers(), (0..1_100).collect::<Vec<_>>());
     let status = rig.status();
     assert_eq!((status.spooled_records, status.ledger.dropped), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_to_disk_gathers_first_so_that_a_write_has_many_records() {
+    // Ten records a second for as many writes a second as that linger allows.
+    for (linger, most) in [(Duration::from_secs(1), 25), (Duration::from_secs(5), 7), (Duration::ZERO, 201)] {
+        let rig = Rig::with_spool(|spool| spool.linger = linger);
+        let feed = rig.feed("a");
+        rig.puppet.fail(|| SinkError::failed("no"));
+        for number in 0..201 {
+            push(&feed, number..number + 1);
+            sleep(Duration::from_millis(100)).await;
+        }
+        rig.until("all are on disk", |status| status.spooled_records >= 200).await;
+        let appends = rig.stats().spool().appends();
+        assert!(appends <= most && appends >= most / 2, "{appends} writes with {linger:?}");
+        rig.stop().await;
+        let next = rig.reborn();
+        next.sinks.resume();
+        next.until_settled(201).await;
+        assert_eq!(next.puppet.numbers(), (0..201).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mebibyte_does_not_wait_for_more() {
+    let rig = Rig::with_spool(|spool| spool.linger = Duration::from_secs(3600));
+    let feed = rig.feed("a");
+    rig.puppet.fail(|| SinkError::failed("no"));
+    push(&feed, 0..1);
+    rig.until("it is down", |status| status.state == SinkState::Down).await;
+    assert_eq!(rig.status().spooled_records, 0);
+    let large = (1 << 20) / push_texts(&feed, 1, 1000);
+    push_texts(&feed, large, 1000);
+    rig.until("they are on disk", |status| status.spooled_records > 0).await;
+    assert_eq!(rig.stats().spool().appends(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_gathers_is_delivered_from_memory_if_the_target_comes_back_meanwhile() {
+    let rig = Rig::with_spool(|spool| spool.linger = Duration::from_secs(3600));
+    let feed = rig.feed("a");
+    rig.puppet.fail(|| SinkError::failed("no"));
+    push(&feed, 0..10);
+    rig.until("it is down", |status| status.state == SinkState::Down).await;
+    push(&feed, 10..20);
+    rig.puppet.obey();
+    rig.until_settled(20).await;
+    assert_eq!((rig.puppet.numbers(), rig.stats().spool().appends()), ((0..20).collect(), 0));
 }
 
 #[tokio::test(start_paused = true)]

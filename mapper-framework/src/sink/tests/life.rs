@@ -39,6 +39,29 @@ async fn what_a_stop_leaves_is_delivered_by_the_next_life_without_any_device() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn damage_that_is_found_at_the_start_is_in_the_ledger_and_the_others_are_delivered() {
+    let rig = Rig::new();
+    let feed = rig.feed("a");
+    rig.puppet.fail(|| SinkError::failed("no"));
+    push(&feed, 0..100);
+    rig.stop().await;
+    let mut segments = rig.segments();
+    let content = segments[0].1.len();
+    // The middle of some record, and the size of the first one.
+    segments[0].1[content / 2] ^= 4;
+    segments[0].1[25] ^= 1;
+    fs::write(&segments[0].0, &segments[0].1).unwrap();
+    let next = rig.reborn();
+    next.sinks.resume();
+    next.until_settled(100).await;
+    let ledger = next.ledger();
+    assert_eq!((ledger.produced, ledger.delivered, ledger.dropped), (100, 98, 2));
+    let numbers = next.puppet.numbers();
+    assert!(numbers.is_sorted() && numbers.len() == 98 && !numbers.contains(&0), "{numbers:?}");
+    assert_eq!((next.stats().spool().segments_damaged(), next.stats().sinks().records_dropped()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_while_a_write_hangs_keeps_the_batch_on_disk() {
     let rig = Rig::new();
     let feed = rig.feed("a");

@@ -2,6 +2,7 @@
 
 use std::{
     future::pending,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -180,6 +181,11 @@ impl Rig {
         Self::with(|_| {}, Arc::new(tempfile::tempdir().unwrap()))
     }
 
+    /// A pool whose spool is set up like this.
+    pub(super) fn with_spool(change: impl FnOnce(&mut SpoolConfig)) -> Self {
+        Self::with_all(|_| {}, change, Arc::new(tempfile::tempdir().unwrap()))
+    }
+
     /// A pool that has nothing but memory.
     pub(super) fn without_disk(change: impl FnOnce(&mut SinksConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -189,10 +195,19 @@ impl Rig {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut SinksConfig), folder: Arc<TempDir>) -> Self {
+        Self::with_all(change, |_| {}, folder)
+    }
+
+    pub(super) fn with_all(
+        change: impl FnOnce(&mut SinksConfig),
+        change_spool: impl FnOnce(&mut SpoolConfig),
+        folder: Arc<TempDir>,
+    ) -> Self {
         let (puppet, telemetry) = (Puppet::new(), Telemetry::default());
         let mut config = SinksConfig::default();
         change(&mut config);
-        let spool = SpoolConfig { dir: folder.path().join("spool"), ..SpoolConfig::default() };
+        let mut spool = SpoolConfig { dir: folder.path().join("spool"), ..SpoolConfig::default() };
+        change_spool(&mut spool);
         let credentials = [("puppet".to_owned(), folder.path().join("secret"))];
         let credentials = CredentialSources::new([], credentials);
         let sinks = Sinks::new(vec![erase(puppet.clone())], config, spool, credentials, telemetry.clone());
@@ -202,6 +217,17 @@ impl Rig {
     /// The life after this one, on the same disk.
     pub(super) fn reborn(self) -> Self {
         Self::with(|_| {}, self.folder)
+    }
+
+    /// The segments of all spools, and what they hold.
+    pub(super) fn segments(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let list =
+            |folder: &Path| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        let folders = list(&self.folder().join("spool"));
+        let files = folders.iter().filter(|path| path.is_dir()).flat_map(|folder| list(&folder.join("log")));
+        let mut segments: Vec<_> = files.filter(|file| file.extension().is_some_and(|it| it == "segment")).collect();
+        segments.sort();
+        segments.into_iter().map(|file| (file.clone(), std::fs::read(file).unwrap())).collect()
     }
 
     pub(super) fn folder(&self) -> &std::path::Path {
@@ -270,4 +296,11 @@ pub(super) fn sample(number: i64) -> Sample {
 
 pub(super) fn push(feed: &Feed, numbers: std::ops::Range<i64>) {
     numbers.for_each(|number| feed.push(&sample(number)));
+}
+
+/// Pushes texts of this many bytes, and returns how many bytes one weighs.
+pub(super) fn push_texts(feed: &Feed, count: usize, bytes: usize) -> usize {
+    let text = Sample { value: Value::String("x".repeat(bytes)), ..sample(1_000_000) };
+    (0..count).for_each(|_| feed.push(&text));
+    Record::new(Arc::clone(feed.series()), text.value.clone(), text.timestamp).weight()
 }

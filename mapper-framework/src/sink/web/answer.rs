@@ -12,26 +12,9 @@ use reqwest::{
 
 use super::{
     super::SinkError,
+    body::{body, excerpt},
     fault::{Fault, cure},
 };
-
-/// The most of an answer's body that is read where little is expected.
-const MAX_BODY: usize = 64 << 10;
-
-/// The beginning of the body, which is all of it where the server is sane. To read it lets the connection serve the next request.
-/// What is lost on the way is no reason to doubt the status, which has come already.
-pub(in crate::sink) async fn body(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < MAX_BODY
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk);
-    }
-    body
-}
-
-/// The most characters of an error's body that are repeated.
-const EXCERPT: usize = 300;
 
 /// Why a request was refused, with what the server said.
 #[derive(Debug)]
@@ -87,7 +70,8 @@ pub(in crate::sink) async fn accepted(response: Response) -> Result<Response, Re
     let text = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let retry_after = text(RETRY_AFTER).and_then(|text| pause(text, SystemTime::now()));
     let location = text(LOCATION).filter(|_| status.is_redirection()).map(str::to_owned);
-    let body = String::from_utf8_lossy(&body(response).await).trim().chars().take(EXCERPT).collect();
+    let headers = response.headers().clone();
+    let body = excerpt(&headers, &body(response).await);
     Err(Refusal { status, body, location, retry_after })
 }
 

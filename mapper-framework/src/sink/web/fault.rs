@@ -41,7 +41,8 @@ pub(in crate::sink) fn cure(kind: &str, status: StatusCode, body: &str) -> Strin
             "put right host, port and path in the manifest, or make what is missing there".to_owned()
         }
         407 => "the proxy on the way wants to be logged in to".to_owned(),
-        415 if kind == "http" => "choose another sinks.http.format".to_owned(),
+        415 if kind == "http" => "choose another sinks.http.format, or set sinks.http.gzip to false".to_owned(),
+        415 => format!("set sinks.{kind}.gzip to false"),
         _ => "put right the address in the manifest, or the server".to_owned(),
     }
 }

@@ -31,7 +31,7 @@ fn with_records(count: u64) -> TempDir {
 
 #[test]
 fn a_torn_tail_is_cut_wherever_it_was_torn() {
-    for kept in 0..offset(3) {
+    for kept in 0..=offset(3) {
         let folder = with_records(3);
         cut(&segment(folder.path(), 1), kept);
         let (mut spool, recovery) = open(folder.path());
@@ -48,28 +48,39 @@ fn a_torn_tail_is_cut_wherever_it_was_torn() {
 }
 
 #[test]
-fn a_tail_of_zeros_or_a_broken_last_record_is_torn_as_well() {
+fn what_stands_behind_the_last_commit_is_torn_whatever_it_is() {
+    for tail in [vec![0; 1000], vec![7; 1000], record(1)] {
+        let folder = with_records(3);
+        let path = segment(folder.path(), 1);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend(&tail);
+        fs::write(&path, bytes).unwrap();
+        let (mut spool, recovery) = open(folder.path());
+        assert_eq!(recovery, Recovery { pending: 3, torn_bytes: tail.len() as u64, ..Recovery::default() });
+        assert_eq!(read(&mut spool, 10), [0, 1, 2]);
+    }
+}
+
+#[test]
+fn the_last_record_of_the_last_append_is_not_torn_because_it_is_broken() {
     let folder = with_records(3);
-    let path = segment(folder.path(), 1);
-    flip(&path, offset(3) - 1);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes.resize(bytes.len() + 1000, 0);
-    fs::write(&path, bytes).unwrap();
+    flip(&segment(folder.path(), 1), offset(3) - 1);
     let (mut spool, recovery) = open(folder.path());
-    let torn_bytes = FRAME_OF_100 as u64 + 1000;
-    assert_eq!(recovery, Recovery { pending: 2, torn_bytes, ..Recovery::default() });
+    assert_eq!(recovery, Recovery { pending: 2, corrupt_segments: 1, corrupt_records: 1, ..Recovery::default() });
     assert_eq!(read(&mut spool, 10), [0, 1]);
 }
 
 #[test]
-fn what_stands_before_a_broken_record_is_kept_and_later_segments_are_read() {
+fn a_broken_record_costs_itself_and_its_segment_is_set_aside_once_the_others_are_done_with() {
     let folder = with_records(20);
     flip(&segment(folder.path(), 1), offset(4) + 50);
     let (mut spool, recovery) = open(folder.path());
-    let expected = Recovery { pending: 15, corrupt_segments: 1, corrupt_records: 5, ..Recovery::default() };
+    let expected = Recovery { pending: 19, corrupt_segments: 1, corrupt_records: 1, ..Recovery::default() };
     assert_eq!(recovery, expected);
-    assert_eq!(read(&mut spool, 6), [0, 1, 2, 3, 9, 10]);
-    assert!(segment(folder.path(), 1).exists(), "what stands before could not come again");
+    assert_eq!(read(&mut spool, 6), [0, 1, 2, 3, 5, 6]);
+    spool.acknowledge().unwrap();
+    assert!(segment(folder.path(), 1).exists(), "what stands behind could not come again");
+    assert_eq!(read(&mut spool, 4), [7, 8, 9, 10]);
     spool.acknowledge().unwrap();
     assert_eq!(names(folder.path())[0], "00000000000000000001.corrupt");
     assert_eq!(spool.bytes(), bytes(folder.path()));
@@ -80,37 +91,84 @@ fn what_stands_before_a_broken_record_is_kept_and_later_segments_are_read() {
 }
 
 #[test]
-fn a_broken_record_in_the_newest_segment_is_not_taken_for_a_torn_tail() {
+fn damage_that_is_done_with_is_not_reported_again() {
+    let folder = with_records(9);
+    flip(&segment(folder.path(), 1), offset(2));
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!((recovery.pending, recovery.corrupt_records), (8, 1));
+    assert_eq!(read(&mut spool, 4), [0, 1, 3, 4]);
+    spool.acknowledge().unwrap();
+    drop(spool);
+    let (mut spool, recovery) = open(folder.path());
+    assert_eq!(recovery, Recovery { pending: 4, ..Recovery::default() });
+    assert_eq!(read(&mut spool, 10), ids(5..9));
+}
+
+#[test]
+fn new_records_do_not_go_into_a_segment_with_a_broken_one() {
     let folder = with_records(5);
     flip(&segment(folder.path(), 1), offset(1) + 50);
     let (mut spool, recovery) = open(folder.path());
-    let expected = Recovery { pending: 1, corrupt_segments: 1, corrupt_records: 4, ..Recovery::default() };
+    let expected = Recovery { pending: 4, corrupt_segments: 1, corrupt_records: 1, ..Recovery::default() };
     assert_eq!(recovery, expected);
     store(&mut spool, 5..7);
-    assert_eq!(read(&mut spool, 10), [0, 5, 6], "new records do not go behind the broken one");
+    assert_eq!(read(&mut spool, 10), [0, 2, 3, 4, 5, 6]);
+    assert_eq!(names(folder.path()).len(), 2);
 }
 
 #[test]
-fn an_older_segment_that_ends_too_early_is_corrupt() {
-    let folder = with_records(12);
-    cut(&segment(folder.path(), 1), offset(8) + 1);
+fn a_broken_header_costs_no_record() {
+    for byte in 0..HEADER {
+        let folder = with_records(12);
+        flip(&segment(folder.path(), 1), byte);
+        let (mut spool, recovery) = open(folder.path());
+        assert_eq!(recovery, Recovery { pending: 12, corrupt_segments: 1, ..Recovery::default() });
+        assert_eq!(read(&mut spool, 20), ids(0..12), "byte {byte}");
+    }
+}
+
+#[test]
+fn what_was_in_a_sector_of_zeros_is_counted() {
+    let folder = with_records(20);
+    let path = segment(folder.path(), 2);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[512..1024].fill(0);
+    fs::write(&path, bytes).unwrap();
     let (mut spool, recovery) = open(folder.path());
-    assert_eq!((recovery.pending, recovery.corrupt_segments, recovery.torn_bytes), (11, 1, 0));
-    assert_eq!(read(&mut spool, 20), [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11]);
+    // Records 13 to 17.
+    assert_eq!((recovery.pending, recovery.corrupt_segments, recovery.corrupt_records), (15, 1, 5));
+    assert_eq!(read(&mut spool, 20), [ids(0..13), ids(18..20)].concat());
 }
 
 #[test]
-fn a_record_that_breaks_while_the_spool_is_open_is_lost_with_the_rest_of_its_segment() {
+fn an_older_segment_that_ends_too_early_or_is_gone_is_counted() {
+    for kept in [None, Some(0), Some(HEADER - 1), Some(HEADER), Some(offset(3)), Some(offset(8) + 1), Some(offset(9))] {
+        let folder = with_records(30);
+        match kept {
+            Some(kept) => cut(&segment(folder.path(), 2), kept),
+            None => fs::remove_file(segment(folder.path(), 2)).unwrap(),
+        }
+        let whole = kept.unwrap_or_default().saturating_sub(HEADER) as u64 / FRAME_OF_100 as u64;
+        let (mut spool, recovery) = open(folder.path());
+        let counts = (recovery.pending, recovery.corrupt_records, recovery.torn_bytes);
+        assert_eq!(counts, (21 + whole, 9 - whole, 0), "{kept:?} bytes were kept");
+        assert_eq!(read(&mut spool, 30), [ids(0..9 + whole), ids(18..30)].concat());
+    }
+}
+
+#[test]
+fn a_record_that_breaks_while_the_spool_is_open_costs_itself() {
     let folder = folder();
     let (mut spool, _) = open(folder.path());
     store(&mut spool, 0..12);
     flip(&segment(folder.path(), 1), offset(3));
-    let batch = spool.read(5, usize::MAX).unwrap();
-    assert_eq!(batch.records.iter().map(|found| id(found)).collect::<Vec<_>>(), [0, 1, 2, 9, 10]);
-    assert_eq!(batch.lost, 6);
-    assert_eq!(counts(&spool), (6, 5));
+    flip(&segment(folder.path(), 1), offset(6));
+    let batch = spool.read(8, usize::MAX).unwrap();
+    assert_eq!(batch.records.iter().map(|found| id(found)).collect::<Vec<_>>(), [0, 1, 2, 4, 5, 7, 8, 9]);
+    assert_eq!(batch.lost, 2);
+    assert_eq!(counts(&spool), (10, 8));
     spool.acknowledge().unwrap();
-    assert_eq!(counts(&spool), (1, 0));
+    assert_eq!(counts(&spool), (2, 0));
     assert_eq!(names(folder.path())[0], "00000000000000000001.corrupt");
 }
 
@@ -120,11 +178,14 @@ fn nothing_is_written_behind_a_record_that_broke() {
     let (mut spool, _) = open(folder.path());
     store(&mut spool, 0..3);
     flip(&segment(folder.path(), 1), offset(1));
-    assert_eq!(spool.read(5, usize::MAX).unwrap().lost, 2);
+    let batch = spool.read(1, usize::MAX).unwrap();
+    assert_eq!((batch.records, batch.lost), (vec![record(0)], 1));
+    assert_eq!(read(&mut spool, 1), [2]);
     store(&mut spool, 3..5);
+    assert_eq!(names(folder.path()).len(), 2);
     assert_eq!(read(&mut spool, 5), [3, 4]);
     drop(spool);
-    assert_eq!(read(&mut open(folder.path()).0, 5), [0, 3, 4]);
+    assert_eq!(read(&mut open(folder.path()).0, 5), [0, 2, 3, 4]);
 }
 
 #[test]
@@ -145,7 +206,7 @@ fn a_segment_of_another_version_is_set_aside_as_it_is() {
     let folder = with_records(12);
     let path = segment(folder.path(), 1);
     let mut bytes = fs::read(&path).unwrap();
-    bytes[..HEADER].copy_from_slice(&format::Header::encode_version(2, 1));
+    bytes[..HEADER].copy_from_slice(&format::Header::encode_version(3, 1));
     fs::write(&path, &bytes).unwrap();
     let (mut spool, recovery) = open(folder.path());
     assert_eq!(recovery, Recovery { pending: 3, unknown_segments: 1, ..Recovery::default() });
@@ -157,7 +218,7 @@ fn a_segment_of_another_version_is_set_aside_as_it_is() {
 fn the_newest_two_corrupt_segments_are_kept() {
     let folder = with_records(40);
     for number in 1..=4 {
-        flip(&segment(folder.path(), number), 0);
+        fs::write(segment(folder.path(), number), [7; 500]).unwrap();
     }
     let (spool, recovery) = open(folder.path());
     assert_eq!((recovery.corrupt_segments, recovery.pending), (4, 4));
@@ -172,7 +233,7 @@ fn no_more_than_two_are_kept_while_the_spool_is_open() {
     let (mut spool, _) = open(folder.path());
     store(&mut spool, 0..40);
     (1..=3).for_each(|number| flip(&segment(folder.path(), number), offset(1)));
-    assert_eq!(spool.read(100, usize::MAX).unwrap().lost, 24);
+    assert_eq!(spool.read(100, usize::MAX).unwrap().lost, 3);
     spool.acknowledge().unwrap();
     let kept = ["00000000000000000002.corrupt", "00000000000000000003.corrupt", "cursor"];
     assert_eq!(names(folder.path()), kept);
@@ -187,7 +248,7 @@ fn a_number_that_turns_corrupt_twice_is_counted_once() {
     assert_eq!(recovery.corrupt_segments, 1);
     store(&mut spool, 0..3);
     flip(&segment(folder.path(), 1), offset(0));
-    assert_eq!(spool.read(100, usize::MAX).unwrap().lost, 3);
+    assert_eq!(spool.read(100, usize::MAX).unwrap().lost, 1);
     spool.acknowledge().unwrap();
     assert_eq!(names(folder.path()), ["00000000000000000001.corrupt", "cursor"]);
     assert_eq!(spool.bytes(), bytes(folder.path()));
@@ -196,7 +257,7 @@ fn a_number_that_turns_corrupt_twice_is_counted_once() {
 #[test]
 fn what_is_set_aside_makes_room_first() {
     let folder = with_records(30);
-    flip(&segment(folder.path(), 1), 0);
+    fs::write(segment(folder.path(), 1), [7; 1000]).unwrap();
     let (mut spool, _) = open(folder.path());
     assert_eq!(names(folder.path()).len(), 4);
     store(&mut spool, 30..75);

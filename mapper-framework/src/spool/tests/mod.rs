@@ -4,6 +4,7 @@ mod corruption;
 mod faults;
 mod killed;
 mod properties;
+mod versions;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -11,8 +12,11 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Eight segments of a thousand bytes each: nine records of a hundred bytes.
-const OPTIONS: Options = Options { max_bytes: CURSOR + 8_000, sync: SpoolSync::Never };
+/// The size of a segment that has nine records of a hundred bytes of one append, or eight of up to five.
+const SEGMENT: u64 = 1_060;
+
+/// Eight such segments.
+const OPTIONS: Options = Options { max_bytes: CURSOR + 8 * SEGMENT, sync: SpoolSync::Never };
 const RECORDS_PER_SEGMENT: u64 = 9;
 
 fn folder() -> TempDir {
@@ -182,7 +186,7 @@ fn a_smaller_limit_drops_the_oldest_when_the_spool_is_opened() {
     let (mut spool, _) = open(folder.path());
     store(&mut spool, 0..72);
     drop(spool);
-    let smaller = Options { max_bytes: CURSOR + 4_000, ..OPTIONS };
+    let smaller = Options { max_bytes: CURSOR + 4 * SEGMENT, ..OPTIONS };
     let (mut spool, recovery) = Spool::open(folder.path(), smaller).unwrap();
     assert_eq!((recovery.pending, recovery.dropped), (36, 36));
     assert_eq!(read(&mut spool, 100), ids(36..72));
@@ -250,7 +254,7 @@ fn the_folder_is_made_and_its_records_are_nobody_elses() {
 
 #[test]
 fn a_spool_too_small_for_anything_refuses_everything() {
-    for max_bytes in [0, 1, CURSOR, CURSOR + 8 * 31] {
+    for max_bytes in [0, 1, CURSOR, CURSOR + 8 * (HEADER + FRAME + COMMIT - 1) as u64] {
         let folder = folder();
         let (mut spool, _) = Spool::open(folder.path(), Options { max_bytes, ..OPTIONS }).unwrap();
         let appended = spool.append([&b""[..], b"record"]);

@@ -27,6 +27,10 @@ pub(super) fn too_long_statement() -> SqlError {
     new(0x0219, "SQL statement too long")
 }
 
+pub(super) fn bad_option(message: &str) -> SqlError {
+    new(0x2616, message)
+}
+
 pub(super) fn no_rights() -> SqlError {
     new(0x0303, "Insufficient privilege for operation")
 }

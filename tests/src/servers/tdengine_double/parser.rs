@@ -238,7 +238,19 @@ impl Parser {
                 _ => return Err(self.unexpected()),
             };
         }
+        let keep = if self.take_word("KEEP") { self.days()? } else { 3_650 };
+        let duration = if self.take_word("DURATION") { self.days()? } else { 10 };
+        if keep < 3 * duration {
+            return Err(error::bad_option("Invalid option keep: it should be at least three times of duration"));
+        }
         Ok(Statement::CreateDatabase { name, if_not_exists, precision })
+    }
+
+    /// A number of days, such as `30d`.
+    fn days(&mut self) -> Result<usize, SqlError> {
+        let days = self.count()?;
+        self.word("D")?;
+        Ok(days)
     }
 
     fn create_stable(&mut self) -> Result<Statement, SqlError> {
@@ -476,6 +488,12 @@ mod tests {
     fn a_keyword_is_no_name_unless_it_is_quoted() {
         assert_eq!(code("SELECT ts, value FROM plant.t"), 0x2600);
         assert!(parse("SELECT ts, `value` FROM plant.t").is_ok());
+    }
+
+    #[test]
+    fn a_database_keeps_at_least_three_of_its_files() {
+        assert!(parse("CREATE DATABASE plant PRECISION 'ms' KEEP 30d DURATION 10d").is_ok());
+        assert_eq!(code("CREATE DATABASE plant KEEP 29d"), 0x2616);
     }
 
     #[test]

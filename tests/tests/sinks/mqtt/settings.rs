@@ -13,7 +13,7 @@ async fn start(broker: &Mochi, topic: &str, qos: u8, each: u64) -> Run {
     Run::start(&["boiler"], each, &push, |config, _| config.sinks.mqtt.version = MqttVersion::V5).await
 }
 
-/// Sees to it that all numbers come, in their order.
+/// Sees to it that all numbers come. In the moment in which the broker is put right, what it refused last may be overtaken by what is tried next.
 async fn all_arrive(run: Run, subscriber: &integration_tests::servers::Subscriber, each: u64) {
     let ledger = run.settle().await;
     assert_eq!((ledger.delivered(), ledger.rejected(), ledger.dropped()), (each, 0, 0), "{ledger}");
@@ -21,6 +21,7 @@ async fn all_arrive(run: Run, subscriber: &integration_tests::servers::Subscribe
     let messages = subscriber.wait_for_last(|message| number(message) == each - 1).await;
     let mut arrived: Vec<_> = messages.iter().map(number).collect();
     // What was on its way when a connection was given up comes twice.
+    arrived.sort_unstable();
     arrived.dedup();
     assert_eq!(arrived, (0..each).collect::<Vec<_>>());
 }

@@ -185,7 +185,7 @@ impl Sink for MysqlSink {
 }
 
 fn settings(push: &MysqlPush) -> Result<MysqlTarget, RouteError> {
-    let address = Address::parse(&push.addr).map_err(|error| RouteError::of(ADDR, error))?;
+    let address = Address::parse(&push.addr).and_then(Address::checked).map_err(|error| RouteError::of(ADDR, error))?;
     if !matches!(address.scheme.as_deref(), None | Some("mysql")) {
         return Err(RouteError::of(ADDR, address.unknown_scheme("mysql, or none")));
     }

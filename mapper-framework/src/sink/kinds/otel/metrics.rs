@@ -13,12 +13,35 @@ use prost::Message;
 use crate::model::Value;
 
 use super::{
-    super::super::{Outcome, Record, Series},
+    super::super::{Outcome, Record, RouteError, Series},
     ucum,
 };
 
+/// What the metrics say of where they come from: the service's name, and one `key=value` on each line of the text.
+///
+/// # Errors
+///
+/// A line is none.
+pub(super) fn resource(service_name: &str, text: &str) -> Result<Resource, RouteError> {
+    let mut attributes = vec![attribute("service.name", service_name)];
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        let pair = line.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+        let Some((key, value)) = pair.filter(|(key, _)| !key.is_empty() && !key.contains(char::is_whitespace)) else {
+            let message = format_args!("line {number} is no attribute");
+            return Err(RouteError::new("sinks.otel.resource_attributes", message).with_cure("write `key=value`"));
+        };
+        if key == "service.name" {
+            let message = format_args!("line {number} names the service");
+            return Err(RouteError::new("sinks.otel.resource_attributes", message)
+                .with_cure("write it into sinks.otel.service_name"));
+        }
+        attributes.push(attribute(key, value));
+    }
+    Ok(Resource { attributes, ..Resource::default() })
+}
+
 /// The request for a batch, and what has become of the records if the request is taken.
-pub(super) fn encode(service_name: &str, batch: &[Record]) -> (Vec<u8>, Vec<Outcome>) {
+pub(super) fn encode(resource: &Resource, batch: &[Record]) -> (Vec<u8>, Vec<Outcome>) {
     let mut metrics = Metrics::default();
     let outcomes = batch.iter().map(|record| match point(record) {
         Ok(point) => {
@@ -28,19 +51,18 @@ pub(super) fn encode(service_name: &str, batch: &[Record]) -> (Vec<u8>, Vec<Outc
         Err(reason) => Outcome::rejected(reason),
     });
     let outcomes = outcomes.collect();
-    (request(service_name, metrics.all).encode_to_vec(), outcomes)
+    (request(resource, metrics.all).encode_to_vec(), outcomes)
 }
 
-fn request(service_name: &str, metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
+fn request(resource: &Resource, metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
     let scope = InstrumentationScope {
         name: "mapper-framework".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..InstrumentationScope::default()
     };
     let scope_metrics = vec![ScopeMetrics { scope: Some(scope), metrics, ..ScopeMetrics::default() }];
-    let resource = Resource { attributes: vec![attribute("service.name", service_name)], ..Resource::default() };
     let resource_metrics =
-        vec![ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() }];
+        vec![ResourceMetrics { resource: Some(resource.clone()), scope_metrics, ..ResourceMetrics::default() }];
     ExportMetricsServiceRequest { resource_metrics }
 }
 
@@ -142,6 +164,20 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn more_attributes_stand_one_on_each_line() {
+        let made = resource("boiler", "k8s.node.name = edge-7\n\nplant=north=2\n").unwrap();
+        let keys: Vec<_> = made.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+        assert_eq!(keys, ["service.name", "k8s.node.name", "plant"]);
+        assert_eq!(made.attributes[2], attribute("plant", "north=2"));
+        for (text, part) in
+            [("a=b\nnone", "line 2"), ("=x", "key=value"), ("service.name=x", "sinks.otel.service_name")]
+        {
+            let error = resource("boiler", text).unwrap_err().to_string();
+            assert!(error.starts_with("sinks.otel.resource_attributes: ") && error.contains(part), "{error}");
+        }
+    }
+
     fn record(device: &str, property: &str, value: impl Into<Value>, timestamp_ms: i64) -> Record {
         let property = Property::builder(property, DataType::Double).unit("bar").description("in the pipe").build();
         let route = Route::to(Target::new("otel", &"here"));
@@ -158,7 +194,7 @@ mod tests {
             record("boiler", "Öl stand", -7, 0),
             record("boiler", "open", true, 0),
         ];
-        let (bytes, outcomes) = encode("boiler-mapper", &batch);
+        let (bytes, outcomes) = encode(&resource("boiler-mapper", "").unwrap(), &batch);
         assert_eq!(outcomes, Outcome::accepted(batch.len()));
         let mut request = ExportMetricsServiceRequest::decode(bytes.as_slice()).unwrap();
         assert_eq!(request.encode_to_vec(), bytes);
@@ -183,7 +219,7 @@ mod tests {
             record("boiler", "pressure", 1, -1),
             record("boiler", "pressure", 1, 0),
         ];
-        let (bytes, outcomes) = encode("boiler-mapper", &batch);
+        let (bytes, outcomes) = encode(&resource("boiler-mapper", "").unwrap(), &batch);
         for (outcome, part) in outcomes.iter().zip(["text or bytes", "text or bytes", "before 1970"]) {
             assert!(matches!(outcome, Outcome::Rejected(reason) if reason.contains(part)), "{outcome:?}");
         }

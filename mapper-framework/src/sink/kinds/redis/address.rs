@@ -104,7 +104,7 @@ impl fmt::Display for Node {
 }
 
 fn server(addr: &str, db: u32) -> Result<RedisTarget, RouteError> {
-    let address = Address::parse(addr).map_err(|error| RouteError::of(ADDR, error))?;
+    let address = Address::parse(addr).and_then(Address::checked).map_err(|error| RouteError::of(ADDR, error))?;
     let tls = match address.scheme.as_deref() {
         None | Some("redis") => false,
         Some("rediss") => true,
@@ -144,7 +144,7 @@ fn cluster(rest: &str, db: u32, tls: bool) -> Result<RedisTarget, RouteError> {
 /// What commas separate. Their order says nothing, so that it makes no other target.
 fn nodes(hosts: &str, default_port: u16) -> Result<Vec<Node>, RouteError> {
     let node = |text: &str| {
-        let address = Address::parse(text).map_err(|error| RouteError::of(ADDR, error))?;
+        let address = Address::parse(text).and_then(Address::checked).map_err(|error| RouteError::of(ADDR, error))?;
         if address.scheme.is_some() || !address.path.is_empty() {
             return Err(
                 RouteError::new(ADDR, format_args!("{text:?} is no node")).with_cure("write host:port,host:port")

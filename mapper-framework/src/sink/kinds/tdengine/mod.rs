@@ -48,7 +48,7 @@
 //!
 //! # Config
 //!
-//! `sinks.tdengine.credentials`; without a user or a password TDengine's own defaults hold, `root` and `taosdata`. `sinks.tls` for
+//! `sinks.tdengine.keep` is the `KEEP` of a database that the sink makes. `sinks.tdengine.credentials`; without a user or a password TDengine's own defaults hold, `root` and `taosdata`. `sinks.tls` for
 //! `https://` and `wss://`.
 
 mod failure;
@@ -63,7 +63,10 @@ use async_trait::async_trait;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, Device, Property, PushMethod, TdenginePush};
+use crate::{
+    config::TdengineSinkConfig,
+    model::{Address, Device, Property, PushMethod, TdenginePush},
+};
 
 use super::super::{
     Access, Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
@@ -77,6 +80,8 @@ const NAME: &str = "tdengine";
 const ADDR: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig.addr";
 const DB_NAME: &str = "pushMethod.dbMethod.TDEngine.TDEngineClientConfig.dbName";
 
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
+
 /// The port of taosAdapter.
 const DEFAULT_PORT: u16 = 6041;
 
@@ -86,6 +91,8 @@ const DEFAULT_USER: (&str, &str) = ("root", "taosdata");
 /// The kind of sink that writes to TDengine.
 #[derive(Debug)]
 pub(super) struct Tdengine {
+    /// How many days a database that is made keeps its rows; 0 for what TDengine has for it.
+    keep_days: u64,
     access: Arc<Access>,
 }
 
@@ -98,8 +105,8 @@ struct TdengineTarget {
 }
 
 impl Tdengine {
-    pub(super) fn new(access: &Arc<Access>) -> Self {
-        Self { access: Arc::clone(access) }
+    pub(super) fn new(config: &TdengineSinkConfig, access: &Arc<Access>) -> Self {
+        Self { keep_days: config.keep.as_secs() / SECONDS_OF_A_DAY, access: Arc::clone(access) }
     }
 }
 
@@ -135,22 +142,23 @@ impl SinkKind for Tdengine {
         let TdengineTarget { url, database } = target.settings()?;
         let username = credentials.username().unwrap_or(DEFAULT_USER.0);
         let password = credentials.password().map_or(DEFAULT_USER.1, |password| password.expose());
-        let tls = self.access.tls_of(NAME, self.endpoint(target).as_ref());
+        let client = self.access.client(NAME, self.endpoint(target).as_ref())?;
         let (rest, exec): (_, Box<dyn Exec>) = if let Some(address) = url.strip_prefix("ws://") {
-            let rest = RestClient::new(tls, &format!("http://{address}"), username, password)?;
+            let rest = RestClient::new(client, &format!("http://{address}"), username, password);
             (rest, open_websocket(address, username, password).await?)
         } else {
-            let rest = RestClient::new(tls, &url, username, password)?;
+            let rest = RestClient::new(client, &url, username, password);
             rest.exec(sql::HEALTH).await?;
             (rest.clone(), Box::new(rest))
         };
-        Ok(TdengineSink { database, exec, rest })
+        Ok(TdengineSink { database, keep_days: self.keep_days, exec, rest })
     }
 }
 
 impl TdengineTarget {
     fn new(push: &TdenginePush) -> Result<Self, RouteError> {
-        let address = Address::parse(&push.addr).map_err(|error| RouteError::of(ADDR, error))?;
+        let address =
+            Address::parse(&push.addr).and_then(Address::checked).map_err(|error| RouteError::of(ADDR, error))?;
         let path = address.path.trim_end_matches('/');
         let scheme = match address.scheme.as_deref() {
             None | Some("http") => "http",
@@ -201,6 +209,7 @@ trait Exec: Send + Sync {
 /// A connection to one database. Neither of the two ways has anything to close that dropping does not.
 pub(super) struct TdengineSink {
     database: Database,
+    keep_days: u64,
     /// For writing.
     exec: Box<dyn Exec>,
     /// For reading.
@@ -252,7 +261,7 @@ impl TdengineSink {
     /// returned.
     async fn create_schema(&self) -> Result<Option<Failure>, SinkError> {
         let mut denied = None;
-        for statement in sql::schema(&self.database) {
+        for statement in sql::schema(&self.database, self.keep_days) {
             match self.exec.exec(&statement).await {
                 Ok(()) => {}
                 Err(failure) if failure.is_denied() => denied = Some(failure),
@@ -317,6 +326,8 @@ mod tests {
             ("http://td?token=1", "end it after the path"),
             ("root:taosdata@td", "mounted Secret"),
             ("", "write host:port"),
+            ("td^x", "neither a name nor an IP address"),
+            ("::1", "write [::1]:port"),
         ] {
             let error = settings(addr, "plant").unwrap_err();
             assert!(error.contains("TDEngineClientConfig.addr: ") && error.contains(cure), "{addr}: {error}");
@@ -341,7 +352,8 @@ mod tests {
             NAME,
             &TdengineTarget { url: "ws://td:6041".into(), database: Database::parse("plant").unwrap() },
         );
-        let kind = Tdengine::new(&Arc::new(Access::new(&SinksConfig::default())));
+        let config = SinksConfig::default();
+        let kind = Tdengine::new(&config.tdengine, &Arc::new(Access::new(&config)));
         let error = runtime.block_on(kind.open(&left, &Credentials::none())).err().expect("it cannot be opened");
         assert!(error.is_retryable() && error.to_string().contains("sink-tdengine-ws"), "what waits is kept: {error}");
     }
@@ -357,7 +369,8 @@ mod tests {
 
     #[test]
     fn properties_with_the_same_address_and_database_share_a_target() {
-        let kind = Tdengine::new(&Arc::new(Access::new(&SinksConfig::default())));
+        let config = SinksConfig::default();
+        let kind = Tdengine::new(&config.tdengine, &Arc::new(Access::new(&config)));
         let device = Device::builder("boiler").build();
         let routes = |name: &str, addr: &str, db_name: &str| {
             let push = TdenginePush { addr: addr.into(), db_name: db_name.into() };

@@ -126,7 +126,7 @@ impl Column {
 }
 
 /// The statements that make the database and the supertables where there are none.
-pub(super) fn schema(database: &Database) -> Vec<String> {
+pub(super) fn schema(database: &Database, keep_days: u64) -> Vec<String> {
     let tags = TAGS.map(|(name, length)| format!("`{name}` NCHAR({length})")).join(", ");
     let create = |column: Column| {
         let (name, sql_type) = (column.supertable(), column.sql_type());
@@ -135,7 +135,12 @@ pub(super) fn schema(database: &Database) -> Vec<String> {
              (`ts` TIMESTAMP, `value` {sql_type}, `quality` VARCHAR(16)) TAGS ({tags})"
         )
     };
-    let mut statements = vec![format!("CREATE DATABASE IF NOT EXISTS `{database}` PRECISION 'ms'")];
+    // A file holds DURATION days, ten by default, and KEEP must be three times that or more.
+    let keep = match keep_days {
+        0 => String::new(),
+        days => format!(" KEEP {days}d DURATION {}d", (days / 3).clamp(1, 10)),
+    };
+    let mut statements = vec![format!("CREATE DATABASE IF NOT EXISTS `{database}` PRECISION 'ms'{keep}")];
     statements.extend(Column::ALL.map(create));
     statements
 }

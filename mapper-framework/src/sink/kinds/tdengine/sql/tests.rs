@@ -41,7 +41,7 @@ fn assert_golden(sql: &str, golden: &str) {
 
 #[test]
 fn the_schema_is_the_documented_one() {
-    assert_golden(&schema(&plant()).join("\n"), include_str!("../../../../../tests/golden/tdengine/schema.sql"));
+    assert_golden(&schema(&plant(), 0).join("\n"), include_str!("../../../../../tests/golden/tdengine/schema.sql"));
 }
 
 #[test]
@@ -99,6 +99,16 @@ fn the_rows_of_a_subtable_stand_together_in_their_order() {
     assert_eq!(statement.matches(" USING ").count(), 2, "{statement}");
     let rows = "VALUES ('1970-01-01T00:00:00.001Z', 1, 'good')('1970-01-01T00:00:00.002Z', 3, 'good') ";
     assert!(statement.contains(rows), "{statement}");
+}
+
+#[test]
+fn a_database_keeps_its_rows_as_long_as_the_config_says() {
+    for (days, clause) in
+        [(3, " KEEP 3d DURATION 1d"), (30, " KEEP 30d DURATION 10d"), (400, " KEEP 400d DURATION 10d")]
+    {
+        let create = &schema(&plant(), days)[0];
+        assert!(create.ends_with(&format!("PRECISION 'ms'{clause}")), "{create}");
+    }
 }
 
 #[test]

@@ -1,21 +1,20 @@
-//! `sinks.http.headers`: one `Name: value` on each line.
+//! `sinks.http.headers` and `sinks.otel.headers`: one `Name: value` on each line.
 
 use reqwest::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 
-use super::super::super::RouteError;
+use super::super::RouteError;
 
-const KEY: &str = "sinks.http.headers";
-
-/// Reads the headers. An error names the line and no value, since it may be one that should not be seen.
-pub(super) fn parse(text: &str) -> Result<HeaderMap, RouteError> {
+/// Reads the headers of a kind. An error names the line and no value, since it may be one that should not be seen.
+pub(in crate::sink) fn parse_headers(kind: &str, text: &str) -> Result<HeaderMap, RouteError> {
+    let key = format!("sinks.{kind}.headers");
     let mut headers = HeaderMap::new();
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {
             continue;
         }
-        let wrong = |message: String| RouteError::new(KEY, format_args!("line {number} {message}"));
+        let wrong = |message: String| RouteError::new(&key, format_args!("line {number} {message}"));
         let (name, value) =
             line.split_once(':').ok_or_else(|| wrong("is no header".to_owned()).with_cure("write `Name: value`"))?;
         let name = name.trim();
@@ -24,8 +23,10 @@ pub(super) fn parse(text: &str) -> Result<HeaderMap, RouteError> {
         })?;
         if holds_a_credential(&parsed) {
             let message = format!("holds the header {name}, a credential, which everybody can read in a config");
-            let cure = "give it to the mapper by HTTP_TOKEN, HTTP_USERNAME and HTTP_PASSWORD, or by a mounted Secret \
-                        (sinks.http.credentials)";
+            let cure = format!(
+                "give it to the mapper by {}_TOKEN, or by a mounted Secret (sinks.{kind}.credentials)",
+                kind.to_ascii_uppercase()
+            );
             return Err(wrong(message).with_cure(cure));
         }
         if is_ours(&parsed) {
@@ -52,6 +53,10 @@ fn is_ours(name: &HeaderName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<HeaderMap, RouteError> {
+        parse_headers("http", text)
+    }
 
     #[test]
     fn each_line_is_a_header() {
