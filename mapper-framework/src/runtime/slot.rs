@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::{
     model::{DeviceId, Property, WriteRules},
     telemetry::{
-        Telemetry,
+        Damper, Telemetry,
         writes::{DesiredHeld, DesiredPending, DesiredRefused, DesiredResumed, DesiredWithdrawn},
     },
     twin::{Echo, Goal, Phase},
@@ -37,6 +37,8 @@ pub(super) struct Slot {
     pub(super) polled: bool,
     /// In which way it fails at present: its last read has failed, or what was delivered of it could not be used.
     pub(super) failing: Option<Origin>,
+    /// When its failures are logged.
+    pub(super) failures: Damper,
     /// Whether the device has delivered it by itself, and was not given up since.
     pub(super) delivers: bool,
     /// Whether it failed together with others by one error, which was logged for the device.
@@ -66,6 +68,7 @@ impl Slot {
             fresh: true,
             polled: true,
             failing: None,
+            failures: Damper::default(),
             failing_together: false,
             delivers: false,
             goal: None,

@@ -91,7 +91,9 @@ impl Access {
     /// A file that it takes cannot be used.
     #[cfg(feature = "_http")]
     pub(super) fn client(&self, kind: &str, endpoint: Option<&Endpoint>) -> Result<reqwest::Client, SinkError> {
-        super::web::client(self.tls_of(kind, endpoint), self.proxy.as_ref())
+        // A proxy's own words for this machine are fewer than ours.
+        let is_local = endpoint.is_some_and(Endpoint::is_local);
+        super::web::client(self.tls_of(kind, endpoint), self.proxy.as_ref().filter(|_| !is_local))
     }
 
     /// The certificates for connections to an endpoint, if its entry of `sinks.targets` has some.
@@ -120,8 +122,16 @@ impl Access {
     /// Of the endpoints of one target, which all get the same, the one that may least be connected to and given credentials.
     pub(super) fn strictest(&self, kind: &str, endpoints: impl Iterator<Item = Endpoint>) -> Option<Endpoint> {
         endpoints.min_by_key(|endpoint| {
-            (self.admit(kind, endpoint).is_ok(), self.is_named(kind, endpoint) || endpoint.is_local())
+            let is_safe = endpoint.is_encrypted() || endpoint.is_local() || self.allows_plaintext(kind, endpoint);
+            (self.admit(kind, endpoint).is_ok(), self.is_named(kind, endpoint) || endpoint.is_local(), is_safe)
         })
+    }
+
+    /// Whether the endpoints of one target, which all get the same credentials, belong to one entry of `sinks.targets`, or to none.
+    pub(super) fn is_one_entry(&self, kind: &str, endpoints: impl Iterator<Item = Endpoint>) -> bool {
+        let mut entries = endpoints.map(|endpoint| self.entry(kind, &endpoint).map(std::ptr::from_ref));
+        let first = entries.next();
+        entries.all(|entry| Some(entry) == first)
     }
 
     /// The credentials for connections to an endpoint. A kind that names none is trusted with its own.

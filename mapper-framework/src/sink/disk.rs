@@ -190,24 +190,43 @@ impl Log {
     }
 }
 
-/// The targets for which something lies in the folder.
-pub(super) fn targets(folder: &Path) -> Vec<Target> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path().join(TARGET_FILE)));
-    files.filter_map(|file| read_target(&file)).collect()
+/// A folder of which nothing is delivered, and what to do about it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Stray {
+    pub(super) folder: PathBuf,
+    pub(super) cure: String,
 }
 
-fn read_target(file: &PathBuf) -> Option<Target> {
+/// The targets for which something lies in the folder, and the folders that belong to none.
+pub(super) fn targets(folder: &Path) -> Vec<Result<Target, Stray>> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path().join(TARGET_FILE)));
+    files.filter(|file| file.is_file()).map(|file| target_of(&file)).collect()
+}
+
+/// The target by whose name a folder goes.
+fn target_of(file: &Path) -> Result<Target, Stray> {
+    let folder = file.parent().unwrap_or(file).to_owned();
+    match read_target(file) {
+        // One that was moved or copied is nobody's.
+        Some(target) if folder.file_name().is_some_and(|name| name.to_str() == Some(&target.id())) => Ok(target),
+        Some(target) => Err(Stray { folder, cure: format!("name it {}, if that is not there", target.id()) }),
+        None => Err(Stray {
+            folder,
+            cure: format!("{TARGET_FILE} in it cannot be read: put it right, or remove the folder"),
+        }),
+    }
+}
+
+fn read_target(file: &Path) -> Option<Target> {
     let document: Json = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
-    let target = Target::new(document.get("kind")?.as_str()?, document.get("settings")?);
-    // A folder that was moved or copied is nobody's.
-    file.parent()?.file_name()?.to_str().filter(|name| *name == target.id()).map(|_| target)
+    Some(Target::new(document.get("kind")?.as_str()?, document.get("settings")?))
 }
 
 /// Writes the file whole or not at all, for the mapper's eyes only.
 fn write_target(folder: &Path, target: &Target) -> Result<(), SpoolError> {
     let file = folder.join(TARGET_FILE);
-    if read_target(&file).is_some() {
+    if target_of(&file).is_ok() {
         return Ok(());
     }
     let document = json!({"kind": target.kind(), "settings": target.raw_settings()});

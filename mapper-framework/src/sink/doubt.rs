@@ -86,7 +86,6 @@ impl Doubt {
     /// that others have theirs.
     pub(super) fn set_aside(&mut self, records: Vec<Record>, reason: &str) {
         reason.clone_into(&mut self.reason);
-        self.since.get_or_insert_with(Instant::now);
         self.suspects.extend(records.into_iter().map(|record| Suspect::new(record, reason.to_owned())));
     }
 
@@ -128,6 +127,16 @@ impl Doubt {
         tried.map(Tried).collect()
     }
 
+    /// Whether each suspect needs no more than the acceptance of one other record.
+    pub(super) fn awaits_last_proof(&self) -> bool {
+        !self.is_empty() && self.suspects.iter().all(|suspect| !suspect.is_due && suspect.proofs + 1 == PROOFS)
+    }
+
+    /// The target is away, which says nothing of the suspects.
+    pub(super) fn is_interrupted(&mut self) {
+        self.since = None;
+    }
+
     /// When the target is at fault, if nothing is accepted by then.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + PATIENCE)
@@ -148,7 +157,7 @@ impl Doubt {
     /// The target is at fault. `alone` is whether the suspects were tried one by one. Gives them back, in their order.
     pub(super) fn convict_target(&mut self, alone: bool) -> Vec<Record> {
         self.verdicts += 1;
-        if alone {
+        if alone && !self.is_empty() {
             self.tried = self.suspects.len();
         }
         self.release()

@@ -12,6 +12,8 @@ pub struct Endpoint {
     port: u16,
     tls: bool,
     field: &'static str,
+    /// Whether who is there names the hosts that are connected to next.
+    leads_on: bool,
 }
 
 impl Endpoint {
@@ -20,7 +22,7 @@ impl Endpoint {
     pub fn new(host: impl AsRef<str>, port: u16) -> Self {
         let host = host.as_ref();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        Self { host: bare.to_owned(), port, tls: false, field: "pushMethod" }
+        Self { host: bare.to_owned(), port, tls: false, field: "pushMethod", leads_on: false }
     }
 
     /// Whether the connection is encrypted.
@@ -56,9 +58,16 @@ impl Endpoint {
         self.field
     }
 
+    /// A Sentinel, or a node of a cluster: it names others, which get the same credentials, so that it counts as no part of this machine
+    /// wherever it is.
+    #[must_use]
+    pub(super) fn leading_on(self) -> Self {
+        Self { leads_on: true, ..self }
+    }
+
     /// Whether nothing leaves this machine on the way there.
     pub(super) fn is_local(&self) -> bool {
-        is_loopback(&self.host)
+        is_loopback(&self.host) && !self.leads_on
     }
 }
 

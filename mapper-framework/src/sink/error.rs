@@ -70,6 +70,13 @@ impl SinkError {
         self
     }
 
+    /// The same error of an attempt to connect, with the place in front: what somebody has to put right stays that, and all else is a
+    /// connection that could not be made.
+    pub(crate) fn at(self, place: impl fmt::Display) -> Self {
+        let kind = if self.is_misconfigured() { Kind::Misconfigured } else { Kind::Disconnected };
+        Self { kind, message: format!("{place}: {self}"), ..self }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         !matches!(self.kind, Kind::Rejected | Kind::Unsupported)

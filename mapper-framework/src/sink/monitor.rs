@@ -199,8 +199,8 @@ impl Monitor {
         condition.reason = None;
         let before = std::mem::replace(&mut condition.state, SinkState::Up);
         if before != SinkState::Up {
-            let was_logged = condition.outage.as_mut().is_none_or(Outage::end);
-            let occurrence = Occurrence::first_if(was_logged);
+            // The first connection of all is news.
+            let occurrence = condition.outage.as_mut().map_or(Occurrence::First, Outage::ends);
             self.telemetry.emit(SinkUp { target: &self.target, occurrence });
             self.changes.send_replace(());
         }
@@ -208,12 +208,12 @@ impl Monitor {
 
     /// An attempt has failed.
     pub(super) fn down(&self, error: &SinkError) {
-        let (now, waiting) = (Instant::now(), self.account.read().in_flight);
+        let waiting = self.account.read().in_flight;
         let reason = error.to_string();
         let mut condition = self.lock();
         let begins = std::mem::replace(&mut condition.state, SinkState::Down) != SinkState::Down;
         let is_new = begins || condition.reason.as_ref() != Some(&reason);
-        let occurrence = Occurrence::first_if(Outage::is_due(&mut condition.outage, &reason, now));
+        let occurrence = Outage::begins(&mut condition.outage, &reason);
         let (target, reason_text) = (&self.target, reason.as_str());
         if error.is_misconfigured() {
             self.telemetry.emit(SinkRefuses { target, reason: reason_text, waiting, is_new, occurrence });

@@ -30,14 +30,14 @@ use crate::{
     telemetry::{
         Telemetry,
         sinks::{GoCredentialsIgnored, SinkDied, SinksCutOff},
-        spool::SpoolOrphaned,
+        spool::{SpoolOrphaned, SpoolStray},
     },
 };
 
 use super::{
     Access, ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
     connection::Dialer,
-    disk::{Disk, targets},
+    disk::{Disk, Stray, targets},
     feed::Inlet,
     monitor::Monitor,
     registry::{routes, strangers, unique},
@@ -121,7 +121,14 @@ impl Sinks {
 
     /// Goes on delivering what an earlier run has left on disk, whether or not a device still asks for its target.
     pub(crate) fn resume(&self) {
-        for target in targets(&self.0.spool.dir) {
+        for found in targets(&self.0.spool.dir) {
+            let target = match found {
+                Ok(target) => target,
+                Err(Stray { folder, cure }) => {
+                    self.0.telemetry.emit(SpoolStray { folder: &folder, cure: &cure });
+                    continue;
+                }
+            };
             match self.0.kinds.iter().find(|kind| kind.name() == target.kind()) {
                 Some(kind) => drop(self.inlet(kind, &target)),
                 None => self.0.telemetry.emit(SpoolOrphaned { target: &target }),

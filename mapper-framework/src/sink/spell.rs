@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::telemetry::{Damper, Occurrence};
+
 /// How often the total of a loss is logged while it goes on.
 const LOSS_CYCLE: Duration = Duration::from_secs(60);
 
 /// A loss without another record for so long is over.
 const LOSS_PAUSE: Duration = Duration::from_secs(10);
-
-/// How often the same outage is logged, whether it goes on or comes back.
-const OUTAGE_CYCLE: Duration = Duration::from_secs(600);
 
 /// Records that are being lost for one reason.
 #[derive(Debug)]
@@ -59,26 +58,23 @@ impl Loss {
 #[derive(Debug)]
 pub(super) struct Outage {
     reason: String,
-    logged_at: Instant,
-    /// Whether its end is to be logged, since its beginning was.
-    is_shown: bool,
+    damper: Damper,
 }
 
 impl Outage {
-    /// Whether an outage for this reason is to be logged now: not if the same was logged a short while ago, though it may have been
-    /// over meanwhile.
-    pub(super) fn is_due(last: &mut Option<Self>, reason: &str, now: Instant) -> bool {
-        let is_known = last
-            .as_ref()
-            .is_some_and(|last| last.reason == reason && now.duration_since(last.logged_at) < OUTAGE_CYCLE);
-        if !is_known {
-            *last = Some(Self { reason: reason.to_owned(), logged_at: now, is_shown: true });
-        }
-        !is_known
+    /// An outage for this reason begins or goes on. Another reason is another outage.
+    pub(super) fn begins(last: &mut Option<Self>, reason: &str) -> Occurrence {
+        // Numbers in it say how many, how long, or which request.
+        let reason: String = reason.chars().filter(|char| !char.is_ascii_digit()).collect();
+        let outage = match last.take().filter(|last| last.reason == reason) {
+            Some(same) => same,
+            None => Self { reason, damper: Damper::default() },
+        };
+        last.insert(outage).damper.begins()
     }
 
-    /// It is over. Gives whether that is to be logged.
-    pub(super) fn end(&mut self) -> bool {
-        std::mem::take(&mut self.is_shown)
+    /// It is over.
+    pub(super) fn ends(&mut self) -> Occurrence {
+        self.damper.ends()
     }
 }

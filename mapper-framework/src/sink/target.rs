@@ -1,6 +1,6 @@
 //! Where records go: the target, which is a connection, and the route, which is an address within it.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value as Json;
@@ -49,7 +49,7 @@ impl Target {
 
     /// A name that no other target has and that is the same at each start, such as `redis-3f9c…`. For file names and client ids.
     pub(crate) fn id(&self) -> String {
-        let digest = Sha256::digest(self.settings.to_string());
+        let digest = Sha256::digest(canonical(&self.settings));
         let digits: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{digits}", self.kind)
     }
@@ -59,6 +59,21 @@ impl fmt::Display for Target {
     /// The kind and the settings, as in `redis {"addr":"127.0.0.1:6379","db":0}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.settings)
+    }
+}
+
+/// The settings as text, the keys of each object in their order. Whether `serde_json` writes them so is decided by a Cargo feature, which any crate
+/// of a mapper can switch on, and folders on disk are named by it.
+fn canonical(json: &Json) -> String {
+    match json {
+        Json::Object(map) => {
+            let sorted: BTreeMap<_, _> = map.iter().collect();
+            let members =
+                sorted.into_iter().map(|(key, value)| format!("{}:{}", Json::from(key.as_str()), canonical(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Json::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
     }
 }
 
@@ -126,6 +141,14 @@ mod tests {
     fn an_id_stays_what_it_is() {
         let target = Target::new("redis", &("127.0.0.1:6379", 0));
         assert_eq!(target.id(), "redis-531faabbeba9be6a", "folders on disk are named so");
+    }
+
+    #[test]
+    fn the_canonical_form_is_the_usual_one_whatever_the_order() {
+        let json: Json =
+            serde_json::from_str(r#"{"b":[{"z":1,"y":"\"ü\n"}],"a":{},"c":[],"d":null,"e":-1.5}"#).unwrap();
+        assert_eq!(canonical(&json), r#"{"a":{},"b":[{"y":"\"ü\n","z":1}],"c":[],"d":null,"e":-1.5}"#);
+        assert_eq!(canonical(&json), json.to_string(), "serde_json sorts by itself in this build");
     }
 
     #[test]

@@ -1,11 +1,6 @@
 //! The worker of one target: takes records in, delivers them in batches, and keeps trying.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    mem,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -17,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     backoff::Backoff,
     telemetry::{
-        Occurrence,
+        Damper,
         sinks::{RecordRejected, SinkStopped},
     },
 };
@@ -48,9 +43,6 @@ const HEALTH_CYCLE: Duration = Duration::from_secs(30);
 
 /// The most series of which it is remembered when a rejection was logged.
 const LOGGED_SERIES: usize = 1_024;
-
-/// How often the rejections of one series are logged.
-const REJECTIONS_CYCLE: Duration = Duration::from_secs(600);
 
 /// How a worker batches and repeats.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +81,8 @@ pub(super) struct Worker {
     doubt: Doubt,
     /// How many suspects the next attempt takes.
     suspects: usize,
+    /// Whether the last refusal was of a record that was tried alone, and not one of the outcomes of a batch.
+    tries_alone: bool,
     connection: Option<Connection>,
     /// The attempt under way, which has the connection meanwhile. A task of its own, so that a slow disk does not hold it up and its
     /// panic is caught.
@@ -101,7 +95,7 @@ pub(super) struct Worker {
     /// When the target is asked for its health, if nothing is written until then.
     health_due: Instant,
     /// When a rejection was logged, by the series.
-    logged: HashMap<usize, Instant>,
+    logged: HashMap<usize, Damper>,
 }
 
 /// An attempt under way.
@@ -174,6 +168,7 @@ impl Worker {
             ceiling: usize::MAX,
             doubt: Doubt::default(),
             suspects: usize::MAX,
+            tries_alone: false,
             connection: None,
             attempt: None,
             backoff: Backoff::new(FIRST_PAUSE, pace.backoff_max),
@@ -286,7 +281,10 @@ impl Worker {
             return self.attempt(Part::Suspects(suspects.len()), suspects.into());
         }
         if self.batch.is_empty() {
-            self.batch = self.buffer.take(self.most_records(), &self.monitor).await;
+            // One is enough for suspects that need no more than one proof. Else each batch could bring another one, and nothing on disk
+            // would ever be acknowledged.
+            let most = if self.doubt.awaits_last_proof() { 1 } else { self.most_records() };
+            self.batch = self.buffer.take(most, &self.monitor).await;
             self.linger_until = (self.buffer.waiting() > 0).then(Instant::now);
             if self.batch.is_empty() && self.linger_until.is_some() {
                 self.not_before = Instant::now() + DISK_PAUSE;
@@ -316,18 +314,21 @@ impl Worker {
         self.connection = attempt.connection;
         let written = if attempt.connected { part.len() } else { 0 };
         match attempt.outcome {
-            Ok(outcomes) => self.settle(part, outcomes).await,
+            Ok(outcomes) => {
+                self.tries_alone = false;
+                self.settle(part, outcomes).await;
+            }
             Err(error) if part.len() == 0 && error.is_unsupported() => self.health_unknown(),
             // What `open` refuses is no fault of the records.
             Err(error) if written == 0 => self.failed(0, &error).await,
             Err(error) if error.is_refused() && written == 1 => {
+                self.tries_alone = true;
                 self.settle(part, vec![Outcome::refused(error)]).await;
             }
             Err(error) if error.is_refused() && self.doubt.is_empty() && !self.doubt.searches() => {
                 self.refuses_all(&error.to_string()).await;
             }
             Err(error) if error.is_refused() => self.split(part, Some(&error)),
-            Err(error) if error.is_misconfigured() => self.failed(0, &error).await,
             Err(error) if error.is_retryable() => self.failed(written, &error).await,
             Err(error) if written == 1 => self.settle(part, vec![Outcome::rejected(error)]).await,
             Err(_) => self.split(part, None),
@@ -447,8 +448,7 @@ impl Worker {
     /// The target refuses everything: it, or a setting that leads to it, is at fault.
     async fn refuses_all(&mut self, reason: &str) {
         let reason = format!("it refuses all that it is given, and has accepted nothing since: {reason}");
-        let alone = self.step < self.pace.batch_records;
-        let suspects = self.doubt.convict_target(alone);
+        let suspects = self.doubt.convict_target(self.tries_alone);
         self.batch.splice(..0, suspects);
         self.suspects = usize::MAX;
         // What was put right meanwhile may need another connection.
@@ -460,9 +460,8 @@ impl Worker {
     /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk. `written` is how many records
     /// the target may have all the same.
     async fn failed(&mut self, written: usize, error: &SinkError) {
-        self.batch.splice(..0, self.doubt.release());
-        self.suspects = usize::MAX;
-        if written > 0 {
+        self.doubt.is_interrupted();
+        if written > 0 && !error.is_misconfigured() {
             // Perhaps it was too much for the deadline, or for something on the way.
             self.ceiling = (written / 2).max(1);
             self.step = self.ceiling;
@@ -471,8 +470,13 @@ impl Worker {
         self.monitor.down(error);
         let asked_for = error.pause().unwrap_or_default().min(LONGEST_PAUSE);
         self.not_before = Instant::now() + self.backoff.next().max(asked_for);
-        let batch = mem::take(&mut self.batch);
-        self.batch = self.buffer.retreat(batch, &self.monitor).await;
+        if self.doubt.is_empty() {
+            let batch = mem::take(&mut self.batch);
+            self.batch = self.buffer.retreat(batch, &self.monitor).await;
+        } else {
+            // Suspects are a part of the batch that was taken, which stays in hand until it is known what becomes of them.
+            self.buffer.spill(&self.monitor).await;
+        }
         self.monitor.set_on_disk(self.buffer.on_disk());
     }
 
@@ -480,16 +484,7 @@ impl Worker {
         if self.logged.len() >= LOGGED_SERIES {
             self.logged.clear();
         }
-        let now = Instant::now();
-        let logged = self.logged.entry(Arc::as_ptr(record.series()) as usize);
-        let is_due = match &logged {
-            Entry::Occupied(logged) => now.duration_since(*logged.get()) >= REJECTIONS_CYCLE,
-            Entry::Vacant(_) => true,
-        };
-        if is_due {
-            logged.insert_entry(now);
-        }
-        let occurrence = Occurrence::first_if(is_due);
+        let occurrence = self.logged.entry(Arc::as_ptr(record.series()) as usize).or_default().begins();
         self.monitor.telemetry.emit(RecordRejected {
             target: &self.monitor.target,
             device: record.device(),
@@ -515,6 +510,9 @@ impl Worker {
         while self.ready && self.backoff.attempts() == 0 && !self.has_nothing_to_write() && Instant::now() < deadline {
             self.linger_until = Some(Instant::now());
             self.proceed().await;
+            if self.attempt.is_none() {
+                break;
+            }
             let Ok(attempt) = timeout_at(deadline, ended(&mut self.attempt)).await else { break };
             self.finish(attempt).await;
         }

@@ -82,20 +82,22 @@ impl Search {
                 self.found.recovery.torn_bytes += bytes;
                 remove(&path)
             }
-            Header::Broken => self.take_in_headless(image.bytes(), number, bytes),
+            Header::Broken => self.take_in_headless(&image, number, bytes),
             Header::Sound(version) => {
                 let found = self.survey(image.bytes(), number, version);
-                self.accept(Candidate { number, version, bytes, has_header: true }, found)
+                let is_whole = image.is_whole();
+                self.accept(Candidate { number, version, bytes, has_header: true, is_whole }, found)
             }
         }
     }
 
     /// A segment's frames can be known without its header.
-    fn take_in_headless(&mut self, image: &[u8], number: u64, bytes: u64) -> Result<(), SpoolError> {
+    fn take_in_headless(&mut self, image: &Image, number: u64, bytes: u64) -> Result<(), SpoolError> {
         for version in [Version::V2, Version::V1] {
-            let found = self.survey(image, number, version);
+            let found = self.survey(image.bytes(), number, version);
             if found.has_frames {
-                return self.accept(Candidate { number, version, bytes, has_header: false }, found);
+                let is_whole = image.is_whole();
+                return self.accept(Candidate { number, version, bytes, has_header: false, is_whole }, found);
             }
         }
         self.found.recovery.corrupt_segments += 1;
@@ -113,11 +115,13 @@ impl Search {
     }
 
     fn accept(&mut self, candidate: Candidate, found: Survey) -> Result<(), SpoolError> {
-        let Candidate { number, version, bytes, has_header } = candidate;
+        let Candidate { number, version, bytes, has_header, is_whole } = candidate;
         self.found.next_number = self.found.next_number.max(number + 1);
         let position = self.start(number);
         let end = found.end.max(position);
-        let is_torn = bytes > end && self.newest == Some(number);
+        // What could not be read, or was not searched to its end, may hold sound records: nobody cuts that.
+        let is_known = is_whole && !found.is_given_up;
+        let is_torn = bytes > end && self.newest == Some(number) && is_known;
         let is_cut_short = bytes > end && !is_torn;
         let is_damaged = !has_header || !found.holes.is_empty() || is_cut_short;
         // What ends the segment may be no more than a broken commit.
@@ -154,6 +158,8 @@ struct Candidate {
     version: Version,
     bytes: u64,
     has_header: bool,
+    /// Whether the disk has given all of it.
+    is_whole: bool,
 }
 
 fn cut(path: &Path, end: u64, sync: SpoolSync) -> Result<(), SpoolError> {

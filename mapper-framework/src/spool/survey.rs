@@ -28,6 +28,8 @@ const MAX_HOLES: usize = 1_000;
 /// The bytes of one segment. There is one at a time in a process: they take up to 8 MiB.
 pub(super) struct Image {
     bytes: Vec<u8>,
+    /// Whether the disk has given all of it.
+    is_whole: bool,
     _only: MutexGuard<'static, ()>,
 }
 
@@ -38,15 +40,21 @@ impl Image {
     pub(super) fn load(file: &File, size: u64) -> Self {
         let only = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = vec![0; size.min(MAX_SEGMENT) as usize];
-        if file.read_exact_at(&mut bytes, 0).is_err() {
+        let is_whole = file.read_exact_at(&mut bytes, 0).is_ok();
+        if !is_whole {
             bytes.fill(0);
             read_blocks(&mut bytes, |block, at| file.read_exact_at(block, at));
         }
-        Self { bytes, _only: only }
+        Self { bytes, is_whole, _only: only }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Whether the disk has given all of it. What lies where it has not may be sound.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 }
 
@@ -78,6 +86,8 @@ pub(super) struct Survey {
     pub(super) sequence: Option<u64>,
     /// Whether anything at all is sound.
     pub(super) has_frames: bool,
+    /// Whether the search was given up, so that sound frames may stand behind the end.
+    pub(super) is_given_up: bool,
 }
 
 /// Looks through a segment. `start` is where the first unread record begins, `sequence` how many records the spool has been given
@@ -93,9 +103,11 @@ pub(super) fn survey(bytes: &[u8], segment: u64, version: Version, start: u64, s
     while let Some((hole, frame)) = scanner.next_frame() {
         surveyor.take(hole, frame);
         if surveyor.found.holes.len() > MAX_HOLES {
+            surveyor.found.is_given_up = true;
             break;
         }
     }
+    surveyor.found.is_given_up |= scanner.hashed > MAX_HASHED;
     surveyor.finish()
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 mod counters;
+mod damper;
 pub(crate) mod devices;
 pub(crate) mod edge;
 mod event;
@@ -37,6 +38,7 @@ use self::{
 };
 
 pub(crate) use crate::watch::Occurrence;
+pub(crate) use damper::Damper;
 
 /// Where everything reports what happens. Cloning shares the counters.
 #[derive(Clone, Debug, Default)]

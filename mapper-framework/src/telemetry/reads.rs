@@ -22,8 +22,8 @@ event! {
 
 event! {
     /// A property that could not be read can be read again.
-    ReadRecovered<'a> { device: &'a DeviceId, property: &'a str }
-    log INFO "reads succeed again" [%device, property];
+    ReadRecovered<'a> { device: &'a DeviceId, property: &'a str, occurrence: Occurrence }
+    first INFO "reads succeed again" [%device, property];
 }
 
 event! {

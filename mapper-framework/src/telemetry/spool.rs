@@ -35,6 +35,13 @@ event! {
 }
 
 event! {
+    /// A folder of the spool belongs to no target.
+    SpoolStray<'a> { folder: &'a Path, cure: &'a str }
+    log WARN "nothing of this folder of the spool is delivered, since its name is not that of its target" [folder = %folder.display(), cure];
+    count spool.failed;
+}
+
+event! {
     /// The folder of all spools cannot be made, written or locked.
     SpoolUnavailable<'a> { folder: &'a Path, error: &'a dyn Display, occurrence: Occurrence }
     first WARN "the spool's folder cannot be used: records wait in memory only, and are lost with the mapper; set spool.dir to a \

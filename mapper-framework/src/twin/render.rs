@@ -1,11 +1,11 @@
 //! A twin as it goes over the wire.
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use crate::{
     dmi::client::{DesiredReport, TwinReport},
     model::{DeviceId, IllegalValues, Value},
-    telemetry::{Occurrence, Telemetry, reports::TwinHeldBack},
+    telemetry::{Damper, Telemetry, reports::TwinHeldBack},
 };
 
 use super::{
@@ -22,13 +22,13 @@ pub(super) struct Renderer {
     telemetry: Telemetry,
     /// What becomes of texts that edgecore would drop, unless a property says otherwise.
     illegal: IllegalValues,
-    /// Twins that edgecore would drop, so that each is logged once. Bounded by [`MAX_LOGGED`].
-    logged: HashSet<(DeviceId, Arc<str>)>,
+    /// When twins that edgecore would drop are logged. Bounded by [`MAX_LOGGED`].
+    logged: HashMap<(DeviceId, Arc<str>), Damper>,
 }
 
 impl Renderer {
     pub(super) fn new(telemetry: Telemetry, illegal: IllegalValues) -> Self {
-        Self { telemetry, illegal, logged: HashSet::new() }
+        Self { telemetry, illegal, logged: HashMap::new() }
     }
 
     /// The twin as it goes over the wire; `None` if edgecore would drop it.
@@ -44,12 +44,7 @@ impl Renderer {
         };
         let acknowledged = twin.desired.acknowledged.as_deref().unwrap_or_default();
         let desired = match illegal::written(acknowledged, rule) {
-            Ok(desired) => {
-                if !self.logged.is_empty() {
-                    self.logged.remove(&(device.clone(), property.shared_name()));
-                }
-                desired.into_owned()
-            }
+            Ok(desired) => desired.into_owned(),
             // The reported value is good: it must not be dropped for the sake of the desired one.
             Err(reason) => {
                 self.report_illegal(device, twin, &reason);
@@ -70,7 +65,8 @@ impl Renderer {
         if self.logged.len() >= MAX_LOGGED {
             self.logged.clear();
         }
-        let occurrence = Occurrence::first_if(self.logged.insert((device.clone(), twin.property.shared_name())));
+        let logged = self.logged.entry((device.clone(), twin.property.shared_name())).or_default();
+        let occurrence = logged.begins();
         self.telemetry.emit(TwinHeldBack { device, property: twin.property.name(), reason, occurrence });
     }
 }

@@ -133,7 +133,7 @@ impl LiveSession<'_> {
             let observed = goal.map_or(Observed::Nothing, |goal| goal.observe(&sample.value, Instant::now()));
             let (telemetry, device, property) = (&self.task.context.telemetry, &sample.device, sample.property.name());
             if recovered {
-                telemetry.emit(ReadRecovered { device, property });
+                telemetry.emit(ReadRecovered { device, property, occurrence: slot.failures.ends() });
             }
             let (desired, reads) = (sample.property.desired().unwrap_or_default(), sample.value.to_string());
             if matches!(observed, Observed::Converged | Observed::GivenUp(_)) {
@@ -166,7 +166,8 @@ impl LiveSession<'_> {
         // A lost connection is reported once for the device, and not for each of its properties.
         let begins = !error.is_disconnected() && slot.failing.replace(origin).is_none();
         let property = Arc::clone(slot.property());
-        let (device, property, occurrence) = (self.task.id(), property.name(), Occurrence::first_if(begins));
+        let occurrence = if begins { slot.failures.begins() } else { Occurrence::Again };
+        let (device, property) = (self.task.id(), property.name());
         self.task.context.telemetry.emit(ReadFailed { device, property, error, occurrence });
     }
 

@@ -39,6 +39,29 @@ async fn what_a_stop_leaves_is_delivered_by_the_next_life_without_any_device() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_folder_that_goes_by_another_name_is_reported_and_delivered_when_it_has_its_own() {
+    let rig = Rig::new();
+    let feed = rig.feed("a");
+    rig.puppet.fail(|| SinkError::failed("no"));
+    push(&feed, 0..10);
+    rig.until("it is down", |status| status.state == SinkState::Down).await;
+    rig.stop().await;
+    let spool = rig.folder().join("spool");
+    let own = spool.join(rig.status().target.id());
+    let other = spool.join("puppet-0123456789abcdef");
+    std::fs::rename(&own, &other).unwrap();
+    let next = rig.reborn();
+    next.sinks.resume();
+    assert_eq!((next.sinks.statuses().len(), next.stats().spool().failed()), (0, 1));
+    next.stop().await;
+    std::fs::rename(&other, &own).unwrap();
+    let last = next.reborn();
+    last.sinks.resume();
+    last.until_settled(10).await;
+    assert_eq!(last.puppet.numbers(), (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn damage_that_is_found_at_the_start_is_in_the_ledger_and_the_others_are_delivered() {
     let rig = Rig::new();
     let feed = rig.feed("a");

@@ -212,8 +212,52 @@ async fn what_a_sink_knows_to_be_misconfigured_is_not_split() {
     sleep(Duration::from_secs(60)).await;
     assert!(rig.puppet.sizes().iter().all(|size| *size == 500), "{:?}", rig.puppet.sizes());
     assert!(rig.puppet.opens().len() > 3, "each attempt is made on another connection");
-    assert_eq!((rig.ledger().in_flight, rig.ledger().repeated), (500, 0));
+    assert_eq!(rig.ledger().in_flight, 500);
     rig.puppet.obey();
     rig.until_settled(500).await;
     assert_eq!(rig.ledger().delivered, 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_costs_the_connection_each_time_costs_no_other() {
+    let rig = Rig::new();
+    // As a broker that closes the connection over a message that is too large.
+    rig.puppet.behave(|batch| {
+        let poison = batch.iter().position(|record| number(record) == 3);
+        Reaction::Answer(Ok((0..batch.len())
+            .map(|index| match poison {
+                Some(poison) if index == poison => Outcome::refused("too large"),
+                Some(poison) if index > poison => Outcome::retry("the connection is lost"),
+                _ => Outcome::Accepted,
+            })
+            .collect()))
+    });
+    let feed = rig.feed("a");
+    push(&feed, 0..10);
+    rig.until("the others", |status| status.ledger.delivered == 9).await;
+    for more in 10..13 {
+        feed.push(&sample(more));
+        rig.until("it arrives", |status| status.ledger.delivered == more.unsigned_abs()).await;
+    }
+    rig.until_settled(13).await;
+    assert_eq!((rig.ledger().rejected, rig.puppet.numbers()), (1, all_but(0..13, &[3])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_lies_on_disk_is_acknowledged_though_each_batch_brings_poison() {
+    let rig = Rig::new();
+    rig.puppet.refuse_to_open(6);
+    let feed = rig.feed("a");
+    for part in 0..10 {
+        push(&feed, part * 1_000..(part + 1) * 1_000);
+        rig.until("they are taken in", |status| status.ledger.produced == (part.unsigned_abs() + 1) * 1_000).await;
+        sleep(Duration::from_millis(10)).await;
+    }
+    rig.puppet.behave(|batch| answer(Way::Each, batch, |record| number(record) % 250 == 100));
+    rig.until("a part is delivered", |status| status.ledger.delivered >= 2_000).await;
+    let status = rig.status();
+    assert!(status.spooled_records < 9_500, "what is done with is let go of: {status}, {}", status.spooled_records);
+    push(&feed, 10_000..10_050);
+    rig.until_settled(10_050).await;
+    assert_eq!((rig.ledger().rejected, rig.status().spooled_records), (40, 0));
 }

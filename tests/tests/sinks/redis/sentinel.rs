@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use integration_tests::servers::{RedisOptions, RedisRole, RedisServer};
-use mapper_framework::sink::{SinkState, SinkStatus};
+use mapper_framework::{
+    config::Config,
+    sink::{SinkState, SinkStatus},
+};
 use tokio::time::{Instant, sleep};
 
 use super::settings::{numbers, start};
@@ -117,7 +120,11 @@ async fn a_name_that_no_sentinel_knows_and_a_server_in_the_place_of_one_wait_wit
 #[tokio::test]
 async fn a_user_logs_in_to_the_master_that_the_sentinels_name() {
     let Some(trio) = Trio::start(Some(super::PASSWORD)).await else { return };
-    let run = start(&["boiler"], 500, &trio.addr(), |_| {}).await;
+    // A Sentinel names the master, wherever that is.
+    let named = |config: &mut Config| {
+        (config.sinks.redis.allowed, config.sinks.redis.plaintext) = (vec!["127.0.0.1".to_owned()], true);
+    };
+    let run = start(&["boiler"], 500, &trio.addr(), named).await;
     run.until_down("NOAUTH").await;
     run.log_in(RedisServer::USER, super::PASSWORD);
     assert_eq!(run.settle().await.delivered(), 500);

@@ -60,9 +60,7 @@ impl MysqlClient {
         };
         let late = |_| SinkError::disconnected(format_args!("no connection within {CONNECT_TIMEOUT:?}"));
         let opened = timeout(CONNECT_TIMEOUT, opening).await.map_err(late).flatten();
-        opened.map_err(|error| {
-            SinkError::disconnected(format_args!("mysql at {}:{}: {error}", settings.host, settings.port))
-        })
+        opened.map_err(|error| error.at(format_args!("mysql at {}:{}", settings.host, settings.port)))
     }
 
     /// Why the server would not take a row; none if it would. It would close the connection over it.

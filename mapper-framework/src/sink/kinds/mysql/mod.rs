@@ -140,7 +140,7 @@ impl MysqlSink {
         for (record, outcome) in batch.iter().zip(&mut outcomes) {
             let row = Row::new(self.layout.row(record));
             match self.connection.refuses(&row) {
-                Some(reason) => *outcome = Outcome::Rejected(reason),
+                Some(reason) => *outcome = Outcome::Refused(reason),
                 None => tables.entry(self.layout.table(record)).or_default().push(row),
             }
         }

@@ -80,8 +80,7 @@ impl Redis {
 
     /// The one of several hosts that may least be given credentials: they all get the same.
     fn strictest(&self, target: &RedisTarget) -> Option<Endpoint> {
-        let endpoint = |node: &Node| Endpoint::new(&node.host, node.port).with_tls(target.tls()).named_by(ADDR);
-        self.access.strictest(KIND, target.nodes().iter().map(endpoint))
+        self.access.strictest(KIND, endpoints(target))
     }
 }
 
@@ -110,11 +109,26 @@ impl SinkKind for Redis {
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<RedisSink, SinkError> {
         let settings = target.settings()?;
+        if !self.access.is_one_entry(KIND, endpoints(&settings)) {
+            return Err(SinkError::misconfigured(format_args!(
+                "the hosts in {ADDR} belong to different entries of sinks.targets, and a connection has one password: name \
+                 them in one entry"
+            )));
+        }
         let tls = self.access.tls_of(KIND, self.strictest(&settings).as_ref());
         let way = Way { config: &self.config, tls, credentials };
         let connection = Link::open(&settings, &way).await?;
         Ok(RedisSink { config: self.config.clone(), connection })
     }
+}
+
+/// Where the nodes of a target are.
+fn endpoints(target: &RedisTarget) -> impl Iterator<Item = Endpoint> {
+    let endpoint = |node: &Node| {
+        let endpoint = Endpoint::new(&node.host, node.port).with_tls(target.tls()).named_by(ADDR);
+        if matches!(target, RedisTarget::Server(_)) { endpoint } else { endpoint.leading_on() }
+    };
+    target.nodes().iter().map(endpoint).collect::<Vec<_>>().into_iter()
 }
 
 /// A connection to where the data is.
