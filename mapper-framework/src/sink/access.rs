@@ -145,12 +145,12 @@ impl Access {
         endpoint: Option<&Endpoint>,
         sources: &CredentialSources,
     ) -> Result<Credentials, SinkError> {
-        let Some(endpoint) = endpoint else { return Ok(sources.read(kind)?) };
+        let Some(endpoint) = endpoint else { return sources.read(kind).map_err(SinkError::misconfigured) };
         self.admit(kind, endpoint).map_err(SinkError::misconfigured)?;
         let own_folder = self.entry(kind, endpoint).map(|entry| &entry.config.credentials);
         let credentials = match own_folder.filter(|folder| !folder.as_os_str().is_empty()) {
-            Some(folder) => credentials::in_folder(folder)?,
-            None => sources.read(kind)?,
+            Some(folder) => credentials::in_folder(folder).map_err(SinkError::misconfigured)?,
+            None => sources.read(kind).map_err(SinkError::misconfigured)?,
         };
         if !credentials.has_secret() {
             return Ok(credentials);

@@ -70,6 +70,17 @@ impl SinkError {
         self
     }
 
+    /// The same error, as one that somebody has to put right where it comes from a certificate. `section` is that of the config with the
+    /// certificates.
+    #[cfg(feature = "_tls")]
+    #[allow(dead_code, reason = "which sinks are compiled decides")]
+    pub(crate) fn of_tls(self, section: &str) -> Self {
+        match crate::tls::cure(&self.message, section) {
+            Some(cure) => Self { kind: Kind::Misconfigured, message: format!("{self}: {cure}"), ..self },
+            None => self,
+        }
+    }
+
     /// The same error of an attempt to connect, with the place in front: what somebody has to put right stays that, and all else is a
     /// connection that could not be made.
     pub(crate) fn at(self, place: impl fmt::Display) -> Self {

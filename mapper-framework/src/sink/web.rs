@@ -41,11 +41,7 @@ pub(super) fn unanswered(error: reqwest::Error) -> SinkError {
     if error.is_timeout() {
         return SinkError::disconnected("the server has not answered in time");
     }
-    let lost = SinkError::from(error.without_url());
-    match crate::tls::cure(&lost.to_string(), "sinks.tls") {
-        Some(cure) => SinkError::misconfigured(format_args!("{lost}: {cure}")),
-        None => lost,
-    }
+    SinkError::from(error.without_url()).of_tls("sinks.tls")
 }
 
 /// Parts of the names that a query gives to what nobody else should see.

@@ -153,7 +153,7 @@ async fn a_wrong_password_is_told_without_it_and_the_right_one_opens() {
     for credentials in [Credentials::none(), Credentials::none().with_password("hunter3")] {
         fixture.credentials = credentials;
         let error = fixture.open().await.expect_err("refused");
-        assert!(error.is_retryable(), "{error:?}");
+        assert!(error.is_misconfigured(), "{error:?}");
         let error = error.to_string();
         assert!(error.contains("Access denied") && error.contains("sinks.mysql.credentials"), "{error}");
         assert!(!error.contains("hunter"), "{error}");

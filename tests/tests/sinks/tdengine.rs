@@ -138,7 +138,7 @@ async fn a_wrong_password_is_told_without_it_and_the_right_one_is_taken_then() {
         let Err(error) = try_open(&series, &Credentials::none().with_password("hunter2")).await else {
             panic!("a wrong password opens it over {scheme}")
         };
-        assert!(error.is_retryable(), "a password may be put right: {error}");
+        assert!(error.is_misconfigured(), "a password may be put right: {error}");
         let shown = format!("{error:?}");
         assert!(shown.contains("Authentication failure") && !shown.contains("hunter2"), "{shown}");
         let right = Credentials::none().with_username("root").with_password("it's @ secret:/%");
@@ -248,7 +248,7 @@ async fn who_may_not_make_tables_writes_to_those_that_exist_and_is_told_of_those
     write(&mut sink, &batch).await.expect("written");
     double.execute("DROP DATABASE plant").expect("dropped");
     let error = write(&mut sink, &batch).await.expect_err("there is no database");
-    assert!(error.is_retryable() && error.to_string().contains("the user may not make it"), "{error}");
+    assert!(error.is_misconfigured() && error.to_string().contains("the user may not make it"), "{error}");
     double.set_frozen(false);
     write(&mut sink, &batch).await.expect("written");
 }

@@ -16,13 +16,8 @@
 //! a property that is named `time`. Forms go one after the other, so the server's answering time bounds how many samples a second
 //! there can be; take a batch where there is a choice.
 //!
-//! | answer | what follows |
-//! | --- | --- |
-//! | 2xx | accepted |
-//! | 401, 403, 407, 408, 425, 429, 5xx, none in time | sent again, no sooner than `Retry-After` asks for |
-//! | 400, 413, 422 | the batch is split until the record that is refused stands alone; that one is rejected |
-//! | 3xx | retried: a redirection is not followed, but named in the error, and may be that of a portal that goes away |
-//! | any other 4xx | the address is wrong: all records are rejected |
+//! What each answer means is the table "Answers of http, otel, influxdb2" of docs/sinks.md, which `web/fault.rs` knows. A redirection is not
+//! followed.
 //!
 //! The manifest's `timeout` is the deadline of a request, as far as it is shorter than `sinks.write_timeout`.
 //!
@@ -36,7 +31,7 @@
 //! | `sinks.http.credentials` | a folder with `token`, which is sent as `Bearer`, or `username` and `password`, which are sent as `Basic` |
 //! | `sinks.tls` | certificates for `https://` |
 //!
-//! Over `http://` a credential travels in the clear.
+//! Over `http://` a credential goes to another machine only where `plaintext` says so.
 
 use std::{
     sync::Arc,

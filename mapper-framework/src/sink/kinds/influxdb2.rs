@@ -20,16 +20,11 @@
 //! three tags keep the properties of a device apart, which a manifest for the Go framework need not do.
 //!
 //! InfluxDB gives a field key one type in a measurement. Properties of different types with the same `measurement` and `fieldKey`
-//! conflict there; the records that it refuses are rejected with its message. Names with a control character, or with a backslash
+//! conflict there; the records that it refuses are rejected with its message, as long as it takes others. Names with a control character, or with a backslash
 //! where it would escape what follows, have no form in line protocol: the device's state says so.
 //!
-//! | answer | what follows |
-//! | --- | --- |
-//! | 2xx | accepted |
-//! | 401, 403, 404 (the bucket is not there), 408, 429, 5xx, none in time | sent again, no sooner than `Retry-After` asks for |
-//! | 400, 413, 422 | the batch is split until the record that is refused stands alone. InfluxDB may have taken the others already; they are overwritten by the same |
-//! | 3xx | retried: a redirection is not followed, but named in the error |
-//! | any other 4xx | the address is wrong: all records are rejected |
+//! What each answer means is the table "Answers of http, otel, influxdb2" of docs/sinks.md, which `web/fault.rs` knows. Of a batch that is split InfluxDB
+//! may have taken a part already, which is overwritten by the same.
 //!
 //! Mind that VictoriaMetrics keeps numbers only, as 64-bit floats: it makes 0 of texts, and takes what it cannot read without a word.
 //! It answers before a batch is on its disk, so that its crash costs the last seconds.

@@ -14,12 +14,8 @@
 //! | value | `INT` as an integer, `FLOAT` and `DOUBLE` as a double, `BOOLEAN` as 0 or 1; a gauge has no place for text and bytes, so that these are rejected |
 //! | time | when the value was read. One before 1970 is rejected |
 //!
-//! | answer | what follows |
-//! | --- | --- |
-//! | 2xx | accepted, as far as `partial_success` does not say otherwise |
-//! | 429, 502, 503, 504 (as OTLP has it), 401, 403, 407 (a credential may be put right), none in time | sent again, no sooner than `Retry-After` asks for |
-//! | 400, 413, 422 | the batch is split until the record that is refused stands alone; that one is rejected |
-//! | any other | all records are rejected: OTLP forbids to send them again |
+//! What each answer means is the table "Answers of http, otel, influxdb2" of docs/sinks.md, which `web/fault.rs` knows. OTLP would have a batch
+//! dropped for most of them; this one waits, since what a proxy answers while it is set up is no reason to lose data.
 //!
 //! A partial success says how many points were rejected and not which. So the batch is split until that is known, and points that
 //! had been taken are sent again. That changes nothing where a gauge has one value at a time, as in Prometheus; a receiver that
@@ -41,7 +37,6 @@ mod ucum;
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use reqwest::{
     Client, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap},
@@ -56,6 +51,7 @@ use crate::{
 use super::super::{
     Access, Credentials, Endpoint, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web,
 };
+use metrics::Resource;
 
 const NAME: &str = "otel";
 const URL: &str = "pushMethod.otel.endpointURL";

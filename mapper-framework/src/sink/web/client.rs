@@ -48,7 +48,7 @@ impl ProxySettings {
 /// A file of the TLS config or of the proxy's credentials cannot be used.
 pub(in crate::sink) fn client(tls: &TlsSection, proxy: Option<&ProxySettings>) -> Result<Client, SinkError> {
     let client = Client::builder()
-        .tls_backend_preconfigured(tls.client_config()?)
+        .tls_backend_preconfigured(tls.client_config().map_err(SinkError::misconfigured)?)
         .redirect(Policy::none())
         .connect_timeout(Duration::from_secs(5))
         .user_agent(concat!("mapper-framework/", env!("CARGO_PKG_VERSION")))

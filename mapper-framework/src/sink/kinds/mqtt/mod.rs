@@ -75,7 +75,8 @@ impl Mqtt {
     fn settings(&self, target: &Target, credentials: &Credentials) -> Result<ConnectOptions, SinkError> {
         let broker: Broker = target.settings()?;
         let section = self.access.tls_of(NAME, Some(&endpoint(&broker)));
-        let tls = if broker.tls { Some(Arc::new(section.client_config()?)) } else { None };
+        let tls =
+            if broker.tls { Some(Arc::new(section.client_config().map_err(SinkError::misconfigured)?)) } else { None };
         Ok(ConnectOptions {
             section: "sinks.mqtt",
             tls_section: section.name().to_owned(),

@@ -60,7 +60,8 @@ impl MysqlClient {
         };
         let late = |_| SinkError::disconnected(format_args!("no connection within {CONNECT_TIMEOUT:?}"));
         let opened = timeout(CONNECT_TIMEOUT, opening).await.map_err(late).flatten();
-        opened.map_err(|error| error.at(format_args!("mysql at {}:{}", settings.host, settings.port)))
+        let section = tls.map_or("sinks.tls", TlsSection::name);
+        opened.map_err(|error| error.of_tls(section).at(format_args!("mysql at {}:{}", settings.host, settings.port)))
     }
 
     /// Why the server would not take a row; none if it would. It would close the connection over it.
@@ -149,7 +150,7 @@ fn options(
 fn ssl_options(section: &TlsSection) -> Result<SslOpts, SinkError> {
     let config = section.files();
     // The client library takes files only; this says which of them is wrong, and by which key it was named.
-    section.client_config()?;
+    section.client_config().map_err(SinkError::misconfigured)?;
     // It takes the provider of the process, and would panic if there were none. Whoever has set another keeps it.
     drop(ring::default_provider().install_default());
     let mut options = SslOpts::default();

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+pub(super) use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse},
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
     metrics::v1::{Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point},
-    resource::v1::Resource,
 };
 use prost::Message;
 

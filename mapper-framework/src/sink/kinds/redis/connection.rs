@@ -126,9 +126,10 @@ async fn secured(
     tls: &TlsSection,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, SinkError> {
     let name = ServerName::try_from(server.host.clone())?;
-    let connector = TlsConnector::from(Arc::new(tls.client_config()?));
+    let connector = TlsConnector::from(Arc::new(tls.client_config().map_err(SinkError::misconfigured)?));
     let untrusted = |error: io::Error| {
         SinkError::disconnected(format_args!("TLS: {error} ({}.ca_file names more authorities to trust)", tls.name()))
+            .of_tls(tls.name())
     };
     connector.connect(name, stream).await.map_err(untrusted)
 }

@@ -21,7 +21,7 @@ pub(super) fn address(node: &Node, tls: bool) -> ConnectionAddr {
 /// The files of the section. The library trusts those of `ca_file` alone, where there is one, and else those of the web.
 pub(super) fn certificates(tls: &TlsSection) -> Result<TlsCertificates, SinkError> {
     // Says what is wrong with the files, and in which key.
-    tls.client_config()?;
+    tls.client_config().map_err(SinkError::misconfigured)?;
     let config = tls.files();
     // It takes the provider of the process, and would panic if there were none. Whoever has set another keeps it.
     drop(ring::default_provider().install_default());

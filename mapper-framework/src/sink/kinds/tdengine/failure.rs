@@ -99,7 +99,7 @@ impl fmt::Display for Failure {
 impl From<Failure> for SinkError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Lost(message) => Self::disconnected(message),
+            Failure::Lost(message) => Self::disconnected(message).of_tls("sinks.tls"),
             failure => match failure.fault() {
                 web::Fault::Content => Self::refused(failure),
                 web::Fault::Target => Self::misconfigured(format_args!("{failure}: {}", failure.cure())),

@@ -36,8 +36,8 @@
 //! # Delivery
 //!
 //! TDengine keeps one row for a time in a subtable, the one that came last. So a batch that comes again changes nothing, and of two
-//! values of a property in the same millisecond the later one stays. Rows older than the database keeps (`KEEP`, ten years by
-//! default) are rejected.
+//! values of a property in the same millisecond the later one stays. TDengine refuses rows older than the database keeps
+//! (`KEEP`, ten years by default).
 //!
 //! While more than a batch waits, up to 5,000 records go at once, since a statement costs as much as some thousand rows.
 //!
@@ -247,7 +247,7 @@ impl TdengineSink {
             Err(failure) if failure.is_missing() => {
                 let denied = self.create_schema().await?;
                 self.exec.exec(statement).await.map_err(|failure| match denied {
-                    Some(denied) if failure.is_missing() => SinkError::failed(format_args!(
+                    Some(denied) if failure.is_missing() => SinkError::misconfigured(format_args!(
                         "{failure}, and the user may not make it ({denied}): make it, or grant the right to"
                     )),
                     _ => failure.into(),
