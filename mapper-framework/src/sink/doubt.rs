@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Record;
 
 /// After so many refusals of single records, or of batches that were refused record by record, in a row the target is at fault.
-pub(super) const MOST_REFUSALS: usize = 8;
+const MOST_REFUSALS: usize = 8;
 
 /// Every so many pauses others are tried. In between only what was refused first is, so that it is not overtaken when the target is put right.
 const SEARCH_CYCLE: usize = 4;

@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::telemetry::{
     Occurrence, Telemetry,
-    sinks::{LossEnded, RecordsDropped, SinkFailed, SinkRefuses, SinkUp},
+    sinks::{LossEnded, RecordsDropped, SinkFailed, SinkMisconfigured, SinkUp},
 };
 
 use super::{
@@ -216,7 +216,7 @@ impl Monitor {
         let occurrence = Outage::begins(&mut condition.outage, &reason);
         let (target, reason_text) = (&self.target, reason.as_str());
         if error.is_misconfigured() {
-            self.telemetry.emit(SinkRefuses { target, reason: reason_text, waiting, is_new, occurrence });
+            self.telemetry.emit(SinkMisconfigured { target, reason: reason_text, waiting, is_new, occurrence });
         } else {
             self.telemetry.emit(SinkFailed { target, reason: reason_text, is_new, occurrence });
         }
@@ -224,7 +224,7 @@ impl Monitor {
         self.changes.send_replace(());
     }
 
-    /// The worker stops: what was lost is told to the end.
+    /// The worker stops: the total of what was lost is logged.
     pub(super) fn stopped(&self) {
         self.end_loss(&mut self.lock());
     }

@@ -24,7 +24,7 @@ event! {
 
 event! {
     /// A target, or a setting that leads to it, has to be put right by somebody. `waiting` is how many records wait for that.
-    SinkRefuses<'a> { target: &'a dyn Display, reason: &'a str, waiting: u64, is_new: bool, occurrence: Occurrence }
+    SinkMisconfigured<'a> { target: &'a dyn Display, reason: &'a str, waiting: u64, is_new: bool, occurrence: Occurrence }
     first ERROR "the sink has to be put right: all records wait for it, and none is lost while the spool has room" [sink = %target, reason, waiting];
     count sinks.attempts_failed at target;
     watch Sink => is_new.then(|| What::SinkDown { target: target.to_string(), reason: reason.to_owned() });
