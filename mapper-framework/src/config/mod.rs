@@ -123,6 +123,8 @@
 //! | `sinks.tdengine.keep` | `0s` | `MAPPER_SINKS__TDENGINE__KEEP` | |
 //! | `spool.dir` | `/var/lib/kubeedge/<name>/spool` | `MAPPER_SPOOL__DIR` | |
 //! | `spool.max_bytes` | `67108864` | `MAPPER_SPOOL__MAX_BYTES` | |
+//! | `spool.total_bytes` | `536870912` | `MAPPER_SPOOL__TOTAL_BYTES` | |
+//! | `spool.orphan_age` | `7days` | `MAPPER_SPOOL__ORPHAN_AGE` | |
 //! | `spool.sync` | `batch` | `MAPPER_SPOOL__SYNC` | |
 //! | `spool.linger` | `1s` | `MAPPER_SPOOL__LINGER` | |
 //! | `writes.mode` | `enabled` | `MAPPER_WRITES__MODE` | |

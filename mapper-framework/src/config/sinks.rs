@@ -20,6 +20,13 @@ pub struct SpoolConfig {
     /// The most bytes that may wait for one target, at least 1,000,000. By default 64 MiB. When they are used up, the oldest
     /// records are dropped, and counted. A single record may have an eighth of them, and 8 MiB at most.
     pub max_bytes: u64,
+    /// The most bytes that may wait for all targets together, at least 1,000,000. By default 512 MiB. When they are used up, the target
+    /// that takes the most loses its oldest records, and they are counted.
+    pub total_bytes: u64,
+    /// After which time what waits for a target is given up that no device names any more and to which nothing could be delivered. By
+    /// default seven days; `0s` is never. A restart of the mapper does not begin it anew.
+    #[serde(with = "humantime_serde")]
+    pub orphan_age: Duration,
     /// When records are forced to the disk. By default `batch`.
     pub sync: SpoolSync,
     /// How long records gather in memory before they are written to disk together, and forced there with [`SpoolSync::Batch`]. By default
@@ -31,7 +38,14 @@ pub struct SpoolConfig {
 
 impl Default for SpoolConfig {
     fn default() -> Self {
-        Self { dir: PathBuf::new(), max_bytes: 64 << 20, sync: SpoolSync::Batch, linger: Duration::from_secs(1) }
+        Self {
+            dir: PathBuf::new(),
+            max_bytes: 64 << 20,
+            total_bytes: 512 << 20,
+            orphan_age: Duration::from_secs(7 * 24 * 3600),
+            sync: SpoolSync::Batch,
+            linger: Duration::from_secs(1),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("sinks.push_deadband_percent", zero_or_above(sinks.push_deadband_percent)),
         ("sinks.push_error_bound", zero_or_above(sinks.push_error_bound)),
         ("spool.max_bytes", large_enough(spool.max_bytes)),
+        ("spool.total_bytes", large_enough(spool.total_bytes)),
         ("writes.audit.max_bytes", holds_a_line(writes.audit.max_bytes)),
         ("writes.audit.files", at_least_one(writes.audit.files)),
     ];

@@ -82,11 +82,6 @@ impl Buffer {
         self.memory.len() + self.disk.as_ref().map_or(0, Disk::unread)
     }
 
-    /// How many records lie on disk, and in how many bytes.
-    pub(super) fn on_disk(&self) -> (u64, u64) {
-        self.disk.as_ref().map_or((0, 0), |disk| (disk.pending(), disk.bytes()))
-    }
-
     /// Takes in new records.
     pub(super) async fn put(&mut self, records: Vec<Record>, reach: Reach, monitor: &Monitor) {
         let spills = reach == Reach::Away || self.disk.as_ref().is_some_and(|disk| disk.pending() > 0);
@@ -179,6 +174,21 @@ impl Buffer {
         self.gather(monitor).await;
         self.shed(monitor);
         kept
+    }
+
+    /// Nothing is left, and nobody produces any more.
+    pub(super) async fn close_for_good(self) {
+        if let Some(disk) = self.disk {
+            disk.close_for_good().await;
+        }
+    }
+
+    /// What is left is given up. Returns how many bytes of it lay on disk.
+    pub(super) async fn give_up(self, monitor: &Monitor) -> u64 {
+        match self.disk {
+            Some(disk) => disk.remove(monitor).await,
+            None => 0,
+        }
     }
 
     /// The mapper stops: what is left goes to disk, or is lost. `batch` is what is left of the one that was taken.

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio_util::sync::CancellationToken;
 
 use crate::model::{ReportRules, Sample};
 
@@ -12,6 +13,17 @@ use super::{Record, Series, monitor::Monitor};
 pub(super) struct Inlet {
     pub(super) monitor: Arc<Monitor>,
     pub(super) records: mpsc::Sender<Record>,
+    /// Cancelled when all that waits for the target is given up.
+    pub(super) given_up: CancellationToken,
+    /// Cancelled when the worker has ended.
+    pub(super) ended: CancellationToken,
+}
+
+impl Inlet {
+    /// Whether some device asks for the target. The pool, which has it too, holds its lock meanwhile.
+    pub(super) fn is_wanted(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1
+    }
 }
 
 /// Why a record finds no room before it has come to the worker.
@@ -30,7 +42,7 @@ impl Feed {
     /// Hands on a sample. Never waits: what finds no room is lost, and counted.
     pub(crate) fn push(&self, sample: &Sample) {
         let record = Record::new(Arc::clone(&self.series), sample.value.clone(), sample.timestamp);
-        let Inlet { monitor, records } = &*self.inlet;
+        let Inlet { monitor, records, .. } = &*self.inlet;
         let bytes = record.weight();
         monitor.count(|account| account.produce(1));
         if !monitor.reserve(bytes) {

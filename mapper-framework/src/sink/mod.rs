@@ -39,6 +39,7 @@
 mod access;
 #[allow(dead_code, reason = "which sinks are compiled decides")]
 mod buffer;
+mod clock;
 mod codec;
 mod connection;
 mod contract;
@@ -50,14 +51,17 @@ mod error;
 mod feed;
 #[cfg(feature = "sink-http")]
 mod findings;
+mod folder;
 mod history;
 mod kinds;
 mod ledger;
+mod log;
 mod monitor;
 mod payload;
 mod pool;
 mod record;
 mod registry;
+mod shelf;
 mod spell;
 mod target;
 #[cfg(feature = "_http")]

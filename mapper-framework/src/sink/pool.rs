@@ -2,6 +2,7 @@
 
 mod disk;
 mod history;
+mod orphans;
 
 use std::{
     collections::HashMap,
@@ -37,10 +38,11 @@ use crate::{
 use super::{
     Access, ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
     connection::Dialer,
-    disk::{Disk, Stray, targets},
     feed::Inlet,
+    folder::{Stray, targets},
     monitor::Monitor,
     registry::{routes, strangers, unique},
+    shelf::Shelf,
     worker::{INBOX, Pace, Worker},
 };
 
@@ -57,6 +59,10 @@ struct Pool {
     /// Whether it was logged that credentials under the names of the Go framework count for nothing.
     go_names_logged: AtomicBool,
     telemetry: Telemetry,
+    /// The room of all spools.
+    shelf: Arc<Shelf>,
+    /// Whether any device has been served since the start.
+    serves: AtomicBool,
     /// Why nothing can be kept on disk, as it was logged last.
     logged_disk_error: Mutex<Option<String>>,
     /// By when the workers have to end.
@@ -97,6 +103,8 @@ impl Sinks {
         Self(Arc::new(Pool {
             kinds: unique(kinds),
             access: Arc::new(Access::new(&config)),
+            shelf: Arc::new(Shelf::new(spool.total_bytes)),
+            serves: AtomicBool::new(false),
             go_names_logged: AtomicBool::new(false),
             config,
             spool,
@@ -121,6 +129,7 @@ impl Sinks {
 
     /// Goes on delivering what an earlier run has left on disk, whether or not a device still asks for its target.
     pub(crate) fn resume(&self) {
+        let mut strangers = Vec::new();
         for found in targets(&self.0.spool.dir) {
             let target = match found {
                 Ok(target) => target,
@@ -131,13 +140,20 @@ impl Sinks {
             };
             match self.0.kinds.iter().find(|kind| kind.name() == target.kind()) {
                 Some(kind) => drop(self.inlet(kind, &target)),
-                None => self.0.telemetry.emit(SpoolOrphaned { target: &target }),
+                None => {
+                    self.0.telemetry.emit(SpoolOrphaned { target: &target });
+                    strangers.push(target);
+                }
             }
+        }
+        if !self.0.spool.orphan_age.is_zero() {
+            self.spawn(self.clone().give_up_orphans(strangers));
         }
     }
 
     /// Where a property's samples go, and what is wrong with where its manifest wants them.
     pub(crate) fn bind(&self, device: &Device, property: &Property) -> (Vec<Feed>, Vec<RouteError>) {
+        self.0.serves.store(true, Relaxed);
         let (mut feeds, mut problems) = (Vec::new(), Vec::new());
         for kind in &self.0.kinds {
             match routes(&**kind, &self.0.access, device, property) {
@@ -163,15 +179,20 @@ impl Sinks {
         }
         let monitor = Arc::new(Monitor::new(target.clone(), self.0.telemetry.clone(), self.0.changes.clone()));
         let (records, inbox) = mpsc::channel(INBOX);
-        let inlet = Arc::new(Inlet { monitor: Arc::clone(&monitor), records });
+        let (given_up, ended) = (CancellationToken::new(), CancellationToken::new());
+        let inlet = Inlet { monitor: Arc::clone(&monitor), records, given_up: given_up.clone(), ended: ended.clone() };
+        let inlet = Arc::new(inlet);
         targets.inlets.insert(target.clone(), Arc::clone(&inlet));
         let predecessor = targets.leaving.remove(target);
         drop(targets);
         self.log_ignored_go_names(kind.name());
-        let ended = CancellationToken::new();
         let (disk, disks) = mpsc::channel(1);
         self.spawn(self.clone().bring_disk(Arc::clone(&monitor), predecessor, disk));
-        self.spawn(self.clone().work(Arc::clone(kind), monitor, inbox, disks, ended));
+        let dialer = self.dialer(Arc::clone(kind), target);
+        let pace = self.pace(kind.bulk_records());
+        let stop = self.0.stop.subscribe();
+        let worker = Worker::new(Arc::clone(&monitor), dialer, pace, disks, inbox, given_up, stop);
+        self.spawn(self.clone().work(worker, monitor, ended));
         inlet
     }
 
@@ -195,18 +216,8 @@ impl Sinks {
     }
 
     /// Serves one target until the mapper stops or nobody asks for it any more.
-    async fn work(
-        self,
-        kind: Arc<dyn ErasedKind>,
-        monitor: Arc<Monitor>,
-        inbox: mpsc::Receiver<Record>,
-        disks: mpsc::Receiver<Option<Box<Disk>>>,
-        ended: CancellationToken,
-    ) {
+    async fn work(self, worker: Worker, monitor: Arc<Monitor>, ended: CancellationToken) {
         let _ended = ended.clone().drop_guard();
-        let pace = self.pace(kind.bulk_records());
-        let dialer = self.dialer(kind, &monitor.target);
-        let worker = Worker::new(Arc::clone(&monitor), dialer, pace, disks, inbox, self.0.stop.subscribe());
         let work = worker.run(|inbox| self.0.retire(&monitor.target, inbox, &ended));
         // What a panic leaves behind half done is not used again.
         if AssertUnwindSafe(work).catch_unwind().await.is_err() {
@@ -272,14 +283,19 @@ impl Pool {
     /// Lets go of a target that no device asks for any more and for which nothing is on its way. False if it is still wanted.
     fn retire(&self, target: &Target, inbox: &mpsc::Receiver<Record>, ended: &CancellationToken) -> bool {
         let mut targets = self.targets();
-        let wanted = targets.inlets.get(target).is_some_and(|inlet| Arc::strong_count(inlet) > 1);
+        let wanted = targets.inlets.get(target).is_some_and(Inlet::is_wanted);
         if wanted || !inbox.is_empty() {
             return false;
         }
+        self.let_go(&mut targets, target, ended);
+        true
+    }
+
+    /// Forgets a target, but for its worker, which is ending.
+    fn let_go(&self, targets: &mut Targets, target: &Target, ended: &CancellationToken) {
         targets.inlets.remove(target);
         targets.leaving.retain(|_, ended| !ended.is_cancelled());
         targets.leaving.insert(target.clone(), ended.clone());
         self.telemetry.forget_target(target);
-        true
     }
 }

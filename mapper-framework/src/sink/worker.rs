@@ -7,13 +7,14 @@ use tokio::{
     task::JoinError,
     time::{Instant, sleep_until, timeout_at},
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     backoff::Backoff,
     telemetry::{
         Damper,
         sinks::{RecordRejected, SinkStopped},
+        spool::SpoolPurged,
     },
 };
 
@@ -68,6 +69,8 @@ pub(super) struct Worker {
     /// Whether it is known if there is a disk. Nothing is taken in or delivered before: it may have to go there, and what lies there
     /// is older.
     ready: bool,
+    /// Cancelled when all that waits is given up.
+    given_up: CancellationToken,
     /// By when the worker has to end, once the mapper stops.
     stop: watch::Receiver<Option<Instant>>,
     buffer: Buffer,
@@ -141,6 +144,8 @@ enum Event {
     Due,
     /// What was to go to disk has gathered.
     Gathered,
+    /// Nobody has asked for the target for too long.
+    GivenUp,
     Stop(Instant),
 }
 
@@ -151,6 +156,7 @@ impl Worker {
         pace: Pace,
         disk: mpsc::Receiver<Option<Box<Disk>>>,
         inbox: mpsc::Receiver<Record>,
+        given_up: CancellationToken,
         stop: watch::Receiver<Option<Instant>>,
     ) -> Self {
         let now = Instant::now();
@@ -161,6 +167,7 @@ impl Worker {
             inbox,
             disk,
             ready: false,
+            given_up,
             stop,
             buffer: Buffer::new(pace.queue_records, pace.spool_linger),
             batch: Vec::new(),
@@ -195,10 +202,11 @@ impl Worker {
                 Event::Disk(disk) => self.attach(disk),
                 Event::Due => {}
                 Event::Gathered => self.spill().await,
+                Event::GivenUp => return self.give_up().await,
                 Event::Stop(deadline) => return self.stop(deadline).await,
             }
         }
-        self.close().await;
+        self.retire().await;
     }
 
     async fn next_event(&mut self, abandoned: bool) -> Event {
@@ -207,6 +215,7 @@ impl Worker {
         tokio::select! {
             biased;
             deadline = stop_deadline(&mut self.stop) => Event::Stop(deadline),
+            () = self.given_up.cancelled() => Event::GivenUp,
             attempt = ended(&mut self.attempt) => Event::Attempted(attempt),
             Some(disk) = self.disk.recv() => Event::Disk(disk),
             count = self.inbox.recv_many(&mut arrived, INBOX), if self.ready && !abandoned => {
@@ -249,7 +258,6 @@ impl Worker {
         self.ready = true;
         if let Some(disk) = disk {
             self.buffer.attach(*disk);
-            self.monitor.set_on_disk(self.buffer.on_disk());
         }
     }
 
@@ -260,12 +268,10 @@ impl Worker {
         }
         let reach = if self.backoff.attempts() > 0 { Reach::Away } else { Reach::Up };
         self.buffer.put(records, reach, &self.monitor).await;
-        self.monitor.set_on_disk(self.buffer.on_disk());
     }
 
     async fn spill(&mut self) {
         self.buffer.spill(&self.monitor).await;
-        self.monitor.set_on_disk(self.buffer.on_disk());
     }
 
     /// Starts the next attempt if it is time for one.
@@ -379,7 +385,6 @@ impl Worker {
             self.suspects = usize::MAX;
             self.buffer.settled(&self.monitor).await;
         }
-        self.monitor.set_on_disk(self.buffer.on_disk());
         self.monitor.count(|account| account.settle(settled.delivered, settled.rejected));
     }
 
@@ -477,7 +482,6 @@ impl Worker {
             // Suspects are a part of the batch that was taken, which stays in hand until it is known what becomes of them.
             self.buffer.spill(&self.monitor).await;
         }
-        self.monitor.set_on_disk(self.buffer.on_disk());
     }
 
     fn log_rejection(&mut self, record: &Record, reason: &str) {
@@ -519,6 +523,25 @@ impl Worker {
         self.close().await;
     }
 
+    /// All is delivered, and nobody produces any more.
+    async fn retire(self) {
+        self.monitor.stopped();
+        self.buffer.close_for_good().await;
+        part_with(self.connection, &self.monitor).await;
+    }
+
+    /// Nobody has asked for the target for too long: what waits for it is lost.
+    async fn give_up(self) {
+        let Self { monitor, mut inbox, buffer, connection, .. } = self;
+        inbox.close();
+        let bytes = buffer.give_up(&monitor).await;
+        let records = monitor.ledger().in_flight;
+        monitor.count(|account| account.drop(records as usize));
+        monitor.stopped();
+        monitor.telemetry.emit(SpoolPurged { target: &monitor.target, records, bytes });
+        part_with(connection, &monitor).await;
+    }
+
     async fn close(self) {
         let Self { monitor, buffer, mut batch, mut doubt, connection, attempt, .. } = self;
         // What the attempt is writing comes again at the next start, if it is kept on disk.
@@ -526,13 +549,18 @@ impl Worker {
         batch.splice(..0, doubt.release());
         monitor.stopped();
         buffer.close(batch, &monitor).await;
-        if let Some(connection) = connection {
-            connection.close().await;
-        }
-        let (target, ledger) = (&monitor.target, monitor.ledger());
-        let Ledger { produced, delivered, rejected, dropped, in_flight, repeated } = ledger;
-        monitor.telemetry.emit(SinkStopped { target, produced, delivered, rejected, dropped, in_flight, repeated });
+        part_with(connection, &monitor).await;
     }
+}
+
+/// Closes the connection, and logs the account.
+async fn part_with(connection: Option<Connection>, monitor: &Monitor) {
+    if let Some(connection) = connection {
+        connection.close().await;
+    }
+    let (target, ledger) = (&monitor.target, monitor.ledger());
+    let Ledger { produced, delivered, rejected, dropped, in_flight, repeated } = ledger;
+    monitor.telemetry.emit(SinkStopped { target, produced, delivered, rejected, dropped, in_flight, repeated });
 }
 
 /// The end of the attempt under way; pending while there is none.

@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     error::SpoolError,
+    files,
     format::{MAX_NUMBER, u32_at, u64_at},
 };
 
@@ -103,6 +104,11 @@ impl Cursor {
     /// The size of the file.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Removes the file.
+    pub(super) fn remove(&self) -> Result<(), SpoolError> {
+        files::remove(&self.path)
     }
 
     /// Remembers a position.

@@ -14,6 +14,9 @@ use super::{error::SpoolError, format::MAX_NUMBER};
 /// How many corrupt segments are kept for whoever wants to look into them.
 const CORRUPT_KEPT: usize = 2;
 
+/// The file that is locked by whoever has the spool open.
+pub(super) const LOCK: &str = "lock";
+
 /// What a file with a number is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -119,7 +122,7 @@ impl Drop for Lock {
 
 /// Locks the folder.
 pub(super) fn lock(folder: &Path) -> Result<Lock, SpoolError> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -139,6 +142,15 @@ pub(super) fn lock(folder: &Path) -> Result<Lock, SpoolError> {
 pub(super) fn remove(path: &Path) -> Result<(), SpoolError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(SpoolError::on("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder in which nothing lies any more. One that has gone already is as good, and what is not ours stays where it is.
+pub(super) fn remove_folder(folder: &Path) -> Result<(), SpoolError> {
+    let is_fine = [io::ErrorKind::NotFound, io::ErrorKind::DirectoryNotEmpty];
+    match fs::remove_dir(folder) {
+        Err(error) if !is_fine.contains(&error.kind()) => Err(SpoolError::on("remove", folder)(error)),
         _ => Ok(()),
     }
 }

@@ -302,20 +302,46 @@ impl Spool {
         (self.options.max_bytes.saturating_sub(CURSOR) / SEGMENTS).min(MAX_SEGMENT)
     }
 
-    /// Removes files until this many more bytes fit, those set aside before the oldest segments, and counts unread records.
+    /// How many bytes an append of records of these sizes may take at most.
+    pub(crate) fn bytes_for(&self, records: impl IntoIterator<Item = usize>) -> u64 {
+        let frames: u64 = records.into_iter().map(|bytes| (FRAME + bytes) as u64).sum();
+        let segments = 2 + 2 * frames / self.segment_size().max(1);
+        let needed = frames + segments * (HEADER + COMMIT) as u64 + CURSOR;
+        needed.min(self.options.max_bytes.saturating_sub(self.bytes()))
+    }
+
+    /// Removes files until this many more bytes fit, and counts unread records.
     fn make_room(&mut self, needed: u64, dropped: &mut u64) -> Result<(), SpoolError> {
-        while self.bytes_of_segments() + CURSOR + needed > self.options.max_bytes {
-            if self.aside.remove_oldest()? {
-                continue;
-            }
-            let Some(oldest) = self.segments.front() else { break };
-            files::remove(&Name::segment(oldest.number).within(&self.folder))?;
-            *dropped += oldest.unread;
-            let number = oldest.number;
-            self.segments.pop_front();
-            self.close(number);
-        }
+        while self.bytes_of_segments() + CURSOR + needed > self.options.max_bytes && self.remove_oldest(dropped)? {}
         Ok(())
+    }
+
+    /// Removes the oldest file, those set aside before segments, and counts unread records. False when there is none.
+    pub(crate) fn remove_oldest(&mut self, dropped: &mut u64) -> Result<bool, SpoolError> {
+        if self.aside.remove_oldest()? {
+            return Ok(true);
+        }
+        let Some(oldest) = self.segments.front() else { return Ok(false) };
+        files::remove(&Name::segment(oldest.number).within(&self.folder))?;
+        *dropped += oldest.unread;
+        let number = oldest.number;
+        self.segments.pop_front();
+        self.close(number);
+        Ok(true)
+    }
+
+    /// Whether the folder holds nothing that anybody may want.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.pending() == 0 && self.segments.is_empty() && self.aside.bytes() == 0
+    }
+
+    /// Removes the spool with all that it holds, and its folder, unless something else lies there.
+    pub(crate) fn remove(&mut self) -> Result<(), SpoolError> {
+        while self.remove_oldest(&mut 0)? {}
+        self.cursor.remove()?;
+        // The lock goes last, and is held until the folder is gone: whoever waits for it finds that it is, and begins anew.
+        files::remove(&self.folder.join(files::LOCK))?;
+        files::remove_folder(&self.folder)
     }
 
     /// Neither reads nor writes a segment any more.

@@ -35,6 +35,15 @@ event! {
 }
 
 event! {
+    /// What waits for a target is given up.
+    SpoolPurged<'a> { target: &'a dyn Display, records: u64, bytes: u64 }
+    log WARN "no device names the target any more, and nothing could be delivered to it for spool.orphan_age: what waited for it is lost"
+        [sink = %target, records, bytes];
+    count spool.targets_purged at target;
+    count sinks.records_dropped at target += records;
+}
+
+event! {
     /// A folder of the spool belongs to no target.
     SpoolStray<'a> { folder: &'a Path, cure: &'a str }
     log WARN "nothing of this folder of the spool is delivered, since its name is not that of its target" [folder = %folder.display(), cure];

@@ -265,6 +265,8 @@ groups! {
         records_recovered,
         /// Segments of the spool that were damaged and set aside.
         segments_damaged,
+        /// Targets that no device named any more, and whose records were given up.
+        targets_purged,
         /// Times that records were written to the spool, each time all that had gathered.
         appends,
         /// Times that the spool could not be opened, read or written.

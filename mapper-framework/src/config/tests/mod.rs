@@ -88,6 +88,7 @@ fn a_file_may_set_every_key() {
     assert!(sinks.redis.sentinel_login);
     assert_eq!((config.spool.max_bytes, config.spool.sync), (1_000_000, SpoolSync::Never));
     assert_eq!(config.spool.linger, Duration::from_secs(5));
+    assert_eq!((config.spool.total_bytes, config.spool.orphan_age), (2_000_000, Duration::ZERO));
     let writes = &config.writes;
     assert_eq!((writes.mode, writes.dry_run, writes.first_start), (WritesMode::ReadOnly, true, FirstStart::Hold));
     assert_eq!((writes.audit.max_bytes, writes.audit.files), (1_000_000, 3));

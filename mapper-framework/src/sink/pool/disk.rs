@@ -40,7 +40,7 @@ impl Sinks {
         let mut pauses = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         // The worker may have ended meanwhile, and needs no disk then.
         while !disk.is_closed() {
-            match Disk::open(&self.0.spool, &monitor).await {
+            match Disk::open(&self.0.spool, &monitor, &self.0.shelf).await {
                 Ok(opened) => return drop(disk.send(Some(Box::new(opened))).await),
                 Err(error) => self.0.log_disk_error(&error),
             }

@@ -5,3 +5,4 @@ mod faults;
 mod life;
 mod puppet;
 mod refusals;
+mod room;

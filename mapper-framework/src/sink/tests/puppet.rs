@@ -100,6 +100,12 @@ impl Puppet {
         self.0.accepted.lock().unwrap().iter().map(number).collect()
     }
 
+    /// How many texts were accepted.
+    pub(super) fn texts(&self) -> u64 {
+        let accepted = self.0.accepted.lock().unwrap();
+        accepted.iter().filter(|record| matches!(record.value(), Value::String(_))).count() as u64
+    }
+
     pub(super) fn opens(&self) -> Vec<Credentials> {
         self.0.opens.lock().unwrap().clone()
     }
@@ -217,6 +223,11 @@ impl Rig {
     /// The life after this one, on the same disk.
     pub(super) fn reborn(self) -> Self {
         Self::with(|_| {}, self.folder)
+    }
+
+    /// The life after this one, on the same disk, whose spool is set up like this.
+    pub(super) fn reborn_with(self, change: impl FnOnce(&mut SpoolConfig)) -> Self {
+        Self::with_all(|_| {}, change, self.folder)
     }
 
     /// The segments of all spools, and what they hold.

@@ -283,3 +283,36 @@ fn what_it_counts_is_what_lies_on_the_disk() {
         }
     }
 }
+
+#[test]
+fn an_append_takes_no_more_than_was_said_before() {
+    for sizes in [&[8, 100, 1][..], &[1_000; 30], &[10; 500]] {
+        let folder = folder();
+        let (mut spool, _) = open(folder.path());
+        for _ in 0..3 {
+            let records: Vec<_> = sizes.iter().map(|bytes| vec![7; *bytes]).collect();
+            let most = spool.bytes() + spool.bytes_for(sizes.iter().copied());
+            let appended = spool.append(records.iter().map(Vec::as_slice));
+            assert!(appended.failure.is_none() && spool.bytes() <= most, "{} of {most}", spool.bytes());
+        }
+    }
+}
+
+#[test]
+fn a_spool_that_is_removed_leaves_nothing_but_what_is_not_its_own() {
+    let top = folder();
+    let spool_folder = top.path().join("spool");
+    let (mut spool, _) = open(&spool_folder);
+    store(&mut spool, 0..20);
+    read(&mut spool, 12);
+    spool.acknowledge().unwrap();
+    assert!(!spool.is_bare());
+    spool.remove().unwrap();
+    assert!(!spool_folder.exists());
+    drop(spool);
+    let (mut spool, recovery) = open(&spool_folder);
+    assert_eq!((recovery, spool.is_bare()), (Recovery::default(), true));
+    fs::write(spool_folder.join("notes"), "mine").unwrap();
+    spool.remove().unwrap();
+    assert_eq!(names(&spool_folder), ["notes"]);
+}
