@@ -200,6 +200,12 @@ fn a_wrong_value_is_refused_by_its_key() -> Result<()> {
         ),
         ("credentials: {redis: {secret: a}}", "at '/credentials/redis': additional properties 'secret' not allowed"),
         ("config: {common: {protocol: ''}}", "at '/config/common/protocol': minLength"),
+        (
+            "config: {grpc_server: {socket_path: /etc/kubeedge/scale.sock}}",
+            "config.grpc_server.socket_path is in /etc/kubeedge, where edgecore's files are: give it a folder of its own",
+        ),
+        ("config: {grpc_server: {socket_path: scale.sock}}", "at '/config/grpc_server/socket_path': 'scale.sock' does"),
+        ("sockets: {hide: [../root]}", "at '/sockets/hide/0'"),
         ("spool: {type: pvc}", "at '/spool/type': value must be one of 'hostPath', 'emptyDir'"),
         ("manifests: [{kind: Pod, apiVersion: v1, metadata: {}, spec: {}}]", "at '/manifests/0/kind'"),
         ("terminationGracePeriodSeconds: 30s", "at '/terminationGracePeriodSeconds': got string, want integer"),

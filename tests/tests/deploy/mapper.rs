@@ -69,15 +69,41 @@ fn every_place_in_a_config_is_mounted_and_the_pod_gives_it_time_to_stop() -> Res
     let (Some(check), files) = (Check::tool(), Files::generate()?) else { return Ok(()) };
     for Deployed { workload, config } in all(&check, &files)? {
         let (config, _) = Config::load(Sources::new(Config::default()).contents("config.yaml", config))?;
-        let sockets = pod::mount(&workload, "sockets").map(Path::new);
-        assert_eq!(config.common.edgecore_sock.parent(), sockets);
-        assert_eq!(config.grpc_server.socket_path.parent(), sockets);
-        assert_eq!(pod::volume(&workload, "sockets")["hostPath"]["path"].as_str().map(Path::new), sockets);
+        for (name, socket) in [("socket", &config.grpc_server.socket_path), ("edgecore", &config.common.edgecore_sock)] {
+            let folder = socket.parent();
+            assert_eq!(pod::mount(&workload, name).map(Path::new), folder);
+            assert_eq!(pod::volume(&workload, name)["hostPath"]["path"].as_str().map(Path::new), folder);
+        }
         assert_eq!(pod::mount(&workload, "spool").map(Path::new), Some(config.spool.dir.as_path()));
         let credentials = pod::mount(&workload, "credentials-redis").unwrap_or_default();
         assert_eq!(config.sinks.redis.credentials, Path::new(credentials));
         let grace = pod::spec(&workload)["terminationGracePeriodSeconds"].as_u64().map(Duration::from_secs);
         assert!(grace > Some(config.shutdown.grace), "{grace:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_edgecores_is_read_only_and_its_keys_and_config_are_hidden() -> Result<()> {
+    let (Some(check), files) = (Check::tool(), Files::generate()?) else { return Ok(()) };
+    for Deployed { workload, .. } in all(&check, &files)? {
+        let edgecore = Path::new(pod::mount(&workload, "edgecore").context("edgecore's folder is mounted")?);
+        let within = pod::list(&pod::container(&workload)["volumeMounts"])
+            .filter(|mount| mount["mountPath"].as_str().is_some_and(|path| Path::new(path).starts_with(edgecore)));
+        let mut hidden = Vec::new();
+        for mount in within {
+            assert_eq!(mount["readOnly"], true, "{mount}");
+            if mount["name"] != "edgecore" {
+                assert!(pod::volume(&workload, "hidden")["emptyDir"].is_object() && mount["name"] == "hidden", "{mount}");
+                hidden.extend(mount["mountPath"].as_str());
+            }
+        }
+        match edgecore.to_str() {
+            Some("/etc/kubeedge") => assert_eq!(hidden, ["/etc/kubeedge/certs", "/etc/kubeedge/config"]),
+            _ => assert!(hidden.is_empty(), "{hidden:?}"),
+        }
+        assert_eq!(pod::volume(&workload, "socket")["hostPath"]["type"], "DirectoryOrCreate");
+        assert_eq!(pod::volume(&workload, "edgecore")["hostPath"]["type"], "Directory");
     }
     Ok(())
 }

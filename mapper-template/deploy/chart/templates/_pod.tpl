@@ -94,8 +94,16 @@ volumeMounts:
   - name: config
     mountPath: /etc/mapper/config
     readOnly: true
-  - name: sockets
-    mountPath: {{ .Values.sockets.hostPath }}
+  - name: socket
+    mountPath: {{ include "mapper.socketFolder" . }}
+  - name: edgecore
+    mountPath: {{ include "mapper.edgecoreFolder" . }}
+    readOnly: true
+  {{- range $folder := .Values.sockets.hide }}
+  - name: hidden
+    mountPath: {{ include "mapper.edgecoreFolder" $ }}/{{ $folder }}
+    readOnly: true
+  {{- end }}
   - name: spool
     mountPath: {{ .Values.spool.path }}
   {{- range $index, $path := .Values.devices }}
@@ -121,11 +129,19 @@ volumeMounts:
 - name: config
   configMap:
     name: {{ include "mapper.fullname" . | quote }}
-# The folder and not edgecore's socket: edgecore makes a new file at each start, and a mounted file would stay the old one.
-- name: sockets
+- name: socket
   hostPath:
-    path: {{ .Values.sockets.hostPath }}
+    path: {{ include "mapper.socketFolder" . }}
+    type: DirectoryOrCreate
+# The folder and not edgecore's socket: edgecore makes a new file at each start, and a mounted file would stay the old one.
+- name: edgecore
+  hostPath:
+    path: {{ include "mapper.edgecoreFolder" . }}
     type: Directory
+{{- if .Values.sockets.hide }}
+- name: hidden
+  emptyDir: {}
+{{- end }}
 - name: spool
   {{- if eq .Values.spool.type "hostPath" }}
   hostPath:
