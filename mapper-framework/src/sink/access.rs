@@ -12,6 +12,8 @@
 //!
 //! And no credential goes to another machine without TLS, unless `plaintext` says that it may.
 
+mod means;
+
 use crate::{
     config::{SinkTargetConfig, SinksConfig, TlsConfig},
     credentials::{self, CredentialSources},
@@ -72,33 +74,6 @@ impl Access {
             #[cfg(feature = "_http")]
             proxy: super::web::ProxySettings::of(config),
         }
-    }
-
-    /// The certificates for connections to an endpoint, as far as it is known.
-    pub(super) fn tls_of(&self, kind: &str, endpoint: Option<&Endpoint>) -> &TlsSection {
-        endpoint.map_or(&self.tls, |endpoint| self.tls(kind, endpoint))
-    }
-
-    /// The certificates for connections to an endpoint.
-    pub(super) fn tls(&self, kind: &str, endpoint: &Endpoint) -> &TlsSection {
-        self.own_tls(kind, endpoint).unwrap_or(&self.tls)
-    }
-
-    /// A client for an endpoint, or for many where none is given.
-    ///
-    /// # Errors
-    ///
-    /// A file that it takes cannot be used.
-    #[cfg(feature = "_http")]
-    pub(super) fn client(&self, kind: &str, endpoint: Option<&Endpoint>) -> Result<reqwest::Client, SinkError> {
-        // A proxy's own words for this machine are fewer than ours.
-        let is_local = endpoint.is_some_and(Endpoint::is_local);
-        super::web::client(self.tls_of(kind, endpoint), self.proxy.as_ref().filter(|_| !is_local))
-    }
-
-    /// The certificates for connections to an endpoint, if its entry of `sinks.targets` has some.
-    pub(super) fn own_tls(&self, kind: &str, endpoint: &Endpoint) -> Option<&TlsSection> {
-        self.entry(kind, endpoint)?.tls.as_ref()
     }
 
     /// Whether a manifest may point there.

@@ -134,13 +134,7 @@ impl Buffer {
     }
 
     fn take_from_memory(&mut self, max_records: usize) -> Vec<Record> {
-        let mut bytes = 0;
-        let fits = |record: &&Record| {
-            bytes += record.weight();
-            bytes <= MAX_BATCH
-        };
-        let fitting = self.memory.iter().take(max_records).take_while(fits).count();
-        let count = fitting.max(1).min(self.memory.len());
+        let count = fitting(self.memory.iter().take(max_records));
         let records: Vec<_> = self.memory.drain(..count).collect();
         self.memory_bytes -= records.iter().map(Record::weight).sum::<usize>();
         records
@@ -243,4 +237,14 @@ impl Buffer {
             monitor.dropped(shed, "the queue is full, and they cannot be kept on disk");
         }
     }
+}
+
+/// How many of these records have room in one batch, the first in any case.
+pub(super) fn fitting<'a>(mut records: impl Iterator<Item = &'a Record>) -> usize {
+    let first = records.next().map_or(0, Record::weight);
+    let more = records.scan(first, |bytes, record| {
+        *bytes += record.weight();
+        Some(*bytes)
+    });
+    usize::from(first > 0) + more.take_while(|bytes| *bytes <= MAX_BATCH).count()
 }

@@ -9,7 +9,7 @@ use std::{mem, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Record;
+use super::{Record, buffer::fitting};
 
 /// After so many refusals of single records, or of batches that were refused record by record, in a row the target is at fault.
 const MOST_REFUSALS: usize = 8;
@@ -111,9 +111,11 @@ impl Doubt {
         self.suspects.iter().any(|suspect| suspect.is_due)
     }
 
-    /// The first suspects that are to be tried once more, at most so many.
+    /// The first suspects that are to be tried once more, at most so many, and no more bytes than a batch has.
     pub(super) fn due(&self, most: usize) -> Vec<Record> {
-        self.suspects.iter().filter(|suspect| suspect.is_due).take(most).map(|suspect| suspect.record.clone()).collect()
+        let due = self.suspects.iter().filter(|suspect| suspect.is_due).map(|suspect| &suspect.record).take(most);
+        let count = fitting(due.clone());
+        due.take(count).cloned().collect()
     }
 
     /// Takes out the first suspects that are due, so many, since there is an answer for each.

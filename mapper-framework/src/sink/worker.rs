@@ -1,29 +1,25 @@
 //! The worker of one target: takes records in, delivers them in batches, and keeps trying.
 
-use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+mod ending;
+mod outcomes;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
     task::JoinError,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{
-    backoff::Backoff,
-    telemetry::{
-        Damper,
-        sinks::{RecordRejected, SinkStopped},
-        spool::SpoolPurged,
-    },
-};
+use crate::{backoff::Backoff, telemetry::Damper};
 
 use super::{
-    Ledger, Outcome, Record, SinkError,
+    Record,
     buffer::{Buffer, Reach},
     connection::{Attempt, Connection, Dialer},
     disk::Disk,
-    doubt::{Doubt, Refused},
+    doubt::Doubt,
     monitor::Monitor,
 };
 
@@ -33,17 +29,8 @@ pub(super) const INBOX: usize = 4_096;
 /// The pause after the first failed attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// The longest pause that a target can ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
 /// The pause after the disk has given nothing of what waits there.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often a target that nothing is written to is asked whether it could be.
-const HEALTH_CYCLE: Duration = Duration::from_secs(30);
-
-/// The most series of which it is remembered when a rejection was logged.
-const LOGGED_SERIES: usize = 1_024;
 
 /// How a worker batches and repeats.
 #[derive(Clone, Copy, Debug)]
@@ -121,16 +108,6 @@ impl Part {
         let (Self::Batch(records) | Self::Suspects(records)) = self;
         records
     }
-}
-
-/// What has become of the records of an attempt.
-#[derive(Default)]
-struct Settled {
-    delivered: usize,
-    rejected: usize,
-    again: Vec<Record>,
-    why: Option<String>,
-    refused: Vec<Refused>,
 }
 
 /// What wakes a worker.
@@ -283,7 +260,7 @@ impl Worker {
             return self.refuses_all(&reason).await;
         }
         if self.doubt.is_due() {
-            let suspects = self.doubt.due(self.suspects);
+            let suspects = self.doubt.due(self.suspects.min(self.pace.batch_records));
             return self.attempt(Part::Suspects(suspects.len()), suspects.into());
         }
         if self.batch.is_empty() {
@@ -311,256 +288,6 @@ impl Worker {
         let attempt = self.dialer.clone().attempt(self.connection.take(), records);
         self.attempt = Some(Flight { part, task: AbortOnDropHandle::new(tokio::spawn(attempt)) });
     }
-
-    /// Takes in what an attempt came to.
-    async fn finish(&mut self, attempt: Result<Attempt, JoinError>) {
-        let part = self.attempt.take().map_or(Part::Batch(0), |flight| flight.part);
-        self.health_due = Instant::now() + HEALTH_CYCLE;
-        let attempt = attempt.unwrap_or_else(died);
-        self.connection = attempt.connection;
-        let written = if attempt.connected { part.len() } else { 0 };
-        match attempt.outcome {
-            Ok(outcomes) => {
-                self.tries_alone = false;
-                self.settle(part, outcomes).await;
-            }
-            Err(error) if part.len() == 0 && error.is_unsupported() => self.health_unknown(),
-            // What `open` refuses is no fault of the records.
-            Err(error) if written == 0 => self.failed(0, &error).await,
-            Err(error) if error.is_refused() && written == 1 => {
-                self.tries_alone = true;
-                self.settle(part, vec![Outcome::refused(error)]).await;
-            }
-            Err(error) if error.is_refused() && self.doubt.is_empty() && !self.doubt.searches() => {
-                self.refuses_all(&error.to_string()).await;
-            }
-            Err(error) if error.is_refused() => self.split(part, Some(&error)),
-            Err(error) if error.is_retryable() => self.failed(written, &error).await,
-            Err(error) if written == 1 => self.settle(part, vec![Outcome::rejected(error)]).await,
-            Err(_) => self.split(part, None),
-        }
-    }
-
-    /// Something among these records is refused: parts of them are tried one after the other. `refusal` is why, where the target may
-    /// be at fault.
-    fn split(&mut self, part: Part, refusal: Option<&SinkError>) {
-        match part {
-            Part::Suspects(_) => self.suspects = 1,
-            Part::Batch(mut records) => {
-                // When all have had their turn, the first ones have it again.
-                let tried = Some(self.doubt.tried()).filter(|tried| *tried < records).unwrap_or_default();
-                if let Some(refusal) = refusal
-                    && self.doubt.is_empty()
-                    && tried > 0
-                {
-                    self.doubt.set_aside(self.batch.drain(..tried).collect(), &refusal.to_string());
-                    records -= tried;
-                }
-                self.step = (records / 2).max(1);
-            }
-        }
-    }
-
-    /// Counts what has become of the records of an attempt, and keeps those that come again.
-    async fn settle(&mut self, part: Part, outcomes: Vec<Outcome>) {
-        let mut settled = self.sort_out(part, outcomes);
-        if settled.delivered > 0 {
-            for (record, reason) in self.doubt.accepted() {
-                settled.rejected += 1;
-                self.log_rejection(&record, &reason);
-            }
-        }
-        self.doubt.suspect(settled.refused);
-        let failed = settled.again.len();
-        self.batch.splice(..0, settled.again);
-        if let Some(reason) = settled.why {
-            let records = part.len();
-            let error =
-                SinkError::failed(format_args!("{failed} of {records} records are to be tried again: {reason}"));
-            self.failed(failed, &error).await;
-        } else if settled.delivered > 0 || part.len() == 0 {
-            self.succeeded();
-        }
-        if self.batch.is_empty() && self.doubt.is_empty() {
-            self.suspects = usize::MAX;
-            self.buffer.settled(&self.monitor).await;
-        }
-        self.monitor.count(|account| account.settle(settled.delivered, settled.rejected));
-    }
-
-    /// Puts each record of an attempt where its outcome belongs. Suspects that are refused again stay what they are.
-    fn sort_out(&mut self, part: Part, outcomes: Vec<Outcome>) -> Settled {
-        let mut settled = Settled::default();
-        let mut outcomes = outcomes.into_iter();
-        let mut next = || outcomes.next().unwrap_or_else(|| Outcome::retry("the sink has given no outcome for it"));
-        match part {
-            Part::Batch(records) => {
-                let mut overtaken = 0;
-                for record in self.batch.drain(..records).collect::<Vec<_>>() {
-                    match next() {
-                        Outcome::Refused(reason) => {
-                            settled.refused.push(Refused { record, reason, is_overtaken: false });
-                        }
-                        outcome => {
-                            if outcome == Outcome::Accepted {
-                                overtaken = settled.refused.len();
-                            }
-                            self.place(record, outcome, &mut settled);
-                        }
-                    }
-                }
-                settled.refused[..overtaken].iter_mut().for_each(|refused| refused.is_overtaken = true);
-            }
-            Part::Suspects(records) => {
-                for suspect in self.doubt.take_due(records) {
-                    match next() {
-                        Outcome::Refused(reason) => suspect.suspect(reason, &mut self.doubt),
-                        outcome => self.place(suspect.into_record(), outcome, &mut settled),
-                    }
-                }
-            }
-        }
-        settled
-    }
-
-    fn place(&mut self, record: Record, outcome: Outcome, settled: &mut Settled) {
-        match outcome {
-            Outcome::Accepted => settled.delivered += 1,
-            Outcome::Retry(reason) | Outcome::Refused(reason) => {
-                settled.again.push(record);
-                settled.why.get_or_insert(reason);
-            }
-            Outcome::Rejected(reason) => {
-                settled.rejected += 1;
-                self.log_rejection(&record, &reason);
-            }
-        }
-    }
-
-    fn succeeded(&mut self) {
-        self.ceiling = self.ceiling.saturating_add((self.ceiling / 16).max(1));
-        self.step = self.step.saturating_mul(2).min(self.ceiling);
-        self.backoff.reset();
-        self.not_before = Instant::now();
-        self.monitor.up();
-    }
-
-    /// The connection is open, and whether it can be written to is seen when it is.
-    fn health_unknown(&mut self) {
-        self.not_before = Instant::now();
-    }
-
-    /// The target refuses everything: it, or a setting that leads to it, is at fault.
-    async fn refuses_all(&mut self, reason: &str) {
-        let reason = format!("it refuses all that it is given, and has accepted nothing since: {reason}");
-        let suspects = self.doubt.convict_target(self.tries_alone);
-        self.batch.splice(..0, suspects);
-        self.suspects = usize::MAX;
-        // What was put right meanwhile may need another connection.
-        self.connection = None;
-        self.step = self.ceiling;
-        self.failed(0, &SinkError::misconfigured(reason)).await;
-    }
-
-    /// An attempt has failed, and another one follows after a pause. Meanwhile everything waits on disk. `written` is how many records
-    /// the target may have all the same.
-    async fn failed(&mut self, written: usize, error: &SinkError) {
-        self.doubt.is_interrupted();
-        if written > 0 && !error.is_misconfigured() {
-            // Perhaps it was too much for the deadline, or for something on the way.
-            self.ceiling = (written / 2).max(1);
-            self.step = self.ceiling;
-        }
-        self.monitor.count(|account| account.repeat(written));
-        self.monitor.down(error);
-        let asked_for = error.pause().unwrap_or_default().min(LONGEST_PAUSE);
-        self.not_before = Instant::now() + self.backoff.next().max(asked_for);
-        if self.doubt.is_empty() {
-            let batch = mem::take(&mut self.batch);
-            self.batch = self.buffer.retreat(batch, &self.monitor).await;
-        } else {
-            // Suspects are a part of the batch that was taken, which stays in hand until it is known what becomes of them.
-            self.buffer.spill(&self.monitor).await;
-        }
-    }
-
-    fn log_rejection(&mut self, record: &Record, reason: &str) {
-        if self.logged.len() >= LOGGED_SERIES {
-            self.logged.clear();
-        }
-        let occurrence = self.logged.entry(Arc::as_ptr(record.series()) as usize).or_default().begins();
-        self.monitor.telemetry.emit(RecordRejected {
-            target: &self.monitor.target,
-            device: record.device(),
-            property: record.property(),
-            reason,
-            occurrence,
-        });
-    }
-
-    /// Delivers what can be delivered by the deadline, without pausing for a target that is away, and keeps the rest on disk.
-    async fn stop(mut self, deadline: Instant) {
-        self.inbox.close();
-        if !self.ready
-            && let Ok(Some(disk)) = timeout_at(deadline, self.disk.recv()).await
-        {
-            self.attach(disk);
-        }
-        let mut late = Vec::new();
-        while self.inbox.recv_many(&mut late, INBOX).await > 0 {}
-        if !late.is_empty() {
-            self.take_in(late).await;
-        }
-        while self.ready && self.backoff.attempts() == 0 && !self.has_nothing_to_write() && Instant::now() < deadline {
-            self.linger_until = Some(Instant::now());
-            self.proceed().await;
-            if self.attempt.is_none() {
-                break;
-            }
-            let Ok(attempt) = timeout_at(deadline, ended(&mut self.attempt)).await else { break };
-            self.finish(attempt).await;
-        }
-        self.close().await;
-    }
-
-    /// All is delivered, and nobody produces any more.
-    async fn retire(self) {
-        self.monitor.stopped();
-        self.buffer.close_for_good().await;
-        part_with(self.connection, &self.monitor).await;
-    }
-
-    /// Nobody has asked for the target for too long: what waits for it is lost.
-    async fn give_up(self) {
-        let Self { monitor, mut inbox, buffer, connection, .. } = self;
-        inbox.close();
-        let bytes = buffer.give_up(&monitor).await;
-        let records = monitor.ledger().in_flight;
-        monitor.count(|account| account.drop(records as usize));
-        monitor.stopped();
-        monitor.telemetry.emit(SpoolPurged { target: &monitor.target, records, bytes });
-        part_with(connection, &monitor).await;
-    }
-
-    async fn close(self) {
-        let Self { monitor, buffer, mut batch, mut doubt, connection, attempt, .. } = self;
-        // What the attempt is writing comes again at the next start, if it is kept on disk.
-        monitor.count(|account| account.repeat(attempt.map_or(0, |flight| flight.part.len())));
-        batch.splice(..0, doubt.release());
-        monitor.stopped();
-        buffer.close(batch, &monitor).await;
-        part_with(connection, &monitor).await;
-    }
-}
-
-/// Closes the connection, and logs the account.
-async fn part_with(connection: Option<Connection>, monitor: &Monitor) {
-    if let Some(connection) = connection {
-        connection.close().await;
-    }
-    let (target, ledger) = (&monitor.target, monitor.ledger());
-    let Ledger { produced, delivered, rejected, dropped, in_flight, repeated } = ledger;
-    monitor.telemetry.emit(SinkStopped { target, produced, delivered, rejected, dropped, in_flight, repeated });
 }
 
 /// The end of the attempt under way; pending while there is none.
@@ -578,17 +305,4 @@ async fn stop_deadline(stop: &mut watch::Receiver<Option<Instant>>) -> Instant {
         // A pool that is gone sets no deadline any more.
         Err(_) => Instant::now(),
     }
-}
-
-/// An attempt that has panicked.
-fn died(error: JoinError) -> Attempt {
-    let error = match error.try_into_panic() {
-        Ok(panic) => {
-            let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-            SinkError::disconnected(format_args!("the sink panicked: {text}"))
-        }
-        Err(error) => SinkError::disconnected(error),
-    };
-    Attempt { connection: None, connected: true, outcome: Err(error) }
 }

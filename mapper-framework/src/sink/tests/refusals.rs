@@ -261,3 +261,23 @@ async fn what_lies_on_disk_is_acknowledged_though_each_batch_brings_poison() {
     rig.until_settled(10_050).await;
     assert_eq!((rig.ledger().rejected, rig.status().spooled_records), (40, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn suspects_are_tried_once_more_in_batches_of_the_usual_size() {
+    let rig = Rig::new();
+    rig.puppet.take_in_bulk(5_000);
+    rig.puppet.refuse_to_open(3);
+    let mut writes = 0;
+    rig.puppet.behave(move |batch| {
+        writes += 1;
+        let outcome = |index| match writes {
+            1 if index + 1 < batch.len() => Outcome::refused("no"),
+            _ => Outcome::Accepted,
+        };
+        Reaction::Answer(Ok((0..batch.len()).map(outcome).collect()))
+    });
+    push(&rig.feed("a"), 0..3_000);
+    rig.until_settled(3_000).await;
+    assert_eq!(rig.puppet.sizes(), [3_000, 500, 500, 500, 500, 500, 499]);
+    assert_eq!(rig.ledger().delivered, 3_000);
+}
