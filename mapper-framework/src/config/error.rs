@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use super::{
     Origin,
-    validate::{MAX_SOCKET_PATH, SLOWEST_RATE, SMALLEST_AUDIT, SMALLEST_SPOOL},
+    validate::{MAX_SOCKET_PATH, SLOWEST_RATE, SMALLEST_AUDIT, SMALLEST_MEMORY, SMALLEST_SPOOL},
 };
 
 /// Why a config cannot be used. Trying again does not help: the config must change.
@@ -171,6 +171,13 @@ pub enum InvalidValue {
     #[error("must be at least {SMALLEST_SPOOL} bytes; found {found}")]
     #[non_exhaustive]
     SpoolTooSmall {
+        /// The value.
+        found: String,
+    },
+    /// The sinks could hold next to nothing in memory.
+    #[error("must be at least {SMALLEST_MEMORY} bytes; found {found}")]
+    #[non_exhaustive]
+    MemoryTooSmall {
         /// The value.
         found: String,
     },

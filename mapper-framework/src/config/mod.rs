@@ -61,6 +61,7 @@
 //! | `sinks.batch_records` | `500` | `MAPPER_SINKS__BATCH_RECORDS` | |
 //! | `sinks.batch_linger` | `100ms` | `MAPPER_SINKS__BATCH_LINGER` | |
 //! | `sinks.queue_records` | `10000` | `MAPPER_SINKS__QUEUE_RECORDS` | |
+//! | `sinks.memory_bytes` | `33554432` | `MAPPER_SINKS__MEMORY_BYTES` | |
 //! | `sinks.write_timeout` | `10s` | `MAPPER_SINKS__WRITE_TIMEOUT` | |
 //! | `sinks.backoff_max` | `30s` | `MAPPER_SINKS__BACKOFF_MAX` | |
 //! | `sinks.push_strategy` | `always` | `MAPPER_SINKS__PUSH_STRATEGY` | |

@@ -72,6 +72,10 @@ pub struct SinksConfig {
     pub batch_linger: Duration,
     /// The most records that wait in memory for one target. By default 10,000. More go to the spool.
     pub queue_records: u32,
+    /// The most bytes that the records of all targets take in memory together, at least 1,000,000. By default 32 MiB. A quarter of it can
+    /// wait in queues before those that have more than their share go to the spool. What a sink makes of a batch, and what its client
+    /// library keeps, comes on top.
+    pub memory_bytes: u64,
     /// The deadline of each call of a sink. By default ten seconds.
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
@@ -127,6 +131,7 @@ impl Default for SinksConfig {
             batch_records: 500,
             batch_linger: Duration::from_millis(100),
             queue_records: 10_000,
+            memory_bytes: 32 << 20,
             write_timeout: Duration::from_secs(10),
             backoff_max: Duration::from_secs(30),
             push_strategy: PushStrategy::default(),

@@ -17,6 +17,9 @@ pub(crate) const SLOWEST_RATE: f64 = 0.01;
 /// The fewest bytes that a spool works with: some segments of some batches each.
 pub(crate) const SMALLEST_SPOOL: u64 = 1_000_000;
 
+/// The fewest bytes of memory that sinks work with.
+pub(crate) const SMALLEST_MEMORY: u64 = 1_000_000;
+
 /// The fewest bytes of a file of the audit: its longest line fits.
 pub(crate) const SMALLEST_AUDIT: u64 = 65_536;
 
@@ -39,6 +42,7 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("report.deadband_percent", zero_or_above(report.deadband_percent)),
         ("sinks.batch_records", at_least_one(sinks.batch_records)),
         ("sinks.queue_records", at_least_one(sinks.queue_records)),
+        ("sinks.memory_bytes", holds_queues(sinks.memory_bytes)),
         ("sinks.write_timeout", longer_than_zero(sinks.write_timeout)),
         ("sinks.backoff_max", longer_than_zero(sinks.backoff_max)),
         ("sinks.proxy", proxy(&sinks.proxy)),
@@ -151,6 +155,10 @@ fn at_least_one(number: u32) -> Option<InvalidValue> {
 
 fn holds_a_line(bytes: u64) -> Option<InvalidValue> {
     (bytes < SMALLEST_AUDIT).then(|| InvalidValue::AuditTooSmall { found: bytes.to_string() })
+}
+
+fn holds_queues(bytes: u64) -> Option<InvalidValue> {
+    (bytes < SMALLEST_MEMORY).then(|| InvalidValue::MemoryTooSmall { found: bytes.to_string() })
 }
 
 fn large_enough(bytes: u64) -> Option<InvalidValue> {

@@ -9,9 +9,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Record, disk::Disk, monitor::Monitor};
 
-/// The most bytes that wait in memory for one target. More goes to disk.
-const MAX_MEMORY: usize = 16 << 20;
-
 /// So many bytes have gathered enough, and go to disk at once.
 const MAX_GATHERED: usize = 1 << 20;
 
@@ -86,7 +83,7 @@ impl Buffer {
     pub(super) async fn put(&mut self, records: Vec<Record>, reach: Reach, monitor: &Monitor) {
         let spills = reach == Reach::Away || self.disk.as_ref().is_some_and(|disk| disk.pending() > 0);
         self.push(records);
-        if self.is_full() {
+        if self.is_full(monitor) {
             self.spill(monitor).await;
         } else if spills {
             self.gather(monitor).await;
@@ -117,7 +114,8 @@ impl Buffer {
     /// before if that is not settled.
     pub(super) async fn take(&mut self, max_records: usize, monitor: &Monitor) -> Vec<Record> {
         if let Some(disk) = self.disk.as_mut().filter(|disk| disk.unread() > 0) {
-            let records = disk.read(max_records, MAX_BATCH, monitor).await;
+            let records = disk.read(max_records, monitor.share.room().min(MAX_BATCH), monitor).await;
+            monitor.share.add(records.iter().map(Record::weight).sum());
             if !records.is_empty() {
                 self.taken = self.taken.and(BatchOrigin::FromDisk);
             } else if self.taken == BatchOrigin::Nothing {
@@ -211,8 +209,8 @@ impl Buffer {
         records.into_iter().rev().for_each(|record| self.memory.push_front(record));
     }
 
-    fn is_full(&self) -> bool {
-        self.memory.len() > self.max_records || self.memory_bytes > MAX_MEMORY
+    fn is_full(&self, monitor: &Monitor) -> bool {
+        self.memory.len() > self.max_records || monitor.share.is_too_much(self.memory_bytes)
     }
 
     /// Moves what waits in memory to disk. Where that fails it stays.
@@ -222,15 +220,17 @@ impl Buffer {
         let records = Vec::from(std::mem::take(&mut self.memory));
         let left = disk.append(records, monitor).await;
         self.memory = left.into();
-        self.memory_bytes = self.memory.iter().map(Record::weight).sum();
+        let bytes = self.memory.iter().map(Record::weight).sum();
+        monitor.share.release(std::mem::replace(&mut self.memory_bytes, bytes) - bytes);
     }
 
     /// Drops the oldest records that memory has no room for.
     fn shed(&mut self, monitor: &Monitor) {
         let mut shed = 0;
-        while self.is_full() {
+        while self.is_full(monitor) {
             let Some(record) = self.memory.pop_front() else { break };
             self.memory_bytes -= record.weight();
+            monitor.share.release(record.weight());
             shed += 1;
         }
         if shed > 0 {

@@ -45,11 +45,11 @@ impl Feed {
         let Inlet { monitor, records, .. } = &*self.inlet;
         let bytes = record.weight();
         monitor.count(|account| account.produce(1));
-        if !monitor.reserve(bytes) {
+        if !monitor.share.reserve(bytes) {
             return monitor.dropped(1, TOO_FAST);
         }
         if let Err(refused) = records.try_send(record.with_quality(sample.quality)) {
-            monitor.taken_in(bytes);
+            monitor.share.release(bytes);
             let reason = match refused {
                 TrySendError::Full(_) => TOO_FAST,
                 TrySendError::Closed(_) => "the target's worker has ended",

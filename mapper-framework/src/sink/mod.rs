@@ -37,6 +37,7 @@
 
 #[allow(dead_code, reason = "which sinks are compiled decides")]
 mod access;
+mod budget;
 #[allow(dead_code, reason = "which sinks are compiled decides")]
 mod buffer;
 mod clock;

@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{sync::watch, time::Instant};
@@ -17,12 +14,10 @@ use crate::telemetry::{
 
 use super::{
     Ledger, SinkError, Target,
+    budget::Share,
     ledger::Account,
     spell::{Loss, Outage},
 };
-
-/// The most bytes that wait for a worker to take them in, beside the bound on their number.
-const INBOX_BYTES: usize = 16 << 20;
 
 /// Whether a target can be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,8 +97,8 @@ impl fmt::Display for SinkStatus {
 pub(super) struct Monitor {
     pub(super) target: Target,
     account: Account,
-    /// How many bytes wait for the worker to take them in.
-    inbox_bytes: AtomicUsize,
+    /// What its records take of the memory for all.
+    pub(super) share: Share,
     pub(super) telemetry: Telemetry,
     condition: Mutex<Condition>,
     /// Wakes those who wait for a change of any target.
@@ -123,18 +118,11 @@ struct Condition {
 }
 
 impl Monitor {
-    pub(super) fn new(target: Target, telemetry: Telemetry, changes: watch::Sender<()>) -> Self {
+    pub(super) fn new(target: Target, share: Share, telemetry: Telemetry, changes: watch::Sender<()>) -> Self {
         telemetry.track_target(&target);
         let condition =
             Condition { state: SinkState::Connecting, reason: None, on_disk: (0, 0), loss: None, outage: None };
-        Self {
-            target,
-            account: Account::default(),
-            inbox_bytes: AtomicUsize::new(0),
-            telemetry,
-            condition: Mutex::new(condition),
-            changes,
-        }
+        Self { target, account: Account::default(), share, telemetry, condition: Mutex::new(condition), changes }
     }
 
     pub(super) fn status(&self) -> SinkStatus {
@@ -147,22 +135,6 @@ impl Monitor {
             spooled_records: condition.on_disk.0,
             spooled_bytes: condition.on_disk.1,
         }
-    }
-
-    /// Makes room for so many bytes in the inbox; false if there is none left.
-    pub(super) fn reserve(&self, bytes: usize) -> bool {
-        let before = self.inbox_bytes.fetch_add(bytes, Relaxed);
-        // A single record may be larger than all that else may wait.
-        let fits = before == 0 || before + bytes <= INBOX_BYTES;
-        if !fits {
-            self.taken_in(bytes);
-        }
-        fits
-    }
-
-    /// The worker has taken so many bytes out of the inbox.
-    pub(super) fn taken_in(&self, bytes: usize) {
-        self.inbox_bytes.fetch_sub(bytes, Relaxed);
     }
 
     pub(super) fn ledger(&self) -> Ledger {

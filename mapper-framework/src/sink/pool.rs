@@ -37,6 +37,7 @@ use crate::{
 
 use super::{
     Access, ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
+    budget::Budget,
     connection::Dialer,
     feed::Inlet,
     folder::{Stray, targets},
@@ -59,6 +60,8 @@ struct Pool {
     /// Whether it was logged that credentials under the names of the Go framework count for nothing.
     go_names_logged: AtomicBool,
     telemetry: Telemetry,
+    /// The memory of all targets.
+    budget: Arc<Budget>,
     /// The room of all spools.
     shelf: Arc<Shelf>,
     /// Whether any device has been served since the start.
@@ -106,6 +109,7 @@ impl Sinks {
             shelf: Arc::new(Shelf::new(spool.total_bytes)),
             serves: AtomicBool::new(false),
             go_names_logged: AtomicBool::new(false),
+            budget: Arc::new(Budget::new(config.memory_bytes)),
             config,
             spool,
             credentials: Arc::new(credentials),
@@ -177,7 +181,8 @@ impl Sinks {
         if let Some(inlet) = targets.inlets.get(target) {
             return Arc::clone(inlet);
         }
-        let monitor = Arc::new(Monitor::new(target.clone(), self.0.telemetry.clone(), self.0.changes.clone()));
+        let (share, telemetry) = (self.0.budget.share(), self.0.telemetry.clone());
+        let monitor = Arc::new(Monitor::new(target.clone(), share, telemetry, self.0.changes.clone()));
         let (records, inbox) = mpsc::channel(INBOX);
         let (given_up, ended) = (CancellationToken::new(), CancellationToken::new());
         let inlet = Inlet { monitor: Arc::clone(&monitor), records, given_up: given_up.clone(), ended: ended.clone() };
@@ -219,8 +224,10 @@ impl Sinks {
     async fn work(self, worker: Worker, monitor: Arc<Monitor>, ended: CancellationToken) {
         let _ended = ended.clone().drop_guard();
         let work = worker.run(|inbox| self.0.retire(&monitor.target, inbox, &ended));
+        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        monitor.share.close();
         // What a panic leaves behind half done is not used again.
-        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+        if ended.is_err() {
             self.0.telemetry.emit(SinkDied { target: &monitor.target });
             // The next device that asks for the target gets another worker.
             self.0.targets().inlets.remove(&monitor.target);
@@ -242,6 +249,12 @@ impl Sinks {
             backoff_max: config.backoff_max,
             spool_linger: self.0.spool.linger,
         }
+    }
+
+    /// How many bytes of memory the records of all targets take.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.0.budget.used()
     }
 
     /// All targets, by their names.

@@ -239,7 +239,6 @@ impl Worker {
     }
 
     async fn take_in(&mut self, records: Vec<Record>) {
-        self.monitor.taken_in(records.iter().map(Record::weight).sum());
         if self.linger_until.is_none() {
             self.linger_until = Some(Instant::now() + self.pace.batch_linger);
         }

@@ -69,7 +69,8 @@ fn every_place_in_a_config_is_mounted_and_the_pod_gives_it_time_to_stop() -> Res
     let (Some(check), files) = (Check::tool(), Files::generate()?) else { return Ok(()) };
     for Deployed { workload, config } in all(&check, &files)? {
         let (config, _) = Config::load(Sources::new(Config::default()).contents("config.yaml", config))?;
-        for (name, socket) in [("socket", &config.grpc_server.socket_path), ("edgecore", &config.common.edgecore_sock)] {
+        for (name, socket) in [("socket", &config.grpc_server.socket_path), ("edgecore", &config.common.edgecore_sock)]
+        {
             let folder = socket.parent();
             assert_eq!(pod::mount(&workload, name).map(Path::new), folder);
             assert_eq!(pod::volume(&workload, name)["hostPath"]["path"].as_str().map(Path::new), folder);
@@ -94,7 +95,10 @@ fn what_is_edgecores_is_read_only_and_its_keys_and_config_are_hidden() -> Result
         for mount in within {
             assert_eq!(mount["readOnly"], true, "{mount}");
             if mount["name"] != "edgecore" {
-                assert!(pod::volume(&workload, "hidden")["emptyDir"].is_object() && mount["name"] == "hidden", "{mount}");
+                assert!(
+                    pod::volume(&workload, "hidden")["emptyDir"].is_object() && mount["name"] == "hidden",
+                    "{mount}"
+                );
                 hidden.extend(mount["mountPath"].as_str());
             }
         }

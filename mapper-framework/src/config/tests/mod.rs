@@ -78,7 +78,7 @@ fn a_file_may_set_every_key() {
     assert_eq!(config.driver.backoff_max, Duration::from_secs(300));
     assert_eq!((config.report.calls_per_second, config.report.burst), (0.25, 20));
     let sinks = &config.sinks;
-    assert_eq!((sinks.batch_records, sinks.queue_records), (250, 5_000));
+    assert_eq!((sinks.batch_records, sinks.queue_records, sinks.memory_bytes), (250, 5_000, 8_000_000));
     assert_eq!(sinks.http.headers, "X-Plant: seven\nX-Hall: 2");
     assert_eq!((sinks.mqtt.version, sinks.mqtt.client_id.as_str()), (MqttVersion::V5, "node-7"));
     assert_eq!(sinks.mqtt.node_name, "node-7");
@@ -364,6 +364,10 @@ fn a_value_that_cannot_work_says_why() {
                 .into(),
         ),
         ("writes: {audit: {files: 0}}".into(), "`writes.audit.files` must be above zero, found 0".into()),
+        (
+            "sinks: {memory_bytes: 1000}".into(),
+            "`sinks.memory_bytes` must be at least 1000000 bytes; found 1000".into(),
+        ),
         (
             "writes: {audit: {max_bytes: 1000}}".into(),
             "`writes.audit.max_bytes` must be at least 65536 bytes; found 1000".into(),

@@ -9,6 +9,7 @@ use super::{
     puppet::{Reaction, Rig, push, push_texts},
 };
 
+const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn of<'a>(all: &'a [SinkStatus], host: &str) -> &'a SinkStatus {
@@ -64,6 +65,57 @@ async fn what_was_kept_with_more_room_makes_some_at_the_start() {
     let fits = |all: &[SinkStatus]| all.len() == 2 && all.iter().map(|it| it.spooled_bytes).sum::<u64>() < 1_000_000;
     next.sinks.wait_until(|all| fits(all) && all.iter().any(|it| it.ledger.dropped > 0)).await;
     assert!(next.sinks.statuses().iter().all(|status| status.ledger.adds_up()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_records_of_many_targets_that_are_away_stay_within_the_memory_and_none_is_lost() {
+    const MEMORY: u64 = 2_000_000;
+    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let rig = Rig::with_all(|sinks| sinks.memory_bytes = MEMORY, |spool| spool.linger = 3600 * SECOND, folder);
+    rig.puppet.fail(|| SinkError::failed("no"));
+    let feeds: Vec<_> = (0..40).map(|number| rig.feed(&number.to_string())).collect();
+    let mut most = 0;
+    for _ in 0..40 {
+        for feed in &feeds {
+            push_texts(feed, 1, 5_000);
+            most = most.max(rig.sinks.memory());
+        }
+        sleep(Duration::from_millis(1)).await;
+        // The first ones wait for the disk to be opened.
+        while rig.sinks.memory() > MEMORY as usize / 2 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    rig.sinks.wait_until(|all| all.iter().all(|status| status.state == SinkState::Down)).await;
+    assert!(most > MEMORY as usize / 8 && most <= MEMORY as usize, "{most}");
+    sleep(600 * SECOND).await;
+    assert!(
+        rig.sinks.memory() <= MEMORY as usize / 2,
+        "each has its part in hand, and no more: {}",
+        rig.sinks.memory()
+    );
+    rig.puppet.obey();
+    rig.sinks.wait_until(|all| all.iter().all(|status| status.ledger.in_flight == 0)).await;
+    let all = rig.sinks.statuses();
+    assert!(all.iter().all(|it| it.ledger.adds_up() && it.ledger.delivered == 40 && it.ledger.dropped == 0), "{all:?}");
+    assert_eq!(rig.sinks.memory(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_disk_a_target_with_much_loses_its_own_records_and_not_those_of_others() {
+    let rig = Rig::without_disk(|sinks| sinks.memory_bytes = 1_000_000);
+    rig.puppet.fail(|| SinkError::failed("no"));
+    let (greedy, modest) = (rig.feed("greedy"), rig.feed("modest"));
+    for _ in 0..100 {
+        push_texts(&greedy, 2, 10_000);
+        push_texts(&modest, 1, 1_000);
+        sleep(Duration::from_millis(1)).await;
+        assert!(rig.sinks.memory() <= 1_000_000);
+    }
+    let all = rig.sinks.statuses();
+    assert_eq!((of(&all, "modest").ledger.dropped, of(&all, "modest").ledger.in_flight), (0, 100));
+    let greedy = of(&all, "greedy").ledger;
+    assert!(greedy.adds_up() && greedy.dropped > 100 && greedy.in_flight > 10, "{greedy}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,6 +25,8 @@ const LOGGED_SERIES: usize = 1_024;
 struct Settled {
     delivered: usize,
     rejected: usize,
+    /// How many bytes of memory these two kinds took.
+    bytes: usize,
     again: Vec<Record>,
     why: Option<String>,
     refused: Vec<Refused>,
@@ -86,6 +88,7 @@ impl Worker {
         if settled.delivered > 0 {
             for (record, reason) in self.doubt.accepted() {
                 settled.rejected += 1;
+                settled.bytes += record.weight();
                 self.log_rejection(&record, &reason);
             }
         }
@@ -104,6 +107,7 @@ impl Worker {
             self.suspects = usize::MAX;
             self.buffer.settled(&self.monitor).await;
         }
+        self.monitor.share.release(settled.bytes);
         self.monitor.count(|account| account.settle(settled.delivered, settled.rejected));
     }
 
@@ -144,13 +148,17 @@ impl Worker {
 
     fn place(&mut self, record: Record, outcome: Outcome, settled: &mut Settled) {
         match outcome {
-            Outcome::Accepted => settled.delivered += 1,
+            Outcome::Accepted => {
+                settled.delivered += 1;
+                settled.bytes += record.weight();
+            }
             Outcome::Retry(reason) | Outcome::Refused(reason) => {
                 settled.again.push(record);
                 settled.why.get_or_insert(reason);
             }
             Outcome::Rejected(reason) => {
                 settled.rejected += 1;
+                settled.bytes += record.weight();
                 self.log_rejection(&record, &reason);
             }
         }
