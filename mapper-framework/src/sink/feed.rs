@@ -2,32 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio_util::sync::CancellationToken;
-
 use crate::model::{ReportRules, Sample};
 
-use super::{Record, Series, monitor::Monitor};
-
-/// The way into a target's queue.
-pub(super) struct Inlet {
-    pub(super) monitor: Arc<Monitor>,
-    pub(super) records: mpsc::Sender<Record>,
-    /// Cancelled when all that waits for the target is given up.
-    pub(super) given_up: CancellationToken,
-    /// Cancelled when the worker has ended.
-    pub(super) ended: CancellationToken,
-}
-
-impl Inlet {
-    /// Whether some device asks for the target. The pool, which has it too, holds its lock meanwhile.
-    pub(super) fn is_wanted(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) > 1
-    }
-}
-
-/// Why a record finds no room before it has come to the worker.
-const TOO_FAST: &str = "they come faster than they can be written to disk";
+use super::{Record, Series, inlet::Inlet};
 
 /// The way of one property's samples into one target's queue. The target lives as long as one of these does.
 #[derive(Clone)]
@@ -42,20 +19,7 @@ impl Feed {
     /// Hands on a sample. Never waits: what finds no room is lost, and counted.
     pub(crate) fn push(&self, sample: &Sample) {
         let record = Record::new(Arc::clone(&self.series), sample.value.clone(), sample.timestamp);
-        let Inlet { monitor, records, .. } = &*self.inlet;
-        let bytes = record.weight();
-        monitor.count(|account| account.produce(1));
-        if !monitor.share.reserve(bytes) {
-            return monitor.dropped(1, TOO_FAST);
-        }
-        if let Err(refused) = records.try_send(record.with_quality(sample.quality)) {
-            monitor.share.release(bytes);
-            let reason = match refused {
-                TrySendError::Full(_) => TOO_FAST,
-                TrySendError::Closed(_) => "the target's worker has ended",
-            };
-            monitor.dropped(1, reason);
-        }
+        self.inlet.take(record.with_quality(sample.quality));
     }
 
     /// Which samples are to go this way.

@@ -54,6 +54,7 @@ mod feed;
 mod findings;
 mod folder;
 mod history;
+mod inlet;
 mod kinds;
 mod ledger;
 mod log;

@@ -38,9 +38,10 @@ use crate::{
 use super::{
     Access, ErasedKind, Feed, Record, Route, RouteError, Series, SinkStatus, Target,
     budget::Budget,
+    clock::Clock,
     connection::Dialer,
-    feed::Inlet,
     folder::{Stray, targets},
+    inlet::Inlet,
     monitor::Monitor,
     registry::{routes, strangers, unique},
     shelf::Shelf,
@@ -60,6 +61,10 @@ struct Pool {
     /// Whether it was logged that credentials under the names of the Go framework count for nothing.
     go_names_logged: AtomicBool,
     telemetry: Telemetry,
+    /// What records are dated by.
+    clock: Arc<Clock>,
+    /// Whether a task waits for the clock to be set.
+    watches_clock: AtomicBool,
     /// The memory of all targets.
     budget: Arc<Budget>,
     /// The room of all spools.
@@ -109,6 +114,8 @@ impl Sinks {
             shelf: Arc::new(Shelf::new(spool.total_bytes)),
             serves: AtomicBool::new(false),
             go_names_logged: AtomicBool::new(false),
+            clock: Arc::new(Clock::new(telemetry.clone())),
+            watches_clock: AtomicBool::new(false),
             budget: Arc::new(Budget::new(config.memory_bytes)),
             config,
             spool,
@@ -185,11 +192,21 @@ impl Sinks {
         let monitor = Arc::new(Monitor::new(target.clone(), share, telemetry, self.0.changes.clone()));
         let (records, inbox) = mpsc::channel(INBOX);
         let (given_up, ended) = (CancellationToken::new(), CancellationToken::new());
-        let inlet = Inlet { monitor: Arc::clone(&monitor), records, given_up: given_up.clone(), ended: ended.clone() };
-        let inlet = Arc::new(inlet);
+        let inlet = Arc::new(Inlet {
+            monitor: Arc::clone(&monitor),
+            records,
+            clock: Arc::clone(&self.0.clock),
+            max_waiting: self.0.config.queue_records as usize,
+            waiting: Mutex::default(),
+            given_up: given_up.clone(),
+            ended: ended.clone(),
+        });
         targets.inlets.insert(target.clone(), Arc::clone(&inlet));
         let predecessor = targets.leaving.remove(target);
         drop(targets);
+        if !self.0.watches_clock.swap(true, Relaxed) {
+            self.spawn(self.clone().watch_clock());
+        }
         self.log_ignored_go_names(kind.name());
         let (disk, disks) = mpsc::channel(1);
         self.spawn(self.clone().bring_disk(Arc::clone(&monitor), predecessor, disk));
@@ -218,6 +235,23 @@ impl Sinks {
                 () = task => {}
             }
         });
+    }
+
+    /// Hands on what waits for the clock each time that it has been set, until the mapper stops.
+    async fn watch_clock(self) {
+        let mut stop = self.0.stop.subscribe();
+        let watch = async {
+            loop {
+                self.0.clock.set_for_those_who_wait().await;
+                for inlet in self.0.inlets() {
+                    inlet.release().await;
+                }
+            }
+        };
+        tokio::select! {
+            _ = stop.wait_for(Option::is_some) => {}
+            () = watch => {}
+        }
     }
 
     /// Serves one target until the mapper stops or nobody asks for it any more.
@@ -251,6 +285,12 @@ impl Sinks {
         }
     }
 
+    /// What records are dated by.
+    #[cfg(test)]
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     /// How many bytes of memory the records of all targets take.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
@@ -278,6 +318,7 @@ impl Sinks {
 
     /// Ends all workers, each of which delivers what it can by the deadline and keeps the rest on disk.
     pub(crate) async fn stop(&self, deadline: Instant) {
+        self.0.inlets().iter().for_each(|inlet| inlet.flush());
         // What a worker needs to write to disk what it could not deliver.
         let left = deadline.saturating_duration_since(Instant::now());
         self.0.stop.send_replace(Some(deadline - left / 4));
@@ -289,6 +330,10 @@ impl Sinks {
 }
 
 impl Pool {
+    fn inlets(&self) -> Vec<Arc<Inlet>> {
+        self.targets().inlets.values().cloned().collect()
+    }
+
     fn targets(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -296,7 +341,7 @@ impl Pool {
     /// Lets go of a target that no device asks for any more and for which nothing is on its way. False if it is still wanted.
     fn retire(&self, target: &Target, inbox: &mpsc::Receiver<Record>, ended: &CancellationToken) -> bool {
         let mut targets = self.targets();
-        let wanted = targets.inlets.get(target).is_some_and(Inlet::is_wanted);
+        let wanted = targets.inlets.get(target).is_some_and(|inlet| inlet.is_wanted() || inlet.has_waiting());
         if wanted || !inbox.is_empty() {
             return false;
         }

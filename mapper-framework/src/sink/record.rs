@@ -105,6 +105,13 @@ impl Record {
         self
     }
 
+    /// Sets when it was read.
+    #[must_use]
+    pub(super) fn dated(mut self, timestamp: SystemTime) -> Self {
+        self.timestamp_ms = to_millis(timestamp);
+        self
+    }
+
     /// What it has in common with the other records of its property.
     pub fn series(&self) -> &Arc<Series> {
         &self.series

@@ -111,3 +111,24 @@ event! {
     log WARN "not closed within shutdown.grace, and cut off" [sinks];
     count sinks.cut_off += sinks as u64;
 }
+
+event! {
+    /// A record waits for the system's clock to be set.
+    ClockUnset { occurrence: Occurrence }
+    first WARN "the system's clock is not set: records for the sinks wait in memory, and get their time when it is; set it, by NTP for instance" [];
+    count sinks.clock_unset;
+}
+
+event! {
+    /// The clock has been set.
+    ClockSet {}
+    log INFO "the system's clock is set: the records that have waited for it get their time" [];
+}
+
+event! {
+    /// A device's own time cannot be right.
+    TimeReplaced<'a> { device: &'a DeviceId, timestamp_ms: i64, occurrence: Occurrence }
+    first WARN "the device's time is before 2000 or more than a day ahead: its records for the sinks get the mapper's; set its clock"
+        [%device, timestamp_ms];
+    count sinks.times_replaced;
+}

@@ -254,6 +254,10 @@ groups! {
         records_rejected,
         /// Records that were lost for want of room, or by damage on disk.
         records_dropped,
+        /// Records that waited since the system's clock was not set.
+        clock_unset,
+        /// Records whose time could not be right, and that got the mapper's.
+        times_replaced,
         /// Times that credentials in the environment were found and not used, see `sinks.go_credentials`.
         credentials_ignored,
         /// Workers of sinks that were cut off when the mapper stopped.

@@ -152,7 +152,9 @@ impl Pool {
     /// Has a target's worker give up what waits, and lets go of it, unless a device names it again.
     fn give_up(&self, target: &Target) {
         let mut targets = self.targets();
-        if let Some(inlet) = targets.inlets.get(target).filter(|inlet| !inlet.is_wanted()).cloned() {
+        if let Some(inlet) =
+            targets.inlets.get(target).filter(|inlet| !inlet.is_wanted() && !inlet.has_waiting()).cloned()
+        {
             inlet.given_up.cancel();
             self.let_go(&mut targets, target, &inlet.ended);
         }

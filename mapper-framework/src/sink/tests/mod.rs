@@ -1,5 +1,6 @@
 //! The data plane with a sink that does what the test sets, and paused time.
 
+mod clock;
 mod delivery;
 mod faults;
 mod life;

@@ -100,6 +100,11 @@ impl Puppet {
         self.0.accepted.lock().unwrap().iter().map(number).collect()
     }
 
+    /// What was accepted, in its order.
+    pub(super) fn accepted(&self) -> Vec<Record> {
+        self.0.accepted.lock().unwrap().clone()
+    }
+
     /// How many texts were accepted.
     pub(super) fn texts(&self) -> u64 {
         let accepted = self.0.accepted.lock().unwrap();
@@ -300,7 +305,7 @@ pub(super) fn sample(number: i64) -> Sample {
         device: DeviceId::new("default", "d"),
         property: Arc::new(Property::builder("count", DataType::Int).build()),
         value: number.into(),
-        timestamp: SystemTime::UNIX_EPOCH + Duration::from_millis(number.unsigned_abs()),
+        timestamp: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + number.unsigned_abs()),
         quality: Quality::Good,
     }
 }

@@ -61,7 +61,7 @@ async fn what_was_kept_with_more_room_makes_some_at_the_start() {
     rig.stop().await;
     let next = rig.reborn_with(|spool| spool.total_bytes = 1_000_000);
     next.puppet.fail(|| SinkError::failed("no"));
-    next.sinks.resume();
+    let _feeds = ["a", "b"].map(|host| next.feed(host));
     let fits = |all: &[SinkStatus]| all.len() == 2 && all.iter().map(|it| it.spooled_bytes).sum::<u64>() < 1_000_000;
     next.sinks.wait_until(|all| fits(all) && all.iter().any(|it| it.ledger.dropped > 0)).await;
     assert!(next.sinks.statuses().iter().all(|status| status.ledger.adds_up()));
