@@ -101,6 +101,8 @@ mod driver;
 #[cfg(feature = "eventbus")]
 mod eventbus;
 pub mod hook;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "standalone")]
 pub mod local_edge;
 mod logging;
@@ -134,5 +136,5 @@ pub use dmi::SocketError;
 pub use driver::{Call, Change, Driver, DriverError, Reads, Session, Subscriptions};
 pub use mapper::{Mapper, MapperBuilder, MapperError};
 pub use model::{AccessMode, DataType, Device, DeviceState, Method, Property, Reading, Value};
-pub use runtime::{Answer, DeviceSnapshot, Handle, OperationError, Order, Snapshot, Watch};
+pub use runtime::{Answer, DeviceSnapshot, Handle, OperationError, Order, ReadFailure, Snapshot, Watch};
 pub use telemetry::stats;

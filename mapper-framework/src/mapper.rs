@@ -10,8 +10,10 @@ use std::{fmt, future::Future, sync::Arc};
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+#[cfg(feature = "http")]
+use crate::http::{self, HttpError};
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Package},
     credentials::CredentialSources,
     dmi::{
         client::MapperInfo,
@@ -28,7 +30,7 @@ use crate::{
     sink::{self, Sinks},
     telemetry::{
         Telemetry,
-        mapper::{Listening, ReportsCutOff, Stopping},
+        mapper::{HttpListening, Listening, ReportsCutOff, Stopping},
         sinks::{ProxyIgnored, ProxyUsed},
     },
     twin::{Outbox, Pacer},
@@ -58,6 +60,10 @@ pub enum MapperError {
     /// The mapper's socket cannot be listened on.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The HTTP server cannot listen, or a file of it cannot be used.
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// A part of the mapper has ended by itself, which is a defect of the framework.
     #[error("the {part} has ended by itself, which is a defect of mapper-framework: {reason}")]
     Ended {
@@ -109,6 +115,7 @@ pub struct Mapper {
     manager: Manager,
     handle: Handle,
     outbox: Arc<Outbox>,
+    pacer: Arc<Pacer>,
     sinks: Sinks,
     telemetry: Telemetry,
     /// Where credentials are looked for.
@@ -118,6 +125,11 @@ pub struct Mapper {
     /// What the anomaly detection has found, for the endpoints of the manifests.
     findings: mpsc::Receiver<Finding>,
     make_driver: Option<MakeDriver>,
+    /// What it is, for whoever looks into it.
+    package: Package,
+    /// Where the HTTP server listens, if that is decided.
+    #[cfg(feature = "http")]
+    http: Option<http::Bound>,
     /// Why there is a kind of sink that could not be made.
     problem: Option<MapperError>,
 }
@@ -153,6 +165,7 @@ impl Mapper {
         let socket = Socket::bind(&self.config.grpc_server.socket_path).await?;
         self.telemetry.emit(Listening { socket: socket.path() });
         self.log_proxy();
+        let _http = AbortOnDropHandle::new(tokio::spawn(self.serve_http().await?));
         let grace = self.config.shutdown.grace;
         let telemetry = self.telemetry.clone();
         let _watches = telemetry.closing();
@@ -183,11 +196,43 @@ impl Mapper {
         }
     }
 
+    /// Listens for whoever looks into the mapper, and returns what serves them until it is dropped.
+    #[cfg(feature = "http")]
+    async fn serve_http(&mut self) -> Result<impl Future<Output = ()> + use<>, MapperError> {
+        let mut server = None;
+        if self.config.http.enabled {
+            let bound = match self.http.take() {
+                Some(bound) => bound,
+                None => http::Bound::bind(&self.config, false).await?,
+            };
+            let sources = http::Sources {
+                handle: self.handle.clone(),
+                outbox: Arc::clone(&self.outbox),
+                pacer: Arc::clone(&self.pacer),
+                config: self.config.clone(),
+                package: self.package,
+            };
+            let site = http::Site::new(sources, &bound)?;
+            self.handle.set_http_address(bound.address());
+            self.telemetry.emit(HttpListening { url: &bound.url(self.config.http.tls.is_on()) });
+            server = Some((bound, site));
+        }
+        Ok(async {
+            if let Some((bound, site)) = server {
+                http::serve(bound, site).await;
+            }
+        })
+    }
+
+    #[cfg(not(feature = "http"))]
+    async fn serve_http(&mut self) -> Result<impl Future<Output = ()> + use<>, MapperError> {
+        Ok(std::future::ready(()))
+    }
+
     fn start(self, socket: Socket, writes: KeptWrites) -> Parts {
-        let Self { config, manager, handle, outbox, sinks, telemetry, credentials, findings, .. } = self;
+        let Self { config, manager, handle, outbox, pacer, sinks, telemetry, credentials, findings, .. } = self;
         sinks.resume();
         let stop = Stop::default();
-        let pacer = Arc::new(Pacer::new(config.report.calls_per_second, config.report.burst));
         let (commands, received) = mpsc::channel(COMMANDS);
         let (edge, connected) = watch::channel(None);
         let link = Link {

@@ -40,7 +40,27 @@ fn edge(_: &ReportConfig) -> LocalEdgeBuilder {
     LocalEdge::builder()
 }
 
+/// Says where the mapper can be looked at, before anything else. Where its port is taken, as by the mapper in the next terminal, it is another one.
+#[cfg(feature = "http")]
+async fn show_page(builder: &mut MapperBuilder) -> Result<(), AppError> {
+    use std::io::Write;
+
+    use crate::{http::Bound, mapper::MapperError};
+
+    if builder.config.http.enabled {
+        let bound = Bound::bind(&builder.config, true).await.map_err(MapperError::from)?;
+        let url = bound.url(builder.config.http.tls.is_on());
+        // Standard output that is closed is no reason to fail.
+        writeln!(io::stdout(), "The page of this mapper: {url}").ok();
+        builder.http = Some(bound);
+    }
+    Ok(())
+}
+
 async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<(), AppError> {
+    builder.config.grpc_server.socket_path = folder.join("mapper.sock");
+    #[cfg(feature = "http")]
+    show_page(&mut builder).await?;
     let edge = edge(&builder.config.report).start(folder).await?;
     let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
     for path in &cli.standalone {
@@ -51,7 +71,6 @@ async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<
     if let Some(address) = edge.event_bus() {
         address.clone_into(&mut builder.config.report.eventbus.address);
     }
-    builder.config.grpc_server.socket_path = folder.join("mapper.sock");
     let mapper = builder.build();
     let calls = Calls::start(mapper.handle(), &cli.calls);
     let ended = run(mapper, cli.run_for).await;

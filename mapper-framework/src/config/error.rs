@@ -188,6 +188,33 @@ pub enum InvalidValue {
         /// The value.
         found: String,
     },
+    /// The text is no IP address.
+    #[error(
+        "is no IP address to listen on: write 127.0.0.1 for this machine alone, or 0.0.0.0 for all addresses; found {found:?}"
+    )]
+    #[non_exhaustive]
+    NoIpAddress {
+        /// The text.
+        found: String,
+    },
+    /// GETs that write would be open to everybody.
+    #[error(
+        "would have a GET write to devices, and nobody is known who may: set http.token to a file with a token, or          http.tls.client_ca_file, or leave it off and write by PUT /api/v2"
+    )]
+    Unguarded,
+    /// A certificate without a key, or the other way round.
+    #[error("and http.tls.key_file belong together: set both or none")]
+    HalfACertificate,
+    /// Clients show certificates only where the server has one.
+    #[error(
+        "needs http.tls.cert_file and http.tls.key_file as well: clients show a certificate only to a server that speaks TLS"
+    )]
+    NoCertificate,
+    /// The mapper cannot speak TLS.
+    #[error(
+        "asks for TLS, and this mapper is built without it: enable the feature \"http-tls\" of mapper-framework in the mapper's Cargo.toml"
+    )]
+    NoTls,
     /// The text is not the address of a proxy.
     #[error("{reason}")]
     #[non_exhaustive]

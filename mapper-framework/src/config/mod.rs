@@ -57,6 +57,15 @@
 //! | `report.eventbus.tls.ca_file` |  | `MAPPER_REPORT__EVENTBUS__TLS__CA_FILE` | |
 //! | `report.eventbus.tls.cert_file` |  | `MAPPER_REPORT__EVENTBUS__TLS__CERT_FILE` | |
 //! | `report.eventbus.tls.key_file` |  | `MAPPER_REPORT__EVENTBUS__TLS__KEY_FILE` | |
+//! | `http.enabled` | `true` for a program | `MAPPER_HTTP__ENABLED` | |
+//! | `http.token` |  | `MAPPER_HTTP__TOKEN` | |
+//! | `http.read_without_token` | `loopback` | `MAPPER_HTTP__READ_WITHOUT_TOKEN` | |
+//! | `http.hosts` | `[]` | `MAPPER_HTTP__HOSTS` | |
+//! | `http.go_writes` | `false` | `MAPPER_HTTP__GO_WRITES` | |
+//! | `http.metrics` | `device` | `MAPPER_HTTP__METRICS` | |
+//! | `http.tls.cert_file` |  | `MAPPER_HTTP__TLS__CERT_FILE` | |
+//! | `http.tls.key_file` |  | `MAPPER_HTTP__TLS__KEY_FILE` | |
+//! | `http.tls.client_ca_file` |  | `MAPPER_HTTP__TLS__CLIENT_CA_FILE` | |
 //! | `shutdown.grace` | `10s` | `MAPPER_SHUTDOWN__GRACE` | |
 //! | `sinks.batch_records` | `500` | `MAPPER_SINKS__BATCH_RECORDS` | |
 //! | `sinks.batch_linger` | `100ms` | `MAPPER_SINKS__BATCH_LINGER` | |
@@ -177,6 +186,7 @@ mod env;
 mod error;
 mod eventbus;
 mod flags;
+mod http;
 mod own;
 mod package;
 mod renamed;
@@ -200,6 +210,7 @@ mod tests;
 pub use crate::model::IllegalValues;
 pub use error::{ConfigError, InvalidValue};
 pub use eventbus::{EventbusConfig, ReportVia};
+pub use http::{HttpConfig, HttpTlsConfig, MetricsDetail, ReadWithoutToken};
 pub use package::Package;
 pub use sections::{
     CommonConfig, Config, DriverConfig, GrpcServerConfig, LogConfig, LogFormat, LogLevel, ReportConfig, ShutdownConfig,

@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
-    EventbusConfig, IllegalValues, Package, ReportStrategy, ReportVia, SinksConfig, SpoolConfig, WritesConfig,
-    eventbus::DEFAULT_ADDRESS, own::OwnSections, strategies::MAX_SILENCE,
+    EventbusConfig, HttpConfig, IllegalValues, Package, ReportStrategy, ReportVia, SinksConfig, SpoolConfig,
+    WritesConfig, eventbus::DEFAULT_ADDRESS, own::OwnSections, strategies::MAX_SILENCE,
 };
 
 /// The mapper's configuration. [`Config::load`] makes it; [`Config::default`] is where it starts from.
@@ -27,6 +27,8 @@ pub struct Config {
     pub spool: SpoolConfig,
     /// Whether devices are written to, and what is kept of it.
     pub writes: WritesConfig,
+    /// The HTTP server.
+    pub http: HttpConfig,
     /// How the mapper stops.
     pub shutdown: ShutdownConfig,
     /// What the mapper logs, and how.
@@ -60,13 +62,13 @@ pub struct CommonConfig {
     /// The devices' `spec.protocol.protocolName`: edgecore gives the mapper every device of this protocol. One edgecore knows
     /// one mapper for each protocol.
     pub protocol: String,
-    /// The address of an HTTP server. By default `127.0.0.1`. It has no effect: this version has no HTTP server, and takes the key
-    /// since it stands in config files of the Go framework.
+    /// The IP address on which the HTTP server listens, see [`HttpConfig`]. By default `127.0.0.1`: whoever is on this machine, or in this
+    /// pod. `0.0.0.0` is all addresses.
     pub address: String,
     /// The unix socket on which edgecore listens. By default `/etc/kubeedge/dmi.sock`.
     pub edgecore_sock: PathBuf,
-    /// The port of an HTTP server. By default 7777. It has no effect: this version has no HTTP server, and takes the key since it
-    /// stands in config files of the Go framework.
+    /// The port of the HTTP server. By default 7777; 0 takes a free one, which is logged. One that is taken is an error, but with
+    /// `--standalone`, which then takes a free one.
     pub http_port: u16,
 }
 
@@ -259,7 +261,18 @@ impl Config {
         let mut config = Self::default();
         package.name().clone_into(&mut config.common.name);
         package.version().clone_into(&mut config.common.version);
+        config.http.enabled = true;
         config
+    }
+
+    /// All keys with their values, as a file has them.
+    pub(crate) fn as_json(&self) -> serde_json::Value {
+        let Ok(serde_json::Value::Object(mut tree)) = serde_json::to_value(self) else {
+            return serde_json::Value::Null;
+        };
+        // A section that has no place in the tree was refused when the config was read.
+        self.own.join_into(&mut tree).ok();
+        tree.into()
     }
 
     /// Fills in the defaults that depend on the protocol.

@@ -1,9 +1,9 @@
 //! What values cannot work.
 
-use std::{path::Path, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use super::{
-    Config, InvalidValue, ReportVia,
+    Config, HttpConfig, HttpTlsConfig, InvalidValue, ReportVia,
     sink_targets::{wrong_pattern, wrong_target},
 };
 use crate::model::{Address, Broker};
@@ -25,7 +25,7 @@ pub(crate) const SMALLEST_AUDIT: u64 = 65_536;
 
 /// The first key whose value cannot work, and why.
 pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidValue)> {
-    let Config { grpc_server, common, driver, report, sinks, spool, writes, .. } = config;
+    let Config { grpc_server, common, driver, report, sinks, spool, writes, http, .. } = config;
     let checks = [
         ("common.protocol", protocol(&common.protocol)),
         ("grpc_server.socket_path", absolute(&grpc_server.socket_path)),
@@ -40,6 +40,11 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("report.via", compiled(report.via)),
         ("report.deadband", zero_or_above(report.deadband)),
         ("report.deadband_percent", zero_or_above(report.deadband_percent)),
+        ("common.address", listenable(http, &common.address)),
+        ("http.go_writes", guarded(http)),
+        ("http.tls.cert_file", both_or_none(&http.tls.cert_file, &http.tls.key_file)),
+        ("http.tls.client_ca_file", with_certificate(&http.tls)),
+        ("http.tls.cert_file", speaks_tls(&http.tls)),
         ("sinks.batch_records", at_least_one(sinks.batch_records)),
         ("sinks.queue_records", at_least_one(sinks.queue_records)),
         ("sinks.memory_bytes", holds_queues(sinks.memory_bytes)),
@@ -66,6 +71,30 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("writes.audit.files", at_least_one(writes.audit.files)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
+}
+
+/// The address of the HTTP server.
+fn listenable(http: &HttpConfig, address: &str) -> Option<InvalidValue> {
+    let is_listenable = address == "localhost" || address.parse::<IpAddr>().is_ok();
+    (http.enabled && !is_listenable).then(|| InvalidValue::NoIpAddress { found: address.to_owned() })
+}
+
+/// A URL that writes is asked for by browsers and crawlers as well: it is not to be had without saying who may.
+fn guarded(http: &HttpConfig) -> Option<InvalidValue> {
+    let is_guarded = !http.token.as_os_str().is_empty() || http.tls.knows_clients();
+    (http.go_writes && !is_guarded).then_some(InvalidValue::Unguarded)
+}
+
+fn both_or_none(cert: &Path, key: &Path) -> Option<InvalidValue> {
+    (cert.as_os_str().is_empty() != key.as_os_str().is_empty()).then_some(InvalidValue::HalfACertificate)
+}
+
+fn with_certificate(tls: &HttpTlsConfig) -> Option<InvalidValue> {
+    (!tls.client_ca_file.as_os_str().is_empty() && !tls.is_on()).then_some(InvalidValue::NoCertificate)
+}
+
+fn speaks_tls(tls: &HttpTlsConfig) -> Option<InvalidValue> {
+    (tls.is_on() && cfg!(all(feature = "http", not(feature = "_tls")))).then_some(InvalidValue::NoTls)
 }
 
 /// The address of a proxy, where there is one.

@@ -13,7 +13,7 @@ use crate::{
     runtime::{CredentialsFolder, Dispatch, Settings, manager::Manager},
     sink::{self, ErasedKind, SinkKind, Sinks},
     telemetry::Telemetry,
-    twin::Outbox,
+    twin::{Outbox, Pacer},
     writes::Writes,
 };
 
@@ -34,6 +34,9 @@ pub struct MapperBuilder {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// What `sample` prints.
     pub(crate) sample: Option<String>,
+    /// Where the HTTP server listens, if that is decided.
+    #[cfg(feature = "http")]
+    pub(crate) http: Option<crate::http::Bound>,
     pub(super) make_driver: Option<MakeDriver>,
     pub(super) kinds: Vec<OwnKind>,
     hooks: Vec<Arc<dyn SampleHook>>,
@@ -50,6 +53,8 @@ impl MapperBuilder {
             config,
             environment: Vec::new(),
             sample: None,
+            #[cfg(feature = "http")]
+            http: None,
             make_driver: None,
             kinds: Vec::new(),
             hooks: Vec::new(),
@@ -172,6 +177,7 @@ impl MapperBuilder {
         let budget = config.report.budget();
         let (manager, handle) = Manager::new(self.driver, settings, budget, dispatch, telemetry.clone());
         Mapper {
+            pacer: Arc::new(Pacer::new(config.report.calls_per_second, config.report.burst)),
             config,
             manager,
             handle,
@@ -181,6 +187,9 @@ impl MapperBuilder {
             credentials,
             proxies,
             make_driver: self.make_driver,
+            package: self.package,
+            #[cfg(feature = "http")]
+            http: self.http,
             problem,
             findings,
         }

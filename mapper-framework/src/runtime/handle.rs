@@ -1,6 +1,10 @@
 //! Questions and orders to the running mapper from within its own process.
 
-use std::sync::Arc;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,11 +16,12 @@ use crate::{
         Telemetry,
         stats::{DeviceStats, Stats, TargetStats},
     },
-    watch::{DesiredStatus, Filter},
+    twin::Demand,
+    watch::{DesiredStatus, EdgeLink, Events, Filter, Traces},
 };
 
 use super::{
-    Snapshot, Watch,
+    DeviceSummary, InspectedModel, Inspection, Snapshot, Watch,
     order::{Answer, Operation, Order},
 };
 
@@ -26,6 +31,8 @@ pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) sinks: Sinks,
     pub(super) telemetry: Telemetry,
+    /// Where the HTTP server listens, once it does.
+    pub(super) http: Arc<OnceLock<SocketAddr>>,
 }
 
 /// What is asked of the manager, besides what edgecore asks.
@@ -38,6 +45,14 @@ pub(super) enum Request {
     /// The series of a device's properties; `None` if there is no such device.
     Series(DeviceId, oneshot::Sender<Option<Vec<Arc<Series>>>>),
     Operate(Box<Operation>),
+    /// All devices, each in one line, in order.
+    Fleet(oneshot::Sender<Vec<DeviceSummary>>),
+    /// All that is known of a device; `None` if there is no such device.
+    Inspect(DeviceId, oneshot::Sender<Option<Box<Inspection>>>),
+    /// What the reports of all devices cost.
+    Demand(oneshot::Sender<Demand>),
+    /// The models, in order.
+    Models(oneshot::Sender<Vec<InspectedModel>>),
     /// The devices that a filter takes, and the number of the last event before.
     Snapshot(Filter, oneshot::Sender<Snapshot>),
 }
@@ -52,12 +67,28 @@ pub struct DeviceSnapshot {
     pub state: DeviceState,
     /// Why it is in that state, where there is something to say.
     pub reason: Option<String>,
+    /// Since when it is in that state; `None` while its model is not known.
+    pub since: Option<SystemTime>,
     /// The last value of each property that was ever read, in no order.
     pub samples: Vec<Sample>,
+    /// The properties whose last read has failed, in no order. A connection that is lost is no failure of theirs.
+    pub failures: Vec<ReadFailure>,
     /// Where its desired values stand, in the order of their properties' names.
     pub desired: Vec<DesiredStatus>,
     /// The number of the last event that it shows, besides those of desired values.
     pub(super) as_of: u64,
+}
+
+/// A property that cannot be read at present, or of which a device delivers what cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadFailure {
+    /// The property.
+    pub property: Arc<str>,
+    /// The last error.
+    pub reason: String,
+    /// Since when it fails.
+    pub since: SystemTime,
 }
 
 /// Why a device was not written.
@@ -229,6 +260,17 @@ impl Handle {
         self.sinks.wait_until(fits).await;
     }
 
+    /// Where the HTTP server listens, which shows the port where `common.http_port` is 0; `None` while it does not, and where there is none.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.get().copied()
+    }
+
+    /// Notes where the HTTP server listens.
+    pub(crate) fn set_http_address(&self, address: SocketAddr) {
+        // A mapper has one server, which is set up once.
+        self.http.set(address).ok();
+    }
+
     /// What the mapper has counted since its start.
     pub fn stats(&self) -> Stats {
         self.telemetry.stats()
@@ -275,6 +317,61 @@ impl Handle {
         let mut snapshot = self.ask(|reply| Request::Snapshot(events.filter().clone(), reply)).await?;
         snapshot.sinks = self.sinks();
         Some(Watch::new(snapshot, events))
+    }
+
+    /// All devices, each in one line, in the order of their names; `None` when the mapper has stopped.
+    pub(crate) async fn fleet(&self) -> Option<Vec<DeviceSummary>> {
+        self.ask(Request::Fleet).await
+    }
+
+    /// All that is known of a device; `None` if there is no such device, or the mapper has stopped.
+    pub(crate) async fn inspect(&self, device: &DeviceId) -> Option<Inspection> {
+        self.ask(|reply| Request::Inspect(device.clone(), reply)).await.flatten().map(|inspection| *inspection)
+    }
+
+    /// The models that edgecore has brought, in the order of their names; `None` when the mapper has stopped.
+    pub(crate) async fn models(&self) -> Option<Vec<InspectedModel>> {
+        self.ask(Request::Models).await
+    }
+
+    /// What the reports of all devices cost; `None` when the mapper has stopped.
+    pub(crate) async fn demand(&self) -> Option<Demand> {
+        self.ask(Request::Demand).await
+    }
+
+    /// The desired values of a device, in the order of their properties' names.
+    pub(crate) fn desired(&self, device: &DeviceId) -> Vec<DesiredStatus> {
+        self.telemetry.desired(device)
+    }
+
+    /// The events from now on, without a snapshot.
+    pub(crate) fn events(&self, filter: Filter) -> Events {
+        self.telemetry.watch(filter)
+    }
+
+    /// The events after that of this number; `None` if some of them are not kept.
+    pub(crate) fn events_after(&self, filter: &Filter, sequence: u64) -> Option<Events> {
+        self.telemetry.resume(filter, sequence)
+    }
+
+    /// Keeps the last events from now on, or no longer.
+    pub(crate) fn keep_events(&self, keep: bool) {
+        self.telemetry.keep_history(keep);
+    }
+
+    /// The number of the last event.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.telemetry.sequence()
+    }
+
+    /// The link to edgecore, and since when it is so.
+    pub(crate) fn edge(&self) -> (EdgeLink, Option<SystemTime>) {
+        self.telemetry.edge()
+    }
+
+    /// Where the twins of a device stand on their way to edgecore, by the names of their properties.
+    pub(crate) fn twins(&self, device: &DeviceId) -> Traces {
+        self.telemetry.traces(device)
     }
 
     /// Takes in edgecore's answer to a registration, the first on its connection or a later one. Returns whether another one is needed to know

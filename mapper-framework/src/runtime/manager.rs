@@ -32,7 +32,7 @@ use crate::{
 };
 
 use super::{
-    Dispatch, Handle, Snapshot,
+    Dispatch, Handle, InspectedModel, Snapshot,
     absence::{Absence, Judgement},
     bound::BoundDevice,
     handle::{DeviceSnapshot, OperationError, Request, answer},
@@ -65,12 +65,13 @@ pub(crate) struct Manager {
     budget_unchecked: bool,
 }
 
-struct Entry {
-    instance: DeviceInstance,
+/// A device.
+pub(super) struct Entry {
+    pub(super) instance: DeviceInstance,
     /// The model that the device was last served by. It may have been removed since: KubeEdge removes a device's model first.
     model: Option<Arc<DeviceModel>>,
     /// `None` while the device's model is not known.
-    running: Option<Running>,
+    pub(super) running: Option<Running>,
 }
 
 impl Manager {
@@ -82,7 +83,12 @@ impl Manager {
         telemetry: Telemetry,
     ) -> (Self, Handle) {
         let (sender, requests) = mpsc::channel(REQUESTS);
-        let handle = Handle { requests: sender, sinks: dispatch.sinks().clone(), telemetry: telemetry.clone() };
+        let handle = Handle {
+            requests: sender,
+            sinks: dispatch.sinks().clone(),
+            telemetry: telemetry.clone(),
+            http: Arc::default(),
+        };
         let tasks = Tasks::new(driver, settings, dispatch.clone(), telemetry.clone());
         let manager = Self {
             budget,
@@ -281,9 +287,33 @@ impl Manager {
                 answer(reply, entry.map(|entry| entry.snapshot(&self.telemetry, self.telemetry.desired(&id))));
             }
             Request::Snapshot(filter, reply) => answer(reply, self.snapshot(&filter)),
+            Request::Fleet(reply) => {
+                let mut fleet: Vec<_> = self.devices.values().map(Entry::summary).collect();
+                fleet.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+                answer(reply, fleet);
+            }
+            Request::Inspect(id, reply) => {
+                let entry = self.devices.get(&id);
+                answer(reply, entry.map(|entry| Box::new(entry.inspect(&self.telemetry))));
+            }
+            Request::Demand(reply) => answer(reply, self.demand()),
+            Request::Models(reply) => answer(reply, self.inspect_models()),
             Request::Series(id, reply) => answer(reply, self.devices.get(&id).map(Entry::series)),
             Request::Operate(operation) => self.operate(operation),
         }
+    }
+
+    fn inspect_models(&self) -> Vec<InspectedModel> {
+        let mut devices: HashMap<&ModelId, usize> = HashMap::new();
+        for entry in self.devices.values() {
+            *devices.entry(&entry.instance.model).or_default() += 1;
+        }
+        let users = |id: &ModelId| devices.get(id).copied().unwrap_or_default();
+        let models = self.models.values();
+        let mut models: Vec<_> =
+            models.map(|model| InspectedModel { model: Arc::clone(model), devices: users(&model.id) }).collect();
+        models.sort_unstable_by(|a, b| a.model.id.cmp(&b.model.id));
+        models
     }
 
     fn snapshot(&self, filter: &Filter) -> Snapshot {
@@ -355,14 +385,19 @@ impl Manager {
         if !std::mem::take(&mut self.budget_unchecked) {
             return;
         }
-        let running = self.devices.values().filter_map(|entry| entry.running.as_ref());
-        let devices: Vec<Arc<Device>> = running.map(|running| Arc::clone(&running.target.borrow().device)).collect();
-        let demand = Demand::of(devices.iter().map(|device| &**device), self.tasks.twins());
+        let demand = self.demand();
         if let Some(staleness) = self.budget_alarm.check(&demand, self.budget) {
             let (needed, at_most) = (rounded(demand.calls_per_second), rounded(demand.at_most));
             let (budget, advice) = (self.budget, demand.advice(self.budget).to_string());
             self.telemetry.emit(BudgetExceeded { needed, at_most, budget, staleness, advice: &advice });
         }
+    }
+
+    /// What the reports of all devices cost.
+    fn demand(&self) -> Demand {
+        let running = self.devices.values().filter_map(|entry| entry.running.as_ref());
+        let devices: Vec<Arc<Device>> = running.map(|running| Arc::clone(&running.target.borrow().device)).collect();
+        Demand::of(devices.iter().map(|device| &**device), self.tasks.twins())
     }
 
     // ---- tasks ----
@@ -409,14 +444,20 @@ impl Entry {
         properties.flat_map(|property| property.feeds.iter().map(|feed| Arc::clone(feed.series()))).collect()
     }
 
+    /// Why it has no task.
+    pub(super) fn waits_for_model(&self) -> String {
+        format!("waits for the device model {}", self.instance.model)
+    }
+
     fn snapshot(&self, telemetry: &Telemetry, mut desired: Vec<DesiredStatus>) -> DeviceSnapshot {
         let Some(running) = &self.running else {
-            let reason = format!("waits for the device model {}", self.instance.model);
             return DeviceSnapshot {
                 device: None,
                 state: DeviceState::Unknown,
-                reason: Some(reason),
+                reason: Some(self.waits_for_model()),
+                since: None,
                 samples: Vec::new(),
+                failures: Vec::new(),
                 desired: Vec::new(),
                 as_of: telemetry.sequence(),
             };
@@ -429,7 +470,9 @@ impl Entry {
             device: Some(device),
             state: status.state,
             reason: status.reason,
+            since: Some(status.since),
             samples: status.samples.into_values().collect(),
+            failures: status.failures.into_values().collect(),
             desired,
             as_of,
         }

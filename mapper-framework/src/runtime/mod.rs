@@ -8,6 +8,7 @@ mod device_task;
 mod dispatch;
 mod end;
 mod handle;
+mod inspection;
 pub(crate) mod link;
 pub(crate) mod manager;
 mod news;
@@ -30,7 +31,8 @@ pub(crate) use call::panic_message;
 
 pub(crate) use credentials::CredentialsFolder;
 pub(crate) use dispatch::Dispatch;
-pub use handle::{DeviceSnapshot, Handle, OperationError};
+pub use handle::{DeviceSnapshot, Handle, OperationError, ReadFailure};
+pub(crate) use inspection::{DeviceSummary, InspectedModel, InspectedProperty, Inspection};
 pub use order::{Answer, Order};
 pub(crate) use served::Settings;
 pub use watch::{Snapshot, Watch};

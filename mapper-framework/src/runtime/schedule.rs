@@ -15,9 +15,15 @@ const SHORTEST_CYCLE: Duration = Duration::from_millis(1);
 /// laid once. A point that passes while the read before is still under way is skipped and counted.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// Where the grid begins.
-    base: Instant,
+    grid: Grid,
     groups: BTreeMap<Duration, Group>,
+}
+
+/// The points at which a device is read, for each cycle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    /// Where it begins.
+    base: Instant,
 }
 
 #[derive(Debug)]
@@ -39,12 +45,12 @@ pub(super) struct Due {
 impl Schedule {
     /// Everything is due `now`, and then at the points of a grid that lies `seed` off, within the shortest cycle.
     pub(super) fn new(cycles: impl IntoIterator<Item = (usize, Duration)>, now: Instant, seed: u64) -> Self {
-        let mut schedule = Self { base: now, groups: BTreeMap::new() };
+        let mut schedule = Self { grid: Grid { base: now }, groups: BTreeMap::new() };
         schedule.assign(cycles, now);
         let shortest = schedule.groups.keys().next().copied().unwrap_or(Duration::ZERO);
         let places = (shortest.as_millis() / PHASE_GRAIN.as_millis()).max(1) as u64;
         let offset = PHASE_GRAIN * u32::try_from(seed % places).unwrap_or(0);
-        schedule.base = now.checked_sub(offset).unwrap_or(now);
+        schedule.grid.base = now.checked_sub(offset).unwrap_or(now);
         schedule
     }
 
@@ -56,6 +62,11 @@ impl Schedule {
             let due = before.get(&cycle).map_or(now, |group| group.due);
             self.groups.entry(cycle).or_insert_with(|| Group { due, members: Vec::new() }).members.push(index);
         }
+    }
+
+    /// The points at which it reads.
+    pub(super) fn grid(&self) -> Grid {
+        self.grid
     }
 
     /// When something is due next.
@@ -72,7 +83,7 @@ impl Schedule {
                 due.cycles.push(cycle);
                 let passed = (now - group.due).as_nanos() / cycle.as_nanos();
                 due.skipped += passed as u64 * group.members.len() as u64;
-                group.due = point_after(self.base, cycle, now);
+                group.due = self.grid.point_after(cycle, now);
             }
         }
         due.properties.sort_unstable();
@@ -86,17 +97,20 @@ impl Schedule {
             if let Some(group) = self.groups.get_mut(cycle).filter(|group| group.due <= now) {
                 let passed = (now - group.due).as_nanos() / cycle.as_nanos() + 1;
                 skipped += passed as u64 * group.members.len() as u64;
-                group.due = point_after(self.base, *cycle, now);
+                group.due = self.grid.point_after(*cycle, now);
             }
         }
         skipped
     }
 }
 
-/// The first point of a cycle's grid after `now`.
-fn point_after(base: Instant, cycle: Duration, now: Instant) -> Instant {
-    let passed = now.saturating_duration_since(base).as_nanos() % cycle.as_nanos();
-    now + cycle - Duration::from_nanos(u64::try_from(passed).unwrap_or(0))
+impl Grid {
+    /// The first point of a cycle after `now`.
+    pub(super) fn point_after(self, cycle: Duration, now: Instant) -> Instant {
+        let cycle = cycle.max(SHORTEST_CYCLE);
+        let passed = now.saturating_duration_since(self.base).as_nanos() % cycle.as_nanos();
+        now + cycle - Duration::from_nanos(u64::try_from(passed).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::{
     telemetry::reads::TicksSkipped,
 };
 
-use super::{end::End, order::Operation, schedule::Schedule, served::ServedDevice};
+use super::{end::End, order::Operation, schedule::Schedule, served::ServedDevice, status::Polled};
 
 use health::Health;
 
@@ -71,6 +71,7 @@ impl<'a> LiveSession<'a> {
             Err(end) => end,
         };
         let has_answered = self.health.has_answered();
+        self.task.context.status.set_polled(None);
         match end {
             End::Closed(_) | End::Lost(_) => self.discard().await,
             End::Stopped | End::Reconfigured | End::Silent(_) => self.close().await,
@@ -84,6 +85,7 @@ impl<'a> LiveSession<'a> {
         self.renew_state();
         let (cycles, seed) = (self.cycles(), self.task.seed());
         self.schedule = Schedule::new(cycles, Instant::now(), seed);
+        self.show_polled();
         if let Some(operation) = self.task.repeated.take() {
             self.operate(*operation).await?;
         }
@@ -107,6 +109,13 @@ impl<'a> LiveSession<'a> {
     /// The cycles of the properties that are polled, each with its index.
     fn cycles(&self) -> Vec<(usize, Duration)> {
         self.polled().map(|index| (index, self.task.slots[index].property().collect_cycle())).collect()
+    }
+
+    /// Says what is read by the clock, to whoever looks into the mapper.
+    fn show_polled(&self) {
+        let names = self.polled().map(|index| self.task.slots[index].property().shared_name());
+        let polled = Polled { grid: self.schedule.grid(), properties: Arc::new(names.collect()) };
+        self.task.context.status.set_polled(Some(polled));
     }
 
     async fn next_event(&mut self) -> Event {
@@ -159,6 +168,7 @@ impl<'a> LiveSession<'a> {
             self.subscribe().await?;
         }
         self.schedule.assign(self.cycles(), Instant::now());
+        self.show_polled();
         // Whether the device is sound may have changed with its manifest.
         self.renew_state();
         self.pursue_goals().await?;

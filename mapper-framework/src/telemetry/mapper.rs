@@ -13,6 +13,12 @@ event! {
 }
 
 event! {
+    /// The HTTP server answers.
+    HttpListening<'a> { url: &'a str }
+    log INFO "the page and the API are served" [url];
+}
+
+event! {
     /// The mapper was asked to stop, or cannot go on.
     Stopping {}
     log INFO "stopping" [];

@@ -23,12 +23,12 @@ pub(crate) mod writes;
 use std::{
     fmt::Display,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use crate::{
     model::{DeviceId, Sample},
-    watch::{DesiredStatus, Events, Filter, Hub, Kind, Latest, What},
+    watch::{DesiredStatus, EdgeLink, Events, Filter, Hub, Kind, Latest, Traces, TwinTraces, What},
 };
 
 use self::{
@@ -47,6 +47,8 @@ pub(crate) struct Telemetry {
     hub: Arc<Hub>,
     /// Locked for a moment by each event of the link and of desired values, and by snapshots.
     latest: Arc<Mutex<Latest>>,
+    /// Locked for a moment by each event of a twin.
+    traces: Arc<Mutex<TwinTraces>>,
 }
 
 impl Telemetry {
@@ -61,11 +63,17 @@ impl Telemetry {
     /// here, that is the lock taken here.
     pub(crate) fn announce(&self, event: &impl Event) {
         let Some(kind) = event.kind() else { return };
-        let is_held = Latest::holds(kind);
-        if !is_held && !self.hub.wants(kind) {
+        let (is_held, is_followed) = (Latest::holds(kind), TwinTraces::follows(kind));
+        if !is_held && !is_followed && !self.hub.wants(kind) {
             return;
         }
         let Some(what) = event.happening() else { return };
+        if is_followed {
+            self.lock_traces().note(&what);
+            if !self.hub.wants(kind) {
+                return;
+            }
+        }
         let mut latest = is_held.then(|| self.lock_latest());
         if let Some(latest) = &mut latest {
             latest.note(&what);
@@ -86,14 +94,19 @@ impl Telemetry {
         }
     }
 
-    /// Whether somebody watches events of a kind.
-    pub(crate) fn is_watched(&self, kind: Kind) -> bool {
-        self.hub.wants(kind)
-    }
-
     /// A watch of what happens from now on.
     pub(crate) fn watch(&self, filter: Filter) -> Events {
         self.hub.watch(filter)
+    }
+
+    /// Keeps the last events from now on, or no longer.
+    pub(crate) fn keep_history(&self, keep: bool) {
+        self.hub.keep_history(keep);
+    }
+
+    /// A watch that goes on after the event of this number; `None` if some of the events since then are not kept.
+    pub(crate) fn resume(&self, filter: &Filter, after: u64) -> Option<Events> {
+        self.hub.resume(filter, after)
     }
 
     /// The link to edgecore and all desired values, and the number of the last event that they show.
@@ -105,6 +118,17 @@ impl Telemetry {
     /// The desired values of a device, by the names of their properties.
     pub(crate) fn desired(&self, device: &DeviceId) -> Vec<DesiredStatus> {
         self.lock_latest().desired(device)
+    }
+
+    /// The link to edgecore, and since when it is so.
+    pub(crate) fn edge(&self) -> (EdgeLink, Option<SystemTime>) {
+        let latest = self.lock_latest();
+        (latest.edge.clone(), latest.edge_since)
+    }
+
+    /// What has last become of the twins of a device.
+    pub(crate) fn traces(&self, device: &DeviceId) -> Traces {
+        self.lock_traces().of(device)
     }
 
     /// The number of the last event that was announced.
@@ -144,12 +168,14 @@ impl Telemetry {
     pub(crate) fn track_device(&self, device: &DeviceId, properties: impl Iterator<Item = Arc<str>>) {
         let properties: Vec<_> = properties.collect();
         self.lock_latest().track(device, &properties);
+        self.lock_traces().track(device, &properties);
         self.counters.track_device(device, properties.into_iter());
     }
 
     /// Drops what was counted and kept of a device.
     pub(crate) fn forget_device(&self, device: &DeviceId) {
         self.lock_latest().forget(device);
+        self.lock_traces().forget(device);
         self.counters.forget_device(device);
     }
 
@@ -178,6 +204,10 @@ impl Telemetry {
 
     fn lock_latest(&self) -> MutexGuard<'_, Latest> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_traces(&self) -> MutexGuard<'_, TwinTraces> {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn stats(&self) -> Stats {

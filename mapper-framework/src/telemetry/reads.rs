@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::model::DeviceId;
+use crate::{model::DeviceId, watch::What};
 
 use super::{Occurrence, event::event};
 
@@ -18,12 +18,18 @@ event! {
     ReadFailed<'a> { device: &'a DeviceId, property: &'a str, error: &'a dyn Display, occurrence: Occurrence }
     first WARN "reads fail" [%device, property, %error];
     count reads.failed of device, property;
+    watch Read => (occurrence == Occurrence::First).then(|| What::ReadFailed {
+        device: device.clone(), property: property.into(), reason: error.to_string()
+    });
 }
 
 event! {
     /// A property that could not be read can be read again.
     ReadRecovered<'a> { device: &'a DeviceId, property: &'a str, occurrence: Occurrence }
     first INFO "reads succeed again" [%device, property];
+    watch Read => (occurrence == Occurrence::First).then(|| What::ReadRecovered {
+        device: device.clone(), property: property.into()
+    });
 }
 
 event! {

@@ -50,7 +50,7 @@ macro_rules! groups {
                 )+
 
                 /// Each counter by its name in the log, such as `reads.failed`.
-                fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                fn named(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
                     [$((concat!(stringify!($group), ".", stringify!($counter)), self.$counter),)+].into_iter()
                 }
             }
@@ -331,6 +331,12 @@ impl DeviceStats {
         self.thinned
     }
 
+    /// Each counter by its name in the log, such as `reads.failed`, in a fixed order.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Self { sessions, reads, writes, reports, thinned, .. } = self;
+        sessions.named().chain(reads.named()).chain(writes.named()).chain(reports.named()).chain(thinned.named())
+    }
+
     /// One of its properties; `None` if it has no such property.
     pub fn property(&self, name: &str) -> Option<PropertyStats> {
         self.properties.get(name).copied()
@@ -365,6 +371,11 @@ impl PropertyStats {
     /// Its samples that said nothing new.
     pub fn thinned(&self) -> Thinned {
         self.thinned
+    }
+
+    /// Each counter by its name in the log, such as `reads.failed`, in a fixed order.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        self.reads.named().chain(self.writes.named()).chain(self.thinned.named())
     }
 }
 

@@ -34,7 +34,6 @@ use crate::{
         },
         reports::{ReportAccepted, ReportsResumed, TwinReported, TwinStored},
     },
-    watch::Kind,
 };
 
 use super::{
@@ -254,7 +253,7 @@ impl BusReporter {
         }
         let Some(mut report) = self.outbox.take() else { return };
         let event_id = self.event_ids.next();
-        let mut watched = Vec::new();
+        let mut carried = Vec::new();
         let sent = match &mut report.content {
             Content::State(state) => {
                 self.pacer.spend();
@@ -271,9 +270,7 @@ impl BusReporter {
                 }
                 self.pacer.spend_many(rendered.len());
                 self.twins_each = 0.9 * self.twins_each + 0.1 * rendered.len() as f64;
-                if self.telemetry.is_watched(Kind::Twin) {
-                    watched.extend(rendered.iter().map(|(twin, _)| (twin.property.clone(), twin.reported.clone())));
-                }
+                carried.extend(rendered.iter().map(|(twin, _)| (twin.property.clone(), twin.reported.clone())));
                 let values = rendered.iter().map(|(twin, may_be_desired)| TwinValue {
                     property: &twin.property,
                     actual: &twin.reported,
@@ -283,11 +280,11 @@ impl BusReporter {
                 bus.report_twins(&report.device, &event_id, &values.collect::<Vec<_>>())
             }
         };
-        for (property, value) in &watched {
+        for (property, value) in &carried {
             self.telemetry.emit(TwinReported { device: &report.device, property, value });
         }
         match sent {
-            Ok(()) => self.flights.add(report, event_id, watched),
+            Ok(()) => self.flights.add(report, event_id, carried),
             Err(reason) => self.refused(report, &reason, true),
         }
     }
@@ -353,11 +350,11 @@ impl BusReporter {
         }
     }
 
-    fn stored(&self, Flight { report, watched, .. }: Flight) {
+    fn stored(&self, Flight { report, carried, .. }: Flight) {
         let device = &report.device;
         self.telemetry.emit(ReportStored { device });
         self.telemetry.emit(ReportAccepted { device, twins: report.content.twins() });
-        for (property, value) in &watched {
+        for (property, value) in &carried {
             self.telemetry.emit(TwinStored { device, property, value });
         }
         self.accepted(report);

@@ -15,7 +15,7 @@ pub(super) struct Flight {
     pub(super) event_id: String,
     pub(super) sent: Instant,
     /// The names and values of its twins, while somebody watches them.
-    pub(super) watched: Vec<(String, String)>,
+    pub(super) carried: Vec<(String, String)>,
     /// Whether edgecore has refused somebody's message meanwhile, without naming it.
     pub(super) is_suspect: bool,
 }
@@ -27,8 +27,8 @@ pub(super) struct Flights {
 }
 
 impl Flights {
-    pub(super) fn add(&mut self, report: Report, event_id: String, watched: Vec<(String, String)>) {
-        let flight = Flight { event_id, sent: Instant::now(), watched, is_suspect: false, report };
+    pub(super) fn add(&mut self, report: Report, event_id: String, carried: Vec<(String, String)>) {
+        let flight = Flight { event_id, sent: Instant::now(), carried, is_suspect: false, report };
         self.flights.insert(flight.report.device.clone(), flight);
     }
 

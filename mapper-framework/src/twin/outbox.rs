@@ -137,6 +137,16 @@ impl Outbox {
         self.order().len()
     }
 
+    /// Since when the device waits that waits for the longest; `None` if none does.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        self.order().waits_since()
+    }
+
+    /// Since when a device has something to report; `None` if it has nothing.
+    pub(crate) fn device_waits_since(&self, device: &DeviceId) -> Option<Instant> {
+        self.order().device_waits_since(device)
+    }
+
     /// The pending value of a twin.
     #[cfg(test)]
     pub(crate) fn pending(&self, device: &DeviceId, property: &str) -> Option<TwinUpdate> {

@@ -65,6 +65,13 @@ impl Pacer {
         self.bucket().rate
     }
 
+    /// How many calls may be made at once.
+    pub(crate) fn available(&self) -> f64 {
+        let mut bucket = self.bucket();
+        bucket.refill(Instant::now());
+        bucket.tokens.max(0.0)
+    }
+
     /// A new edgecore has a full limiter.
     pub(crate) fn reset(&self) {
         let mut bucket = self.bucket();

@@ -14,7 +14,6 @@ use crate::{
             ReportAccepted, ReportLimited, ReportRefused, ReportsResumed, StatesUnimplemented, TwinReported, TwinStored,
         },
     },
-    watch::Kind,
 };
 
 use super::{
@@ -202,25 +201,20 @@ impl Reporter {
             return Ok(Sent::Nothing);
         }
         let twins = legal.len();
-        let watched = self.watched(&legal);
+        let names_and_values = |twin: &TwinReport| (twin.property.clone(), twin.reported.clone());
+        let carried: Vec<_> = legal.iter().map(names_and_values).collect();
         self.pacer.spend();
-        for (property, value) in &watched {
+        for (property, value) in &carried {
             self.telemetry.emit(TwinReported { device, property, value });
         }
         self.receipts.expect(device, legal.iter().map(|twin| twin.property.clone()));
         client.report_twins(device, legal).await?;
         self.pacer.accepted();
         self.telemetry.emit(ReportAccepted { device, twins });
-        for (property, value) in &watched {
+        for (property, value) in &carried {
             self.telemetry.emit(TwinStored { device, property, value });
         }
         Ok(Sent::Accepted)
-    }
-
-    /// The names and values of twins while somebody watches them.
-    fn watched(&self, twins: &[TwinReport]) -> Vec<(String, String)> {
-        let twins = twins.iter().filter(|_| self.telemetry.is_watched(Kind::Twin));
-        twins.map(|twin| (twin.property.clone(), twin.reported.clone())).collect()
     }
 
     /// The connection ended under a call: the report waits for the next one. A call can also fail on a connection that is sound: then its

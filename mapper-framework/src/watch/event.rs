@@ -82,6 +82,25 @@ pub enum What {
     },
     /// A value was read, or delivered by a device.
     Sample(Sample),
+    /// A property can no longer be read, or what the device delivers of it cannot be used. One that comes and goes is an event every ten
+    /// minutes.
+    #[non_exhaustive]
+    ReadFailed {
+        /// The device.
+        device: DeviceId,
+        /// The property.
+        property: Arc<str>,
+        /// The error.
+        reason: String,
+    },
+    /// A property that could not be read can be read again.
+    #[non_exhaustive]
+    ReadRecovered {
+        /// The device.
+        device: DeviceId,
+        /// The property.
+        property: Arc<str>,
+    },
     /// A value broke a rule of the anomaly detection.
     #[non_exhaustive]
     Anomaly {
@@ -263,6 +282,7 @@ impl What {
             Self::DeviceAdded { .. } | Self::DeviceChanged { .. } | Self::DeviceRemoved { .. } => Kind::Device,
             Self::State { .. } => Kind::State,
             Self::Sample(_) => Kind::Sample,
+            Self::ReadFailed { .. } | Self::ReadRecovered { .. } => Kind::Read,
             Self::Anomaly { .. } => Kind::Anomaly,
             Self::Desired { .. } => Kind::Desired,
             Self::TwinReported { .. } | Self::TwinStored { .. } | Self::TwinHeldBack { .. } => Kind::Twin,
@@ -281,6 +301,8 @@ impl What {
             | Self::DeviceChanged { device }
             | Self::DeviceRemoved { device }
             | Self::State { device, .. }
+            | Self::ReadFailed { device, .. }
+            | Self::ReadRecovered { device, .. }
             | Self::Anomaly { device, .. }
             | Self::Desired { device, .. }
             | Self::TwinReported { device, .. }
@@ -302,7 +324,9 @@ impl What {
     pub fn property(&self) -> Option<&str> {
         match self {
             Self::Sample(sample) => Some(sample.property.name()),
-            Self::Anomaly { property, .. }
+            Self::ReadFailed { property, .. }
+            | Self::ReadRecovered { property, .. }
+            | Self::Anomaly { property, .. }
             | Self::Desired { property, .. }
             | Self::TwinReported { property, .. }
             | Self::TwinStored { property, .. }

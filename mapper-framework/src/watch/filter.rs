@@ -16,6 +16,8 @@ pub enum Kind {
     State,
     /// Samples, of which there are many.
     Sample,
+    /// Properties that begin to fail, and that can be read again.
+    Read,
     /// Values that broke a rule of the anomaly detection.
     Anomaly,
     /// Desired values.
@@ -35,7 +37,7 @@ pub enum Kind {
 pub(super) struct Kinds(u32);
 
 impl Kinds {
-    const ALL: Self = Self(u32::MAX);
+    pub(super) const ALL: Self = Self(u32::MAX);
 
     pub(super) fn from_bits(bits: u32) -> Self {
         Self(bits)

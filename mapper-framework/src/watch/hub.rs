@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{CAPACITY, Event, Events, Filter, Kind, What, filter::Kinds, ring::Ring};
+use super::{CAPACITY, Event, Events, Filter, Kind, What, filter::Kinds, history::History, ring::Ring};
 
 /// Numbers events, and hands each to the watches whose filter takes it. The lock is held while one event goes to all watches, so that
 /// each gets them in the order of their numbers.
@@ -24,6 +24,8 @@ struct Watches {
     /// The number of the last event.
     sequence: u64,
     rings: Vec<Arc<Ring>>,
+    /// The last events, while they are kept.
+    history: Option<History>,
     /// Whether the mapper has ended.
     closed: bool,
 }
@@ -42,6 +44,34 @@ impl Hub {
         for ring in watches.rings.iter().filter(|ring| ring.filter.takes(event.what())) {
             ring.push(&event);
         }
+        if let Some(history) = &mut watches.history {
+            history.push(&event);
+        }
+    }
+
+    /// Keeps the last events from now on, or no longer.
+    pub(crate) fn keep_history(&self, keep: bool) {
+        let mut watches = self.lock();
+        let sequence = watches.sequence;
+        if keep != watches.history.is_some() {
+            watches.history = keep.then(|| History::after(sequence));
+        }
+        self.note_wanted(&watches);
+    }
+
+    /// A watch that goes on after the event of this number, and the number of the last event before what is to come; `None` if some of the
+    /// events since then are not kept.
+    pub(crate) fn resume(self: &Arc<Self>, filter: &Filter, after: u64) -> Option<Events> {
+        let ring = Arc::new(Ring::new(filter.clone(), CAPACITY));
+        let mut watches = self.lock();
+        if watches.closed || after > watches.sequence {
+            return None;
+        }
+        let missed = watches.history.as_ref()?.since(after, filter)?;
+        missed.iter().for_each(|event| ring.push(event));
+        watches.rings.push(Arc::clone(&ring));
+        self.note_wanted(&watches);
+        Some(Events::new(ring, Arc::clone(self)))
     }
 
     /// The number of the last event. Read with the lock held under which something is changed and its events are published, it is
@@ -83,7 +113,8 @@ impl Hub {
 
     fn note_wanted(&self, watches: &Watches) {
         let kinds = watches.rings.iter().map(|ring| ring.filter.wanted_kinds());
-        self.wanted.store(kinds.fold(Kinds::default(), Kinds::union).bits(), Relaxed);
+        let kept = if watches.history.is_some() { Kinds::ALL } else { Kinds::default() };
+        self.wanted.store(kinds.fold(kept, Kinds::union).bits(), Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Watches> {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::SystemTime,
 };
 
 use crate::model::DeviceId;
@@ -45,6 +46,8 @@ pub struct DesiredStatus {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latest {
     pub(crate) edge: EdgeLink,
+    /// Since when the link is so; `None` while the first attempt has not ended.
+    pub(crate) edge_since: Option<SystemTime>,
     /// By device and property. Only of devices that are tracked: a task that ends may still say something of a removed one.
     desired: HashMap<DeviceId, BTreeMap<Arc<str>, DesiredStatus>>,
 }
@@ -56,6 +59,9 @@ impl Latest {
     }
 
     pub(crate) fn note(&mut self, what: &What) {
+        if what.kind() == Some(Kind::Edge) {
+            self.edge_since = Some(SystemTime::now());
+        }
         match what {
             What::EdgeConnected => self.edge = EdgeLink::Connected,
             What::EdgeDisconnected { reason } => self.edge = EdgeLink::Disconnected { reason: reason.clone() },

@@ -5,11 +5,13 @@
 
 mod event;
 mod filter;
+mod history;
 mod hub;
 mod latest;
 mod ring;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use self::{
     event::{DesiredPhase, Event, Occurrence, What},
@@ -17,4 +19,9 @@ pub use self::{
     latest::{DesiredStatus, EdgeLink},
     ring::CAPACITY,
 };
-pub(crate) use self::{hub::Hub, latest::Latest, ring::Events};
+pub(crate) use self::{
+    hub::Hub,
+    latest::Latest,
+    ring::Events,
+    traces::{Trace, Traces, TwinTraces},
+};

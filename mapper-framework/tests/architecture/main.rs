@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["dmi", "eventbus", "sink"],
     &["manifest", "twin"],
     &["runtime"],
+    &["http"],
     &["mapper", "cli", "plain_cli", "logging"],
     &["check", "sample", "scaffold", "testing"],
     &["app"],

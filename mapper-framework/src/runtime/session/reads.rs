@@ -167,6 +167,9 @@ impl LiveSession<'_> {
         let begins = !error.is_disconnected() && slot.failing.replace(origin).is_none();
         let property = Arc::clone(slot.property());
         let occurrence = if begins { slot.failures.begins() } else { Occurrence::Again };
+        if !error.is_disconnected() {
+            self.task.context.status.set_failure(&property.shared_name(), error.to_string());
+        }
         let (device, property) = (self.task.id(), property.name());
         self.task.context.telemetry.emit(ReadFailed { device, property, error, occurrence });
     }

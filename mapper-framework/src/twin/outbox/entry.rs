@@ -30,6 +30,8 @@ pub(super) struct Entry {
     state: Option<DeviceState>,
     state_due: Option<Due>,
     pub(super) standing: Standing,
+    /// Since when there is something that edgecore does not have.
+    pub(super) since: Option<Instant>,
     /// The place in the order; `None` if nothing waits, a report is under way or the device rests.
     pub(super) place: Option<Place>,
     /// While a report is under way, what may come back of it: what is dropped meanwhile does not.

@@ -74,6 +74,16 @@ impl Order {
         self.devices.values().filter(|entry| !entry.is_settled()).count()
     }
 
+    /// Since when the device waits that waits for the longest.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.devices.values().filter_map(|entry| entry.since).min()
+    }
+
+    /// Since when a device has something to report.
+    pub(super) fn device_waits_since(&self, device: &DeviceId) -> Option<Instant> {
+        self.devices.get(device)?.since
+    }
+
     #[cfg(test)]
     pub(super) fn entry(&self, device: &DeviceId) -> Option<&Entry> {
         self.devices.get(device)
@@ -298,6 +308,7 @@ impl Order {
         let number = self.number();
         let Some(entry) = self.devices.get_mut(device) else { return };
         change(entry);
+        entry.since = if entry.is_settled() { None } else { entry.since.or_else(|| Some(Instant::now())) };
         let at = entry.due().filter(|_| entry.is_ready());
         let place = match (entry.place, at) {
             (Some(place), Some(at)) if place.at <= at => Some(place),

@@ -1,0 +1,201 @@
+//! Who may read, and who may write.
+
+use std::{fs, io, path::Path};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+
+use crate::config::{HttpConfig, ReadWithoutToken};
+
+use super::{Site, hosts, problem::Problem};
+
+/// The shortest token: what is shorter can be guessed.
+const SHORTEST: usize = 16;
+
+/// How a request came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// By the unix socket, which its owner alone can open.
+    Socket,
+    /// By TCP, perhaps with a certificate that was checked, by the name in it.
+    Tcp { certificate: Option<String> },
+}
+
+/// Who asks, as far as that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    Anybody,
+    /// By a token, a certificate or the unix socket; who that is, for the audit.
+    Known(String),
+}
+
+/// What an anybody may read on the server's address.
+#[derive(Clone, Debug)]
+pub(super) struct Access {
+    config: HttpConfig,
+    is_loopback: bool,
+}
+
+impl Access {
+    pub(super) fn new(config: &HttpConfig, is_loopback: bool) -> Self {
+        Self { config: config.clone(), is_loopback }
+    }
+
+    /// Whether there is a way to write over TCP.
+    pub(super) fn is_writable(&self) -> bool {
+        !self.config.token.as_os_str().is_empty() || self.config.tls.knows_clients()
+    }
+
+    /// Whether `GET`s of the Go framework write.
+    pub(super) fn go_writes(&self) -> bool {
+        self.config.go_writes
+    }
+
+    fn is_open(&self) -> bool {
+        match self.config.read_without_token {
+            ReadWithoutToken::Loopback => self.is_loopback,
+            ReadWithoutToken::Always => true,
+            ReadWithoutToken::Never => false,
+        }
+    }
+
+    /// Finds out who asks.
+    fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
+        match peer {
+            Peer::Socket => return Ok(Caller::Known("command line".to_owned())),
+            Peer::Tcp { certificate: Some(name) } => return Ok(Caller::Known(format!("certificate {name}"))),
+            Peer::Tcp { certificate: None } => {}
+        }
+        let Some(shown) = shown_token(headers) else { return Ok(Caller::Anybody) };
+        if self.config.token.as_os_str().is_empty() {
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, NO_TOKENS));
+        }
+        let tokens = read_tokens(&self.config.token).map_err(|error| {
+            tracing::warn!(%error, "nobody can show a token");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the mapper cannot read its file of tokens: its log says why")
+        })?;
+        let shown = Sha256::digest(shown.as_bytes());
+        // Digests are compared, so that the time says nothing of the token; and all of them.
+        let mut known = None;
+        for Token { name, digest } in tokens {
+            if digest == <[u8; 32]>::from(shown) {
+                known = Some(name);
+            }
+        }
+        let unknown = || Problem::new(StatusCode::UNAUTHORIZED, "this token is not one of those in http.token");
+        known.map(|name| Caller::Known(format!("token {name}"))).ok_or_else(unknown)
+    }
+}
+
+const NO_TOKENS: &str = "this mapper takes no tokens: set http.token to a file that holds one";
+
+/// Lets a request through if its caller may do what it asks for.
+pub(super) async fn guard(State(site): State<Site>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().cloned().unwrap_or(Peer::Tcp { certificate: None });
+    let access = site.access();
+    let caller = match access.caller(&peer, request.headers()) {
+        Ok(caller) => caller,
+        Err(problem) => return challenge(problem),
+    };
+    if caller == Caller::Anybody {
+        if !hosts::is_allowed(&request, &access.config.hosts) {
+            let detail = "this name is not one of the mapper's: ask by its IP address, or set http.hosts";
+            return Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response();
+        }
+        if !access.is_open() {
+            return challenge(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "reads need a token here: one of those in http.token",
+            ));
+        }
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if let Err(refusal) = may_write(access, &caller) {
+            return refusal;
+        }
+        if hosts::comes_from_elsewhere(&request) {
+            let detail = "a page of another site has made this request: it is not carried out";
+            return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
+        }
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+/// Whether a caller may write.
+pub(super) fn may_write(access: &Access, caller: &Caller) -> Result<(), Response> {
+    match caller {
+        Caller::Known(_) => Ok(()),
+        Caller::Anybody if access.is_writable() => {
+            Err(challenge(Problem::new(StatusCode::UNAUTHORIZED, "writes need a token: one of those in http.token")))
+        }
+        Caller::Anybody => {
+            let detail =
+                "nobody can write over HTTP: set http.token to a file that holds a token, or use the command line";
+            Err(Problem::new(StatusCode::FORBIDDEN, detail).into_response())
+        }
+    }
+}
+
+fn challenge(problem: Problem) -> Response {
+    let challenges =
+        [r#"Bearer realm="mapper""#, r#"Basic realm="mapper: the token is the password", charset="UTF-8""#];
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::UNAUTHORIZED {
+        for challenge in challenges {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
+        }
+    }
+    response
+}
+
+/// The token that a request shows: `Bearer`, or the password of `Basic`, which is how browsers ask.
+fn shown_token(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// One token, which is not kept itself.
+struct Token {
+    name: String,
+    digest: [u8; 32],
+}
+
+/// Reads the tokens, and checks that there is one and that none is too short.
+pub(super) fn check_tokens(path: &Path) -> Result<(), String> {
+    if path.as_os_str().is_empty() { Ok(()) } else { read_tokens(path).map(drop).map_err(|error| error.to_string()) }
+}
+
+fn read_tokens(path: &Path) -> io::Result<Vec<Token>> {
+    let unusable = |what: &str| io::Error::other(format!("http.token: {} {what}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
+    let mut tokens = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let mut words = line.split_whitespace();
+        let (name, token) = match (words.next(), words.next(), words.next()) {
+            (None, ..) => continue,
+            (Some(token), None, _) => (format!("{}", number + 1), token),
+            (Some(name), Some(token), None) => (name.to_owned(), token),
+            _ => return Err(unusable(&format!("has more than a name and a token on line {}", number + 1))),
+        };
+        if token.len() < SHORTEST {
+            return Err(unusable(&format!("has a token of less than {SHORTEST} characters on line {}", number + 1)));
+        }
+        tokens.push(Token { name, digest: Sha256::digest(token.as_bytes()).into() });
+    }
+    if tokens.is_empty() { Err(unusable("holds no token")) } else { Ok(tokens) }
+}

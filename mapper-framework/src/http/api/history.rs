@@ -1,0 +1,99 @@
+//! What the sinks have kept.
+
+use std::time::{Duration, SystemTime};
+
+use axum::{Json, extract::State, http::StatusCode};
+use humantime_serde::re::humantime::parse_rfc3339_weak;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    model::DeviceId,
+    sink::{HistoryError, HistoryRequest},
+};
+
+use super::{
+    super::{
+        Site,
+        problem::Problem,
+        view::{List, rfc3339},
+    },
+    Path, Query, list,
+};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HistoryQuery {
+    /// Nothing older than this: RFC 3339, such as `2026-05-01T08:00:00Z`.
+    #[param(format = DateTime)]
+    from: Option<String>,
+    /// Nothing newer than this.
+    #[param(format = DateTime)]
+    to: Option<String>,
+    /// The most points, the newest of the range: at most 100,000. By default 1,000.
+    #[param(minimum = 1, maximum = 100_000)]
+    limit: Option<usize>,
+    /// Only this property.
+    property: Option<String>,
+    /// From the sink of this kind, such as `redis`. By default from the first that keeps a history.
+    sink: Option<String>,
+}
+
+/// A value of the history.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(super) struct Point {
+    property: String,
+    value: String,
+    time: String,
+}
+
+/// What the sinks have kept of a device, oldest first
+#[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/history", tag = "devices", operation_id = "getHistory",
+    params(("namespace" = String, Path), ("name" = String, Path), HistoryQuery),
+    responses((status = 200, body = List<Point>), (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "the sink cannot be asked", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn get(
+    State(site): State<Site>,
+    Path((namespace, name)): Path<(String, String)>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<List<Point>>, Problem> {
+    let mut request = HistoryRequest::of(DeviceId::new(&namespace, &name));
+    if let Some(from) = query.from {
+        request = request.from(time("from", &from)?);
+    }
+    if let Some(to) = query.to {
+        request = request.to(time("to", &to)?);
+    }
+    if let Some(limit) = query.limit {
+        request = request.limit(limit);
+    }
+    if let Some(property) = query.property {
+        request = request.property(property);
+    }
+    if let Some(sink) = query.sink {
+        request = request.kind(sink);
+    }
+    let points = site.handle().history(request).await.map_err(problem)?;
+    let point = |point: crate::sink::Point| Point {
+        property: point.property,
+        value: point.value.to_string(),
+        time: rfc3339(SystemTime::UNIX_EPOCH + Duration::from_millis(point.timestamp_ms.max(0).unsigned_abs())),
+    };
+    Ok(Json(list(points.into_iter().map(point).collect())))
+}
+
+fn time(key: &str, text: &str) -> Result<SystemTime, Problem> {
+    // In a URL a plus stands for a space.
+    let time = parse_rfc3339_weak(text.trim_end_matches("+00:00").trim_end_matches(" 00:00"));
+    time.map_err(|error| {
+        Problem::bad_request(format_args!("{key}: {text:?} is no time as 2026-05-01T08:00:00Z is: {error}"))
+    })
+}
+
+fn problem(error: HistoryError) -> Problem {
+    match error {
+        HistoryError::NotFound(_) | HistoryError::NoHistory(_) => Problem::not_found(error),
+        HistoryError::Failed { .. } => Problem::new(StatusCode::BAD_GATEWAY, error),
+        HistoryError::Stopping => Problem::stopping(),
+    }
+}

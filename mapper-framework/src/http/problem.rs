@@ -1,0 +1,102 @@
+//! What went wrong, as an answer: a problem document (RFC 9457).
+
+use std::fmt::Display;
+
+use axum::{
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::runtime::OperationError;
+
+/// A problem document. `type` is always `about:blank`: `status` says what kind of problem it is, and `detail` what, where and the cure.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Problem {
+    /// `about:blank`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The words for the status.
+    title: String,
+    /// The status.
+    status: u16,
+    /// What is wrong, and what to do about it.
+    pub(crate) detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Display) -> Self {
+        Self {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.to_string(),
+        }
+    }
+
+    pub(super) fn bad_request(detail: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(super) fn not_found(detail: impl Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// The mapper has stopped meanwhile.
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the mapper is stopping")
+    }
+}
+
+impl From<OperationError> for Problem {
+    fn from(error: OperationError) -> Self {
+        let status = match &error {
+            OperationError::NotFound(_) => StatusCode::NOT_FOUND,
+            OperationError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            OperationError::Unavailable { .. } | OperationError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            OperationError::Failed { .. } => StatusCode::BAD_GATEWAY,
+            OperationError::Refused { .. } => StatusCode::CONFLICT,
+            OperationError::Forbidden { .. } => StatusCode::FORBIDDEN,
+            OperationError::Expired { .. } => StatusCode::GATEWAY_TIMEOUT,
+        };
+        Self::new(status, error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}
+
+/// Makes a problem document of what axum's own extractors say in plain text.
+pub(super) async fn dress(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let is_plain = |response: &Response| {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
+    };
+    if !(status.is_client_error() && is_plain(&response)) || response.headers().contains_key(KEEP) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let detail = if text.is_empty() { "the request cannot be taken" } else { &*text };
+    let mut dressed = Problem::new(status, detail).into_response();
+    for (name, value) in &parts.headers {
+        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
+            dressed.headers_mut().append(name, value.clone());
+        }
+    }
+    dressed
+}
+
+/// Marks an answer in plain text that is meant to be one.
+pub(super) const KEEP: &str = "x-plain-answer";

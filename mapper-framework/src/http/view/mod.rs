@@ -1,0 +1,91 @@
+//! What answers hold. The names of their fields are the API's, which VERSIONING.md promises to keep.
+//!
+//! Times are RFC 3339 in UTC with milliseconds, and durations numbers of seconds. Values are text as in a twin: a number in plain
+//! decimals, bytes as URL-safe base64. What is absent is `null`.
+
+mod device;
+mod edgecore;
+mod mapper;
+mod property;
+mod sink;
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use crate::model::NamespacedName;
+
+pub(crate) use device::{Counters, Device, Method, Summary};
+pub(crate) use edgecore::{Budget, Edgecore, Exceeded};
+pub(crate) use mapper::{Mapper, SinkStates, States};
+pub(crate) use property::{Desired, Failure, OrderAnswer, Property, Read, Result, Strategy, Twin};
+pub(crate) use sink::{Ledger, Sink};
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// What the page holds, in the order of the names.
+    pub(crate) items: Vec<T>,
+    /// What to ask for by `continue` to get the next page; `null` on the last one.
+    pub(crate) r#continue: Option<String>,
+    /// How many there are on all pages.
+    pub(crate) total: usize,
+}
+
+/// A whole list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct List<T> {
+    pub(crate) items: Vec<T>,
+}
+
+/// A name in its namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Name {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl From<&NamespacedName> for Name {
+    fn from(name: &NamespacedName) -> Self {
+        Self { namespace: name.namespace().to_owned(), name: name.name().to_owned() }
+    }
+}
+
+/// A time as answers have it.
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    // Before 1970 is what a clock says that was never set.
+    let time = time.max(SystemTime::UNIX_EPOCH);
+    humantime_serde::re::humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// A time within the process, by the clock of the machine.
+pub(super) fn by_clock(instant: Instant) -> SystemTime {
+    SystemTime::now() - instant.elapsed()
+}
+
+/// A duration as answers have it: to the millisecond.
+pub(super) fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// The age of what has a time; 0 for what is ahead of the clock.
+pub(super) fn age(time: SystemTime) -> f64 {
+    seconds(time.elapsed().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_in_utc_with_milliseconds() {
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH + Duration::from_micros(1_500)), "1970-01-01T00:00:00.001Z");
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            (seconds(Duration::from_micros(1_500)), age(SystemTime::now() + Duration::from_secs(9))),
+            (0.002, 0.0)
+        );
+    }
+}
