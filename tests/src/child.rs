@@ -44,6 +44,11 @@ impl ChildGuard {
     pub fn spawn(command: &mut Command) -> Self {
         let name = format!("{:?}", command.as_std());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // Mappers run side by side, and only one of them can have the port that all of them take by default.
+        const PORT: &str = "MAPPER_COMMON__HTTP_PORT";
+        if command.as_std().get_envs().all(|(name, _)| name != PORT) {
+            command.env(PORT, "0");
+        }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
         let (sender, lines) = watch::channel(Vec::new());
         tokio::spawn(keep_lines(child.stdout.take().expect("stdout is piped"), sender.clone()));
