@@ -17,11 +17,11 @@ use utoipa::ToSchema;
 
 use crate::model::NamespacedName;
 
-pub(crate) use device::{Counters, Device, Method, Summary};
+pub(crate) use device::{Counters, Device, Summary};
 pub(crate) use edgecore::{Budget, Edgecore, Exceeded};
 pub(crate) use mapper::{Mapper, SinkStates, States};
-pub(crate) use property::{Desired, Failure, OrderAnswer, Property, Read, Result, Strategy, Twin};
-pub(crate) use sink::{Ledger, Sink};
+pub(crate) use property::{OrderAnswer, Property};
+pub(crate) use sink::Sink;
 
 /// A page of a list.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
