@@ -75,6 +75,7 @@
 //! | `sink-redis` | yes | `pushMethod.dbMethod.redis` |
 //! | `sink-tdengine` | yes | `pushMethod.dbMethod.TDEngine`, over REST |
 //! | `sink-tdengine-ws` | no | the same over a WebSocket, where an address begins with `ws://` |
+//! | `sink-mqtt-ws` | no | brokers behind a WebSocket, where an address begins with `ws://` or `wss://` |
 //!
 //! An image for a node needs neither `cli` nor `standalone`.
 //!

@@ -251,7 +251,7 @@ impl Mapper {
             edge: connected,
             illegal: config.report.illegal,
         };
-        let (way, reporting) = reporting.by(&config.report, credentials, stop.reports.clone());
+        let (way, reporting) = reporting.by(&config, credentials, stop.reports.clone());
         let server = async {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the DMI server has failed");

@@ -11,6 +11,7 @@ mod receiver;
 mod redis;
 mod subscriber;
 mod tdengine_double;
+mod tinyproxy;
 mod victoria_metrics;
 
 pub use certificate::Certificate;
@@ -24,4 +25,5 @@ pub use receiver::{Answer, Received, Receiver, ReceiverTls};
 pub use redis::{RedisOptions, RedisRole, RedisServer, Reply};
 pub use subscriber::{Published, Subscriber};
 pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};
+pub use tinyproxy::Tinyproxy;
 pub use victoria_metrics::{StoredSeries, VictoriaMetrics};

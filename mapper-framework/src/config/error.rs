@@ -236,6 +236,13 @@ pub enum InvalidValue {
         /// What is wrong with it, and the cure.
         reason: String,
     },
+    /// The text is no topic that can be published to.
+    #[error("{found:?} is no topic that can be published to: name one of at most 65535 bytes, without + and #")]
+    #[non_exhaustive]
+    NoTopic {
+        /// The text.
+        found: String,
+    },
     /// The mapper cannot speak to the event bus.
     #[error(
         "asks for the event bus, and this mapper is built without it: enable the feature \"eventbus\" of mapper-framework in the mapper's \

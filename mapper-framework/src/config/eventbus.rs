@@ -35,7 +35,7 @@ pub struct EventbusConfig {
     pub credentials: PathBuf,
     /// The version of the protocol. By default `3.1.1`.
     pub version: MqttVersion,
-    /// What the client id begins with; the rest is made from the host's name and the broker's address. Empty, as by default, it becomes the
+    /// What the client id begins with; the rest is made from `sinks.mqtt.node_name`, or the host's name, and the broker's address. Empty, as by default, it becomes the
     /// mapper's name and `-eventbus`.
     pub client_id: String,
     /// How long the connection may be silent before the broker is asked whether it is still there. By default 30 seconds; less

@@ -103,12 +103,16 @@
 //! | `sinks.mqtt.node_name` | the host's name | `MAPPER_SINKS__MQTT__NODE_NAME` | |
 //! | `sinks.mqtt.keep_alive` | `30s` | `MAPPER_SINKS__MQTT__KEEP_ALIVE` | |
 //! | `sinks.mqtt.max_packet_bytes` | `1048576` | `MAPPER_SINKS__MQTT__MAX_PACKET_BYTES` | |
+//! | `sinks.mqtt.will.topic` |  | `MAPPER_SINKS__MQTT__WILL__TOPIC` | |
+//! | `sinks.mqtt.will.online` | `online` | `MAPPER_SINKS__MQTT__WILL__ONLINE` | |
+//! | `sinks.mqtt.will.offline` | `offline` | `MAPPER_SINKS__MQTT__WILL__OFFLINE` | |
 //! | `sinks.mysql.credentials` |  | `MAPPER_SINKS__MYSQL__CREDENTIALS` | |
 //! | `sinks.mysql.allowed` | `[]` | `MAPPER_SINKS__MYSQL__ALLOWED` | |
 //! | `sinks.mysql.plaintext` | `false` | `MAPPER_SINKS__MYSQL__PLAINTEXT` | |
 //! | `sinks.mysql.layout` | `single` | `MAPPER_SINKS__MYSQL__LAYOUT` | |
 //! | `sinks.mysql.table` | `device_data` | `MAPPER_SINKS__MYSQL__TABLE` | |
 //! | `sinks.mysql.tls` | `false` | `MAPPER_SINKS__MYSQL__TLS` | |
+//! | `sinks.mysql.keep` | `0s` | `MAPPER_SINKS__MYSQL__KEEP` | |
 //! | `sinks.otel.credentials` |  | `MAPPER_SINKS__OTEL__CREDENTIALS` | |
 //! | `sinks.otel.allowed` | `[]` | `MAPPER_SINKS__OTEL__ALLOWED` | |
 //! | `sinks.otel.plaintext` | `false` | `MAPPER_SINKS__OTEL__PLAINTEXT` | |
@@ -217,8 +221,9 @@ pub use sections::{
 };
 pub use sink_targets::SinkTargetConfig;
 pub use sinks::{
-    HttpFormat, HttpSinkConfig, Influxdb2SinkConfig, MqttSinkConfig, MqttVersion, MysqlLayout, MysqlSinkConfig,
-    OtelSinkConfig, RedisSinkConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig, TlsConfig,
+    HttpFormat, HttpSinkConfig, Influxdb2SinkConfig, MqttSinkConfig, MqttVersion, MqttWillConfig, MysqlLayout,
+    MysqlSinkConfig, OtelSinkConfig, RedisSinkConfig, SinksConfig, SpoolConfig, SpoolSync, TdengineSinkConfig,
+    TlsConfig,
 };
 pub use sources::{Origin, Sources};
 pub(crate) use strategies::MAX_SILENCE;

@@ -243,6 +243,26 @@ pub struct MqttSinkConfig {
     pub keep_alive: Duration,
     /// The largest packet in bytes. By default 1 MiB. A larger sample is rejected.
     pub max_packet_bytes: u32,
+    /// What the broker says of the mapper. By default nothing.
+    pub will: MqttWillConfig,
+}
+
+/// `sinks.mqtt.will`: a topic of each broker that says whether the mapper is connected, for good as far as the broker retains it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MqttWillConfig {
+    /// The topic, of this mapper alone. `{node}` in it stands for `node_name`, or the host's name. Empty, as by default, nothing is said.
+    pub topic: String,
+    /// What is published when the mapper has connected, before all records. By default `online`.
+    pub online: String,
+    /// What the mapper publishes when it disconnects, and the broker when the mapper is gone without a word. By default `offline`.
+    pub offline: String,
+}
+
+impl Default for MqttWillConfig {
+    fn default() -> Self {
+        Self { topic: String::new(), online: "online".to_owned(), offline: "offline".to_owned() }
+    }
 }
 
 impl Default for MqttSinkConfig {
@@ -256,6 +276,7 @@ impl Default for MqttSinkConfig {
             node_name: String::new(),
             keep_alive: Duration::from_secs(30),
             max_packet_bytes: 1 << 20,
+            will: MqttWillConfig::default(),
         }
     }
 }
@@ -290,6 +311,9 @@ pub struct MysqlSinkConfig {
     pub table: String,
     /// Whether the connection uses TLS. Not by default.
     pub tls: bool,
+    /// How long rows are kept, by the server's clock; older ones are deleted, at most every ten minutes. By default, 0, for ever.
+    #[serde(with = "humantime_serde")]
+    pub keep: Duration,
 }
 
 impl Default for MysqlSinkConfig {
@@ -301,6 +325,7 @@ impl Default for MysqlSinkConfig {
             layout: MysqlLayout::Single,
             table: "device_data".to_owned(),
             tls: false,
+            keep: Duration::ZERO,
         }
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("sinks.http.allowed", hosts(&sinks.http.allowed)),
         ("sinks.influxdb2.allowed", hosts(&sinks.influxdb2.allowed)),
         ("sinks.mqtt.allowed", hosts(&sinks.mqtt.allowed)),
+        ("sinks.mqtt.will.topic", topic(&sinks.mqtt.will.topic)),
         ("sinks.mysql.allowed", hosts(&sinks.mysql.allowed)),
         ("sinks.otel.allowed", hosts(&sinks.otel.allowed)),
         ("sinks.redis.allowed", hosts(&sinks.redis.allowed)),
@@ -128,6 +129,13 @@ fn targets(config: &Config) -> Option<InvalidValue> {
 fn broker(text: &str) -> Option<InvalidValue> {
     let error = (!text.is_empty()).then(|| Broker::parse(text).err());
     error.flatten().map(|error| InvalidValue::NoBroker { reason: error.to_string() })
+}
+
+/// What is published to, where there is such a topic.
+fn topic(text: &str) -> Option<InvalidValue> {
+    let is_wild = |letter: char| matches!(letter, '+' | '#') || letter.is_control();
+    let fits = text.len() <= usize::from(u16::MAX) && !text.contains(is_wild);
+    (!fits).then(|| InvalidValue::NoTopic { found: text.to_owned() })
 }
 
 fn compiled(via: ReportVia) -> Option<InvalidValue> {

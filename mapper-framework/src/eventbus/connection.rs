@@ -30,13 +30,14 @@ const QOS: u8 = 1;
 pub(crate) struct BusSettings {
     config: EventbusConfig,
     credentials: CredentialSources,
-    /// The host's name.
+    /// The node's name, or the host's.
     host: String,
 }
 
 impl BusSettings {
-    pub(crate) fn new(config: EventbusConfig, credentials: CredentialSources) -> Self {
-        Self { config, credentials, host: mqtt::host_name() }
+    /// `node` is the node's name as the config has it, which may be empty.
+    pub(crate) fn new(config: EventbusConfig, credentials: CredentialSources, node: &str) -> Self {
+        Self { config, credentials, host: mqtt::node_or_host(node) }
     }
 
     /// The broker's address, as it stands in the config.
@@ -58,6 +59,7 @@ impl BusSettings {
             password: credentials.password().cloned(),
             keep_alive: self.config.keep_alive,
             max_packet_bytes: u32::MAX,
+            will: None,
             broker,
         })
     }

@@ -140,7 +140,7 @@ impl MapperBuilder {
 
     /// All kinds of sink that the mapper has.
     pub(crate) fn sink_kinds(&self) -> Vec<Arc<dyn ErasedKind>> {
-        sink::unique(sink::all_kinds(&self.config.sinks).into_iter().chain(self.own_kinds()))
+        sink::unique(sink::all_kinds(&self.config.sinks, &Telemetry::default()).into_iter().chain(self.own_kinds()))
     }
 
     /// Ends the building.
@@ -149,7 +149,7 @@ impl MapperBuilder {
         let (telemetry, outbox) = (Telemetry::default(), Arc::<Outbox>::default());
         self.config = self.config.completed();
         let problem = self.make_sinks().err();
-        let kinds = sink::all_kinds(&self.config.sinks).into_iter().chain(self.own_kinds()).collect();
+        let kinds = sink::all_kinds(&self.config.sinks, &telemetry).into_iter().chain(self.own_kinds()).collect();
         let config = self.config;
         let proxies = proxies(&self.environment);
         let bus = ("eventbus".to_owned(), config.report.eventbus.credentials.clone());

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::ReportConfig,
+    config::Config,
     credentials::CredentialSources,
     dmi::client::EdgeClient,
     model::IllegalValues,
@@ -33,12 +33,14 @@ impl Reporting {
     #[cfg(feature = "eventbus")]
     pub(super) fn by(
         self,
-        config: &ReportConfig,
+        config: &Config,
         credentials: CredentialSources,
         drain: CancellationToken,
     ) -> (watch::Receiver<Way>, Work) {
         use crate::{config::ReportVia, eventbus::BusSettings, twin::bus_reporter::BusReporter};
 
+        let node = &config.sinks.mqtt.node_name;
+        let config = &config.report;
         let bus = &config.eventbus;
         if bus.address.is_empty() {
             return self.by_calls(way::only(Way::Dmi), Arc::default(), drain);
@@ -47,7 +49,7 @@ impl Reporting {
         let (sender, way) = watch::channel(begins);
         let receipts = Arc::<Receipts>::default();
         let (outbox, telemetry) = (Arc::clone(&self.outbox), self.telemetry.clone());
-        let settings = BusSettings::new(bus.clone(), credentials);
+        let settings = BusSettings::new(bus.clone(), credentials, node);
         let pace = (config.via, bus.twins_per_second);
         let bus = BusReporter::new(settings, pace, outbox, telemetry, Arc::clone(&receipts), sender, self.illegal);
         let over_bus = bus.run(drain.clone());
@@ -62,12 +64,7 @@ impl Reporting {
     }
 
     #[cfg(not(feature = "eventbus"))]
-    pub(super) fn by(
-        self,
-        _: &ReportConfig,
-        _: CredentialSources,
-        drain: CancellationToken,
-    ) -> (watch::Receiver<Way>, Work) {
+    pub(super) fn by(self, _: &Config, _: CredentialSources, drain: CancellationToken) -> (watch::Receiver<Way>, Work) {
         self.by_calls(way::only(Way::Dmi), Arc::default(), drain)
     }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub(crate) use client::MqttClient;
-pub(crate) use identity::{client_id, host_name};
+pub(crate) use identity::{client_id, node_or_host};
 use {v3::V3, v5::V5};
 
 /// The most messages on their way. More do not make it faster, and all are sent again after a loss.
@@ -51,14 +51,23 @@ pub(crate) struct ConnectOptions {
     pub(crate) password: Option<Secret>,
     pub(crate) keep_alive: Duration,
     pub(crate) max_packet_bytes: u32,
+    /// What the broker publishes when the connection ends without a DISCONNECT.
+    pub(crate) will: Option<Message>,
 }
 
 impl ConnectOptions {
     fn transport(&self) -> Transport {
-        match &self.tls {
-            Some(config) => Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(config))),
-            None => Transport::tcp(),
+        let tls = self.tls.as_ref().map(|config| TlsConfiguration::Rustls(Arc::clone(config)));
+        #[cfg(feature = "sink-mqtt-ws")]
+        if self.broker.websocket.is_some() {
+            return tls.map_or_else(Transport::ws, Transport::wss_with_config);
         }
+        tls.map_or_else(Transport::tcp, Transport::tls_with_config)
+    }
+
+    /// The host, or of a WebSocket the URL, as the library wants it.
+    fn address(&self) -> String {
+        if self.broker.websocket.is_some() { self.broker.to_string() } else { self.broker.host.clone() }
     }
 
     /// User name and password, empty where there is none; `None` if there is neither.
@@ -85,6 +94,7 @@ fn network_options() -> NetworkOptions {
 const FOR_EVER: u64 = 3600;
 
 /// What is published.
+#[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) topic: String,
     pub(crate) qos: u8,
@@ -114,6 +124,12 @@ impl Limits {
     /// Whether messages of this QoS can be sent.
     pub(crate) fn takes_qos(&self, qos: u8) -> bool {
         qos <= self.max_qos
+    }
+
+    /// The QoS with which a message of this one is sent: the broker may take a lower one only.
+    #[cfg_attr(not(feature = "sink-mqtt"), allow(dead_code))]
+    pub(crate) fn at_most(&self, qos: u8) -> u8 {
+        qos.min(self.max_qos)
     }
 
     /// Whether a message can be sent at all.
@@ -302,6 +318,21 @@ fn no_tls(error: &rumqttc::TlsError, tls_section: &str) -> Loss {
     make(format!("{text}: a certificate of an authority of your own needs {tls_section}.ca_file"))
 }
 
+/// What answers is no WebSocket, or not that of a broker.
+#[cfg(feature = "sink-mqtt-ws")]
+fn no_websocket(error: &dyn std::error::Error, options: &ConnectOptions) -> Loss {
+    let text = error.to_string();
+    if text.contains("certificate") {
+        return Loss::Setting(format!(
+            "{text}: a certificate of an authority of your own needs {}.ca_file",
+            options.tls_section
+        ));
+    }
+    Loss::Connection(format!(
+        "no WebSocket of a broker: {text}: the port or the path may be another, or have no TLS (ws:// and not wss://)"
+    ))
+}
+
 fn refused_id(section: &str) -> String {
     format!("the broker refuses the client id: set another or a shorter {section}.client_id")
 }
@@ -351,13 +382,14 @@ mod tests {
         ConnectOptions {
             section: "sinks.mqtt",
             tls_section: "sinks.tls".to_owned(),
-            broker: Broker { host: "broker".to_owned(), port: 1883, tls: false },
+            broker: Broker { host: "broker".to_owned(), port: 1883, tls: false, websocket: None },
             tls: None,
             client_id: "mapper".to_owned(),
             username: None,
             password: None,
             keep_alive: Duration::from_secs(30),
             max_packet_bytes,
+            will: None,
         }
     }
 

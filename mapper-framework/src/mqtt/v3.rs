@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event as LibraryEvent, EventLoop, Incoming, MqttOptions, Outgoing,
-    QoS, StateError, SubscribeReasonCode,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event as LibraryEvent, EventLoop, Incoming, LastWill, MqttOptions,
+    Outgoing, QoS, StateError, SubscribeReasonCode,
 };
 
 use tokio::time::Instant;
 
 use crate::config::MqttVersion;
 
-use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Publisher};
+use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Message, Publisher};
 
 /// A connection by MQTT 3.1.1, whose answers know acceptance only.
 pub(super) struct V3 {
@@ -55,11 +55,14 @@ impl Library for V3 {
 }
 
 fn options(settings: &ConnectOptions) -> Result<MqttOptions, Loss> {
-    let mut options = MqttOptions::new(&settings.client_id, &settings.broker.host, settings.broker.port);
+    let mut options = MqttOptions::new(&settings.client_id, settings.address(), settings.broker.port);
     options.set_transport(settings.transport()).set_keep_alive(settings.keep_alive()).set_clean_session(true);
     options.set_inflight(super::WINDOW);
     // Who publishes checks the size itself, and what comes back is as large as what goes out at most.
     options.set_max_packet_size(super::LARGEST_PACKET as usize, super::LARGEST_PACKET as usize);
+    if let Some(Message { topic, qos: level, retained, payload }) = settings.will.clone() {
+        options.set_last_will(LastWill::new(topic, payload, qos(level), retained));
+    }
     match settings.login() {
         Some(("", _)) => {
             let reason = "MQTT 3.1.1 has no password without a user name: give the user name too, or set";
@@ -88,6 +91,10 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
             return Loss::Connection(super::no_answer("3.1.1", section));
         }
         ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
+        #[cfg(feature = "sink-mqtt-ws")]
+        ConnectionError::Websocket(error) => return super::no_websocket(&error, settings),
+        #[cfg(feature = "sink-mqtt-ws")]
+        ConnectionError::ResponseValidation(error) => return super::no_websocket(&error, settings),
         error => return Loss::Connection(error.to_string()),
     };
     match code {

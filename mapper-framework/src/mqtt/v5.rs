@@ -8,7 +8,7 @@ use rumqttc::v5::{
     mqttbytes::{
         Error as PacketError, QoS,
         v5::{
-            ConnAck, ConnectReturnCode, DisconnectReasonCode, PubAckReason, PubCompReason, PubRecReason,
+            ConnAck, ConnectReturnCode, DisconnectReasonCode, LastWill, PubAckReason, PubCompReason, PubRecReason,
             SubscribeReasonCode,
         },
     },
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::config::MqttVersion;
 
-use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Publisher};
+use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Message, Publisher};
 
 /// A connection by MQTT 5, whose answers say why a message is refused.
 pub(super) struct V5 {
@@ -123,10 +123,13 @@ impl V5 {
 }
 
 fn options(settings: &ConnectOptions) -> MqttOptions {
-    let mut options = MqttOptions::new(&settings.client_id, &settings.broker.host, settings.broker.port);
+    let mut options = MqttOptions::new(&settings.client_id, settings.address(), settings.broker.port);
     options.set_transport(settings.transport()).set_keep_alive(settings.keep_alive()).set_clean_start(true);
     options.set_network_options(super::network_options()).set_connection_timeout(super::FOR_EVER);
     options.set_outgoing_inflight_upper_limit(super::WINDOW);
+    if let Some(Message { topic, qos: level, retained, payload }) = settings.will.clone() {
+        options.set_last_will(LastWill::new(topic, payload, qos(level), retained, None));
+    }
     if let Some((username, password)) = settings.login() {
         options.set_credentials(username, password);
     }
@@ -194,6 +197,10 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
             return Loss::Connection(super::no_answer("5", section));
         }
         ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
+        #[cfg(feature = "sink-mqtt-ws")]
+        ConnectionError::Websocket(error) => return super::no_websocket(&error, settings),
+        #[cfg(feature = "sink-mqtt-ws")]
+        ConnectionError::ResponseValidation(error) => return super::no_websocket(&error, settings),
         error => return Loss::Connection(error.to_string()),
     };
     match code {

@@ -48,7 +48,7 @@ impl Dialer {
     pub(super) async fn attempt(self, connection: Option<Connection>, batch: Arc<[Record]>) -> Attempt {
         let mut connection = match self.ready(connection).await {
             Ok(connection) => connection,
-            Err(error) => return Attempt { connection: None, connected: false, outcome: Err(error) },
+            Err(error) => return Attempt { connection: None, connected: false, outcome: Err(self.named(error)) },
         };
         let write = async {
             if batch.is_empty() {
@@ -59,17 +59,28 @@ impl Dialer {
         };
         // Nobody knows what is on the wire of a connection that missed its deadline.
         let outcome = timeout(self.deadline, write).await.unwrap_or_else(|_| Err(self.too_long("write")));
+        let outcome = outcome.map_err(|error| self.named(error));
         let lost = outcome.as_ref().is_err_and(SinkError::is_disconnected);
         Attempt { connection: (!lost).then_some(connection), connected: true, outcome }
     }
 
     /// Asks for history, on a connection of its own.
     pub(super) async fn query(&self, query: Query) -> Result<Vec<Point>, SinkError> {
-        let mut connection = self.open().await?;
+        let mut connection = self.open().await.map_err(|error| self.named(error))?;
         let answer = timeout(self.deadline, connection.sink.query(&query)).await;
         let answer = answer.unwrap_or_else(|_| Err(self.too_long("query")));
         connection.close().await;
-        answer
+        answer.map_err(|error| self.named(error))
+    }
+
+    /// The error with the key of the certificates that count for this target.
+    fn named(&self, error: SinkError) -> SinkError {
+        let endpoint = self.kind.endpoint(&self.target);
+        let own = endpoint.and_then(|endpoint| self.access.own_tls(self.kind.name(), &endpoint));
+        match own {
+            Some(section) => error.naming_tls(section.name()),
+            None => error,
+        }
     }
 
     /// A connection that has the credentials which are in force.

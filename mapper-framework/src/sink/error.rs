@@ -81,6 +81,11 @@ impl SinkError {
         }
     }
 
+    /// The same error with the section of the config that has the certificates of a target, where they are not those of `sinks.tls`.
+    pub(super) fn naming_tls(self, section: &str) -> Self {
+        Self { message: self.message.replace("sinks.tls.", &format!("{section}.")), ..self }
+    }
+
     /// The same error of an attempt to connect, with the place in front: what somebody has to put right stays that, and all else is a
     /// connection that could not be made.
     pub(crate) fn at(self, place: impl fmt::Display) -> Self {

@@ -36,6 +36,26 @@ const DEFAULT_LIMIT: usize = 1_000;
 /// How many points can be asked for at once.
 const MAX_LIMIT: usize = 100_000;
 
+/// The most bytes of an answer, so that the questions that are put at once take 64 MiB at most.
+#[allow(dead_code, reason = "which sinks are compiled decides")]
+pub(super) const ANSWER_BYTES: usize = 16 << 20;
+
+/// What is left of these bytes after so many more.
+///
+/// # Errors
+///
+/// Nothing is left: the answer is too long.
+#[allow(dead_code, reason = "which sinks are compiled decides")]
+pub(super) fn take(room: usize, bytes: usize) -> Result<usize, SinkError> {
+    let too_long = || {
+        SinkError::failed(format_args!(
+            "the answer is longer than {} MiB, the most that is read: ask for fewer points, or for a shorter time",
+            ANSWER_BYTES >> 20
+        ))
+    };
+    room.checked_sub(bytes).ok_or_else(too_long)
+}
+
 /// What counts as now for a request without an end: a device's clock may be ahead.
 const AHEAD: Duration = Duration::from_secs(24 * 3600);
 

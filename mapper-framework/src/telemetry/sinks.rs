@@ -31,6 +31,14 @@ event! {
 }
 
 event! {
+    /// A database lets nobody delete the rows that are older than the config says.
+    #[allow(dead_code, reason = "of the sink mysql")]
+    RetentionFailed<'a> { target: &'a str, reason: &'a str, occurrence: Occurrence }
+    first WARN "old rows are not deleted: the database keeps them until that is put right" [sink = %target, reason];
+    count sinks.retention_failed;
+}
+
+event! {
     /// Sinks speak HTTP with other machines through a proxy.
     ProxyUsed<'a> { proxy: &'a str }
     log INFO "the sinks that speak HTTP use a proxy" [proxy];

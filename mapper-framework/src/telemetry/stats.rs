@@ -260,6 +260,8 @@ groups! {
         times_replaced,
         /// Times that credentials in the environment were found and not used, see `sinks.go_credentials`.
         credentials_ignored,
+        /// Rounds in which old rows could not be deleted, see `sinks.mysql.keep`.
+        retention_failed,
         /// Workers of sinks that were cut off when the mapper stopped.
         cut_off,
     }

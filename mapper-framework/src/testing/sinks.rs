@@ -25,6 +25,7 @@ use crate::{
         Credentials, Endpoint, ErasedKind, ErasedSink, Outcome, Point, Query, Record, Route, RouteError, Series, Sink,
         SinkError, SinkKind, Target, all_kinds,
     },
+    telemetry::Telemetry,
 };
 
 /// What all records of a device's property on a route have in common, as the framework makes it.
@@ -46,7 +47,7 @@ pub fn query(series: Vec<Arc<Series>>, from: SystemTime, to: SystemTime, limit: 
 
 /// The built-in kind of this name, such as `redis`, with the settings of a config; `None` if there is none of the name.
 pub fn builtin(name: &str, config: &SinksConfig) -> Option<BuiltinKind> {
-    all_kinds(config).into_iter().find(|kind| kind.name() == name).map(BuiltinKind)
+    all_kinds(config, &Telemetry::default()).into_iter().find(|kind| kind.name() == name).map(BuiltinKind)
 }
 
 /// A built-in kind, from [`builtin`].

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A certificate for `127.0.0.1` and `localhost`, signed by itself: the server's, what its clients trust, and what they identify
+/// A certificate for `127.0.0.1`, `localhost`, and `0.0.0.0` where that stands for another machine, signed by itself: the server's, what its clients trust, and what they identify
 /// themselves by, all in one.
 #[derive(Debug)]
 pub struct Certificate {
@@ -23,7 +23,7 @@ impl Certificate {
     /// If the files cannot be written.
     #[must_use]
     pub fn make(folder: &Path) -> Self {
-        let names = ["127.0.0.1", "localhost"].map(str::to_owned);
+        let names = ["127.0.0.1", "localhost", "0.0.0.0"].map(str::to_owned);
         let made = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
         let files = Self { cert_file: folder.join("server.crt"), key_file: folder.join("server.key") };
         fs::write(&files.cert_file, made.cert.pem()).expect("the certificate can be written");

@@ -13,8 +13,12 @@ use crate::{ChildGuard, Tool, free_port};
 pub struct MosquittoOptions {
     /// Whether it asks for [`Mosquitto::USER`] and [`Mosquitto::PASSWORD`].
     pub password: bool,
+    /// Whether the password is [`Mosquitto::OTHER_PASSWORD`].
+    pub other_password: bool,
     /// Whether it has a second port with TLS.
     pub tls: bool,
+    /// Whether its ports but that of the subscribers speak over WebSockets: the one with TLS, and [`Mosquitto::websocket_port`].
+    pub websockets: bool,
     /// The topics that may be published to, by a filter; all of them without one.
     pub writable: Option<&'static str>,
     /// The highest QoS that it takes; 2 without it.
@@ -31,6 +35,7 @@ pub struct Mosquitto {
     process: ChildGuard,
     port: u16,
     tls_port: u16,
+    websocket_port: u16,
     certificate: Certificate,
     folder: TempDir,
 }
@@ -40,9 +45,13 @@ impl Mosquitto {
     pub const USER: &str = "mapper";
     /// The password of that user.
     pub const PASSWORD: &str = "hunter2";
-    /// The two, as the broker reads them.
+    /// The same user's password at another broker.
+    pub const OTHER_PASSWORD: &str = "correct-horse";
+    /// The user and the password, as the broker reads them.
     const PASSWORD_FILE: &str = "mapper:$7$101$iMY1+bXpFJizhiOs$\
         fDwT2j2IokBx0YXYuIsgejGp189mxqlco2gl7PUgyzEB7Pi9bhnpSK+PTHhVLJrleP9MP6jeaH2aEvnecSAwhA==\n";
+    const OTHER_PASSWORD_FILE: &str = "mapper:$7$101$iMY1+bXpFJizhiOs$\
+        9SwHKzfn4TU1oIIpXjK036st0vvDfrG/vg5KxxwoNKpaLjJLkFdpSEVniUg2jAyVQGPZCRBW6GaVr2v2rJcX5Q==\n";
 
     /// Starts a broker that lets everybody in, and waits until it answers; none if it is left out.
     pub async fn start() -> Option<Self> {
@@ -58,10 +67,10 @@ impl Mosquitto {
         let Tool::At(program) = crate::server("mosquitto") else { return None };
         let folder = tempfile::tempdir().expect("a temporary folder");
         let certificate = Certificate::make(folder.path());
-        let (port, tls_port) = (free_port(), free_port());
-        configure(options, port, tls_port, &certificate, &folder);
+        let (port, tls_port, websocket_port) = (free_port(), free_port(), free_port());
+        configure(options, [port, tls_port, websocket_port], &certificate, &folder);
         let process = run(&program, &folder).await;
-        Some(Self { program, options, process, port, tls_port, certificate, folder })
+        Some(Self { program, options, process, port, tls_port, websocket_port, certificate, folder })
     }
 
     /// The port without TLS.
@@ -76,6 +85,12 @@ impl Mosquitto {
         self.tls_port
     }
 
+    /// The port of WebSockets without TLS.
+    #[must_use]
+    pub fn websocket_port(&self) -> u16 {
+        self.websocket_port
+    }
+
     /// The certificate of the port with TLS.
     #[must_use]
     pub fn certificate(&self) -> &Certificate {
@@ -85,7 +100,8 @@ impl Mosquitto {
     /// User and password, if it asks for them.
     #[must_use]
     pub fn login(&self) -> Option<(&'static str, &'static str)> {
-        self.options.password.then_some((Self::USER, Self::PASSWORD))
+        let password = if self.options.other_password { Self::OTHER_PASSWORD } else { Self::PASSWORD };
+        self.options.password.then_some((Self::USER, password))
     }
 
     /// Ends it by SIGKILL.
@@ -112,7 +128,7 @@ impl Mosquitto {
     pub async fn set_up(&mut self, options: MosquittoOptions) {
         self.process.kill().await;
         self.options = options;
-        configure(options, self.port, self.tls_port, &self.certificate, &self.folder);
+        configure(options, [self.port, self.tls_port, self.websocket_port], &self.certificate, &self.folder);
         self.restart().await;
     }
 
@@ -145,7 +161,8 @@ async fn run(program: &PathBuf, folder: &TempDir) -> ChildGuard {
 }
 
 /// Writes the files that the broker reads.
-fn configure(options: MosquittoOptions, port: u16, tls_port: u16, certificate: &Certificate, folder: &TempDir) {
+fn configure(options: MosquittoOptions, ports: [u16; 3], certificate: &Certificate, folder: &TempDir) {
+    let [port, tls_port, websocket_port] = ports;
     let at = |name: &str| folder.path().join(name);
     let write = |name: &str, text: &str| fs::write(at(name), text).expect("the folder is ours");
     // As root it would become another user, who cannot write to the folder. What it writes to a pipe comes late, but not to this one.
@@ -154,7 +171,8 @@ fn configure(options: MosquittoOptions, port: u16, tls_port: u16, certificate: &
     // Whatever a subscriber has not read yet is kept.
     lines.extend(["max_queued_messages 1000000".to_owned(), options.settings.to_owned()]);
     if options.password {
-        write("passwords", Mosquitto::PASSWORD_FILE);
+        let file = if options.other_password { Mosquitto::OTHER_PASSWORD_FILE } else { Mosquitto::PASSWORD_FILE };
+        write("passwords", file);
         lines.extend(["allow_anonymous false".to_owned(), format!("password_file {}", at("passwords").display())]);
     } else {
         lines.push("allow_anonymous true".to_owned());
@@ -169,6 +187,10 @@ fn configure(options: MosquittoOptions, port: u16, tls_port: u16, certificate: &
         let Certificate { cert_file, key_file } = certificate;
         lines.push(format!("listener {tls_port} 127.0.0.1"));
         lines.extend([format!("certfile {}", cert_file.display()), format!("keyfile {}", key_file.display())]);
+        lines.extend(options.websockets.then(|| "protocol websockets".to_owned()));
+    }
+    if options.websockets {
+        lines.extend([format!("listener {websocket_port} 127.0.0.1"), "protocol websockets".to_owned()]);
     }
     write("mosquitto.conf", &(lines.join("\n") + "\n"));
 }

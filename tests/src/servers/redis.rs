@@ -138,6 +138,13 @@ impl RedisServer {
         self.is_up().await;
     }
 
+    /// Makes it another kind of server on the same port. Kills it before.
+    pub async fn become_role(&mut self, role: RedisRole) {
+        self.kill().await;
+        self.options.role = role;
+        self.restart().await;
+    }
+
     /// Stops it in the middle of what it does: connections are accepted, and nobody answers.
     pub async fn freeze(&self) {
         self.process.freeze().await;

@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use integration_tests::{Proxy, flood::Flood};
+use integration_tests::{Proxy, flood::Flood, until_sink};
 use mapper_framework::{
     sink::{Ledger, SinkState, SinkStatus},
     testing::TestBed,
 };
 use tempfile::TempDir;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::places::{PASSWORD, Place, USER, duplicates};
 
@@ -84,14 +84,7 @@ impl Run {
 
     /// Waits until the one sink fits, and sees to it that its ledger adds up all the time.
     pub(crate) async fn until(&self, what: &str, fits: impl Fn(&SinkStatus) -> bool) {
-        let handle = self.bed.handle();
-        let wait = handle.wait_for_sinks(|sinks| {
-            sinks.iter().for_each(|sink| assert!(sink.ledger().adds_up(), "{sink}"));
-            sinks.first().is_some_and(&fits)
-        });
-        if timeout(PATIENCE, wait).await.is_err() {
-            panic!("not within {PATIENCE:?}: {what}; {:?}", handle.sinks());
-        }
+        until_sink(&self.bed, PATIENCE, what, fits).await;
     }
 
     pub(crate) async fn until_produced(&self, records: u64) {

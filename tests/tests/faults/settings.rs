@@ -6,21 +6,22 @@ use std::{
     io::{self, Write},
     path::Path,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use integration_tests::{
     Proxy,
     servers::{
-        Answer, Mosquitto, MosquittoOptions, Nginx, NginxDoor, NginxOptions, Receiver, RedisOptions, RedisServer,
-        Reply, Subscriber,
+        Answer, Mosquitto, MosquittoOptions, Nginx, NginxDoor, NginxOptions, Receiver, RedisOptions, RedisRole,
+        RedisServer, Reply, Subscriber,
     },
 };
 use mapper_framework::{
     config::{MqttVersion, SinksConfig},
     sink::SinkState,
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 use tracing::Level;
 
 use super::{places::PASSWORD, servers::Run};
@@ -60,6 +61,7 @@ trait Wrong: Send + Sync {
 async fn a_setting_that_was_wrong_for_half_a_minute_costs_no_record() {
     let log = ErrorLog::start();
     let door = |door, path| NginxOptions { door, path };
+    let open = MosquittoOptions::default();
     let wrong: Vec<(&str, Option<Box<dyn Wrong>>)> = vec![
         ("http to a port for TLS", Web::start("http://127.0.0.1", door(NginxDoor::Tls, PATH), "https://").await),
         (
@@ -68,8 +70,12 @@ async fn a_setting_that_was_wrong_for_half_a_minute_costs_no_record() {
         ),
         ("a route that is not there", Web::start("http://127.0.0.1", door(NginxDoor::Plain, "/else"), "path").await),
         ("a redis user without the keys", RedisRights::start().await),
-        ("a QoS above the broker's", MqttRules::start(MQTT_QOS, "QoS").await),
-        ("a topic that the broker denies", MqttRules::start(MQTT_RULES, "topic").await),
+        ("a Sentinel's address as a plain one", RedisAddress::of_sentinel().await),
+        ("a node of a cluster as a plain server", RedisAddress::of_node().await),
+        (
+            "a topic that the broker denies",
+            MqttRules::start(MosquittoOptions { writable: Some("elsewhere"), ..open }, "topic").await,
+        ),
     ];
     let mut runs = JoinSet::new();
     for (what, wrong) in wrong {
@@ -188,16 +194,84 @@ impl Wrong for RedisRights {
     }
 
     async fn numbers(&mut self) -> Vec<i64> {
-        let entries = self.0.command(&["XRANGE", "default/flood/stream", "-", "+"]).list();
-        let number = |entry: Reply| value(entry.list().into_iter().nth(1).unwrap().texts()[1].as_bytes());
-        entries.into_iter().map(number).collect()
+        in_stream(&self.0)
     }
 }
 
-const MQTT_QOS: MosquittoOptions =
-    MosquittoOptions { max_qos: Some(1), password: false, tls: false, writable: None, settings: "" };
-const MQTT_RULES: MosquittoOptions =
-    MosquittoOptions { writable: Some("elsewhere"), max_qos: None, password: false, tls: false, settings: "" };
+/// Where the samples go.
+const STREAM: &str = "default/flood/stream";
+
+fn in_stream(server: &RedisServer) -> Vec<i64> {
+    let entries = server.command(&["XRANGE", STREAM, "-", "+"]).list();
+    let number = |entry: Reply| value(entry.list().into_iter().nth(1).unwrap().texts()[1].as_bytes());
+    entries.into_iter().map(number).collect()
+}
+
+/// Redis at an address where no plain server is, until one is started there.
+struct RedisAddress {
+    server: RedisServer,
+    /// The rest of its cluster.
+    _others: Vec<RedisServer>,
+    cure: &'static str,
+}
+
+impl RedisAddress {
+    async fn of_sentinel() -> Option<Box<dyn Wrong>> {
+        let options = RedisOptions { role: RedisRole::Sentinel(1), ..RedisOptions::default() };
+        let server = RedisServer::start_with(options).await?;
+        Some(Box::new(Self { server, _others: Vec::new(), cure: "redis-sentinel://" }))
+    }
+
+    /// The node of two that does not own the slot of the stream.
+    async fn of_node() -> Option<Box<dyn Wrong>> {
+        const HALVES: [[&str; 2]; 2] = [["0", "8191"], ["8192", "16383"]];
+        let mut nodes = Vec::new();
+        for ([first, last], epoch) in HALVES.into_iter().zip(["1", "2"]) {
+            let options = RedisOptions { role: RedisRole::Node, ..RedisOptions::default() };
+            let node = RedisServer::start_with(options).await?;
+            node.command(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+            node.command(&["CLUSTER", "SET-CONFIG-EPOCH", epoch]);
+            nodes.push(node);
+        }
+        let (port, bus) = (nodes[0].port().to_string(), nodes[0].bus_port().to_string());
+        nodes[1].command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        let is_whole = |node: &RedisServer| node.command(&["CLUSTER", "INFO"]).text().contains("cluster_state:ok");
+        // Nobody says so but who is asked.
+        while !nodes.iter().all(is_whole) {
+            sleep(Duration::from_millis(50)).await;
+        }
+        let slot: u16 = nodes[0].command(&["CLUSTER", "KEYSLOT", STREAM]).text().parse().unwrap();
+        let server = nodes.remove(if slot < 8192 { 1 } else { 0 });
+        Some(Box::new(Self { server, _others: nodes, cure: "redis-cluster://" }))
+    }
+}
+
+#[async_trait]
+impl Wrong for RedisAddress {
+    fn push_method(&self) -> String {
+        format!("{{dbMethod: {{redis: {{redisClientConfig: {{addr: \"127.0.0.1:{}\", db: 0}}}}}}}}", self.port())
+    }
+
+    fn configure(&self, config: &mut SinksConfig, _: &Path) {
+        (config.redis.sorted_set, config.redis.stream, config.redis.max_length) = (false, true, 0);
+    }
+
+    fn port(&self) -> u16 {
+        self.server.port()
+    }
+
+    fn cure(&self) -> &'static str {
+        self.cure
+    }
+
+    async fn put_right(&mut self) {
+        self.server.become_role(RedisRole::Alone).await;
+    }
+
+    async fn numbers(&mut self) -> Vec<i64> {
+        in_stream(&self.server)
+    }
+}
 
 /// Mosquitto with a rule that the messages break.
 struct MqttRules {
@@ -205,7 +279,6 @@ struct MqttRules {
     subscriber: Subscriber,
     /// In front of the broker, and closed until the subscriber is back.
     gate: Proxy,
-    qos: u8,
     cure: &'static str,
 }
 
@@ -213,16 +286,14 @@ impl MqttRules {
     async fn start(options: MosquittoOptions, cure: &'static str) -> Option<Box<dyn Wrong>> {
         let broker = Mosquitto::start_with(options).await?;
         let (subscriber, gate) = (broker.subscribe(0).await, Proxy::start(broker.port()).await.unwrap());
-        let qos = if options.max_qos.is_some() { 2 } else { 1 };
-        Some(Box::new(Self { broker, subscriber, gate, qos, cure }))
+        Some(Box::new(Self { broker, subscriber, gate, cure }))
     }
 }
 
 #[async_trait]
 impl Wrong for MqttRules {
     fn push_method(&self) -> String {
-        let (port, qos) = (self.port(), self.qos);
-        format!("{{mqtt: {{address: \"mqtt://127.0.0.1:{port}\", topic: flood, qos: {qos}}}}}")
+        format!("{{mqtt: {{address: \"mqtt://127.0.0.1:{}\", topic: flood, qos: 1}}}}", self.port())
     }
 
     fn configure(&self, config: &mut SinksConfig, _: &Path) {

@@ -12,7 +12,9 @@ use std::{
 use integration_tests::{
     DEADLINE,
     flood::{Flood, PROTOCOL},
-    servers::{Answer, Receiver, RedisOptions, RedisServer},
+    servers::{
+        Answer, Mosquitto, MosquittoOptions, Nginx, NginxDoor, NginxOptions, Receiver, RedisOptions, RedisServer,
+    },
 };
 use mapper_framework::{
     config::{SinkTargetConfig, SinksConfig},
@@ -187,4 +189,57 @@ async fn two_servers_of_one_kind_each_get_their_own_password() {
     for (server, name) in [(&one, "flood"), (&other, "other")] {
         assert_eq!(server.command(&["ZCARD", name]).text(), "10");
     }
+}
+
+#[tokio::test]
+async fn two_brokers_each_get_their_own_password() {
+    let start = |other_password| {
+        Mosquitto::start_with(MosquittoOptions { password: true, other_password, ..MosquittoOptions::default() })
+    };
+    let (Some(one), Some(other)) = (start(false).await, start(true).await) else { return };
+    let subscribers = [one.subscribe(1).await, other.subscribe(1).await];
+    let secrets = tempfile::tempdir().expect("a folder");
+    let target = |broker: &Mosquitto| {
+        let (user, password) = broker.login().expect("it asks for a password");
+        let mut target = SinkTargetConfig::default();
+        target.host = format!("127.0.0.1:{}", broker.port());
+        target.kind = "mqtt".to_owned();
+        target.credentials = secrets.path().join(password);
+        fs::create_dir(&target.credentials).expect("a folder");
+        fs::write(target.credentials.join("username"), user).expect("written");
+        fs::write(target.credentials.join("password"), password).expect("written");
+        target
+    };
+    let targets = vec![target(&one), target(&other)];
+    let bed = bed(|config| config.targets = targets).environment("MQTT_PASSWORD", "of nobody").start().await;
+    for (broker, name) in [(&one, "flood"), (&other, "other")] {
+        let push = format!("{{mqtt: {{address: 'mqtt://127.0.0.1:{}', topic: '{name}', qos: 1}}}}", broker.port());
+        bed.edge().apply(&Flood::manifests_of(&[name], &push)).await.expect("applied");
+    }
+    bed.until_sinks("both have taken all", |sinks| {
+        sinks.len() == 2 && sinks.iter().all(|sink| sink.ledger().delivered() == 10)
+    })
+    .await;
+    for (subscriber, name) in subscribers.iter().zip(["flood", "other"]) {
+        let messages = subscriber.wait_for(10, |_| true).await;
+        assert!(messages.iter().all(|message| message.topic == name), "{messages:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_with_certificates_of_its_own_is_put_right_by_its_own_keys() {
+    let collector = Receiver::start(|_| Answer::status(204)).await;
+    let door = NginxOptions { door: NginxDoor::ClientCertificate, path: "/samples" };
+    let Some(nginx) = Nginx::start(collector.port(), door).await else { return };
+    let mut target = SinkTargetConfig::default();
+    target.host = format!("localhost:{}", nginx.port());
+    nginx.certificate().cert_file.clone_into(&mut target.tls.ca_file);
+    let bed = bed(|config| config.targets = vec![target]).start().await;
+    let push = format!("{{http: {{hostName: 'https://localhost', port: {}, requestPath: /samples}}}}", nginx.port());
+    bed.edge().apply(&Flood::manifests(&push)).await.expect("applied");
+    bed.until_sinks("the log names the key", |sinks| {
+        let reason = sinks.first().and_then(SinkStatus::reason).unwrap_or_default();
+        reason.contains("sinks.targets[0].tls.cert_file") && !reason.contains("sinks.tls.")
+    })
+    .await;
 }

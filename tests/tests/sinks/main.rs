@@ -6,6 +6,7 @@ mod influxdb2;
 mod mqtt;
 mod mysql;
 mod otel;
+mod proxy;
 mod redis;
 mod run;
 mod tdengine;

@@ -1,6 +1,8 @@
 //! The sink mqtt against mosquitto.
 
 mod settings;
+mod websocket;
+mod will;
 
 use std::{
     sync::Arc,
@@ -121,6 +123,7 @@ async fn loss(sink: &mut BuiltinSink) -> SinkError {
 
 struct Fixture {
     broker: Mosquitto,
+    address: String,
     subscriber: Subscriber,
     config: SinksConfig,
     qos: u8,
@@ -128,11 +131,15 @@ struct Fixture {
 
 impl Fixture {
     async fn start(version: MqttVersion, qos: u8) -> Option<Self> {
-        let broker = Mosquitto::start().await?;
+        Self::start_with(version, qos, MosquittoOptions::default()).await
+    }
+
+    async fn start_with(version: MqttVersion, qos: u8, options: MosquittoOptions) -> Option<Self> {
+        let broker = Mosquitto::start_with(options).await?;
         let subscriber = broker.subscribe(2).await;
         let mut config = config(version);
         config.mqtt.max_packet_bytes = 1000;
-        Some(Self { broker, subscriber, config, qos })
+        Some(Self { address: local(&broker), broker, subscriber, config, qos })
     }
 }
 
@@ -144,7 +151,7 @@ impl SinkFixture for Fixture {
     }
 
     fn push_methods(&self) -> Vec<PushMethod> {
-        vec![PushMethod::Mqtt(push(&local(&self.broker), "", self.qos))]
+        vec![PushMethod::Mqtt(push(&self.address, "", self.qos))]
     }
 
     fn poison(&self) -> Option<(DataType, Value)> {

@@ -1,5 +1,7 @@
 //! The sink `mysql`, with MariaDB's own client that reads what has been written.
 
+mod retention;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant, UNIX_EPOCH},

@@ -2,14 +2,16 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use integration_tests::flood::{Flood, PROTOCOL};
+use integration_tests::{
+    flood::{Flood, PROTOCOL},
+    until_sink,
+};
 use mapper_framework::{
     config::Config,
     sink::{Ledger, SinkState, SinkStatus},
     testing::TestBed,
 };
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -48,14 +50,7 @@ impl Run {
 
     /// Waits until the one sink fits, and sees to it that its ledger adds up all the time.
     pub(crate) async fn until(&self, what: &str, fits: impl Fn(&SinkStatus) -> bool) {
-        let handle = self.bed.handle();
-        let wait = handle.wait_for_sinks(|sinks| {
-            sinks.iter().for_each(|sink| assert!(sink.ledger().adds_up(), "{sink}"));
-            sinks.first().is_some_and(&fits)
-        });
-        if timeout(PATIENCE, wait).await.is_err() {
-            panic!("not within {PATIENCE:?}: {what}; {:?}", handle.sinks());
-        }
+        until_sink(&self.bed, PATIENCE, what, fits).await;
     }
 
     /// Waits until nothing is taken, for a reason with this in it.

@@ -19,7 +19,7 @@ use mapper_framework::{
     },
 };
 use proptest::prelude::*;
-use tokio::time::timeout;
+use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
 
 /// The schemes of the two transports.
 const WEBSOCKET: &str = "ws";
@@ -387,4 +387,30 @@ fn hostile_text_comes_back_as_it_was_wherever_it_stands() {
             assert!(points.iter().any(|point| point.value == Value::from(text.as_str())), "{points:?}");
         });
     });
+}
+
+#[tokio::test]
+async fn a_port_that_ends_each_connection_at_once_is_not_that_of_the_adapter() {
+    // As TDengine's own protocol does, on its port 6030.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let ended = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Read, so that the end is no reset.
+            drop(stream.read(&mut [0; 4096]).await);
+        }
+    });
+    let mut push = TdenginePush::default();
+    push.addr = format!("{WEBSOCKET}://127.0.0.1:{port}");
+    push.db_name = DATABASE.to_owned();
+    let property = Property::builder("p", DataType::Double).push_methods(vec![PushMethod::Tdengine(push)]).build();
+    let device = Device::builder("boiler").property(property.clone()).build();
+    let route = kind().routes(&device, &property).expect("a route").remove(0);
+    let error = match try_open(&sinks::series(&device, &property, route), &Credentials::none()).await {
+        Ok(_) => panic!("nobody is there"),
+        Err(error) => error,
+    };
+    assert!(error.is_disconnected(), "{error:?}");
+    assert!(error.to_string().contains("this port is not taosAdapter's, which is 6041"), "{error}");
+    ended.abort();
 }

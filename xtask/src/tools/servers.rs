@@ -12,7 +12,7 @@ use super::debian;
 use crate::shell;
 
 /// Each program, and the Debian package that brings it.
-const SERVERS: [(&str, &str); 7] = [
+const SERVERS: [(&str, &str); 8] = [
     ("redis-server", "redis-server"),
     ("mosquitto", "mosquitto"),
     ("nginx", "nginx"),
@@ -20,6 +20,7 @@ const SERVERS: [(&str, &str); 7] = [
     ("mariadb", "mariadb-client"),
     ("mariadb-install-db", "mariadb-server"),
     ("victoria-metrics", "victoria-metrics"),
+    ("tinyproxy", "tinyproxy-bin"),
 ];
 
 /// Provides the servers, and gives a folder with a link to each.

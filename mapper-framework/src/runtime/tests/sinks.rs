@@ -83,7 +83,7 @@ async fn rig() -> (Rig, Recorder, TempDir) {
     let (recorder, telemetry, folder) = (Recorder::default(), Telemetry::default(), tempfile::tempdir().unwrap());
     let spool = SpoolConfig { dir: folder.path().join("spool"), ..SpoolConfig::default() };
     let credentials = CredentialSources::new([], []);
-    let mut kinds = crate::sink::all_kinds(&SinksConfig::default());
+    let mut kinds = crate::sink::all_kinds(&SinksConfig::default(), &telemetry);
     kinds.retain(|kind| kind.name() != "http");
     kinds.push(crate::sink::erase(recorder.clone()));
     let rig =

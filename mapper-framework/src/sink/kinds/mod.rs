@@ -19,7 +19,7 @@ mod tdengine;
 
 use std::sync::Arc;
 
-use crate::config::SinksConfig;
+use crate::{config::SinksConfig, telemetry::Telemetry};
 
 use super::{
     Access,
@@ -27,7 +27,7 @@ use super::{
 };
 
 /// The built-in kinds. One whose Cargo feature is off is there all the same, and says so to the devices that ask for it.
-pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn ErasedKind>> {
+pub(crate) fn all(config: &SinksConfig, telemetry: &Telemetry) -> Vec<Arc<dyn ErasedKind>> {
     macro_rules! kinds {
         ($($feature:literal $name:literal => $make:expr,)*) => {
             vec![$(
@@ -39,13 +39,13 @@ pub(crate) fn all(config: &SinksConfig) -> Vec<Arc<dyn ErasedKind>> {
         };
     }
     let access = Arc::new(Access::new(config));
-    // Without any sink nobody reads it.
-    let _ = &access;
+    // Without any sink nobody reads them.
+    let _ = (&access, telemetry);
     kinds! {
         "sink-http" "http" => http::Http::new(config, &access),
         "sink-influxdb2" "influxdb2" => influxdb2::Influxdb2::new(&access),
         "sink-mqtt" "mqtt" => mqtt::Mqtt::new(&config.mqtt, &access),
-        "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &access),
+        "sink-mysql" "mysql" => mysql::Mysql::new(&config.mysql, &access, telemetry),
         "sink-otel" "otel" => otel::Otel::new(config, &access),
         "sink-redis" "redis" => redis::Redis::new(&config.redis, &access),
         "sink-tdengine" "tdengine" => tdengine::Tdengine::new(&config.tdengine, &access),

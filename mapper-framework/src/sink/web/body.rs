@@ -13,8 +13,8 @@ const SMALL: usize = 64 << 10;
 /// The most of an answer to a statement that gives no rows.
 pub(in crate::sink) const STATEMENT: usize = 1 << 20;
 
-/// The most of an answer to a question for history: 100,000 points, which is as many as can be asked for, have some 600 bytes each.
-pub(in crate::sink) const HISTORY: usize = 64 << 20;
+/// The most of an answer to a question for history: 100,000 points, which is as many as can be asked for, have some 160 bytes each.
+pub(in crate::sink) const HISTORY: usize = crate::sink::history::ANSWER_BYTES;
 
 /// The most characters of an error's body that are repeated.
 const EXCERPT: usize = 300;
@@ -39,7 +39,7 @@ pub(in crate::sink) async fn body(mut response: Response) -> Vec<u8> {
 pub(in crate::sink) async fn whole(mut response: Response, most: usize) -> Result<Vec<u8>, SinkError> {
     let too_long = || {
         SinkError::disconnected(format_args!(
-            "the answer is longer than {} KiB, the most that is read of such a one: is this the right server?",
+            "the answer is longer than {} KiB, the most that is read of such a one: is this the right server? Of a history, ask for fewer points",
             most >> 10
         ))
     };

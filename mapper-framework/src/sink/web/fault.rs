@@ -34,18 +34,23 @@ pub(in crate::sink) fn cure(kind: &str, status: StatusCode, body: &str) -> Strin
     }
     match status.as_u16() {
         300..=399 => "write that address into the manifest".to_owned(),
+        // tinyproxy answers 401 to a wrong password, and 407 to none.
+        401 | 403 if body.to_lowercase().contains("this proxy") => PROXY.to_owned(),
         401 | 403 => {
             format!("put right what stands in the folder sinks.{kind}.credentials, or the rights of that user")
         }
         404 | 405 | 410 | 421 => {
             "put right host, port and path in the manifest, or make what is missing there".to_owned()
         }
-        407 => "the proxy on the way wants to be logged in to".to_owned(),
+        407 => PROXY.to_owned(),
         415 if kind == "http" => "choose another sinks.http.format, or set sinks.http.gzip to false".to_owned(),
         415 => format!("set sinks.{kind}.gzip to false"),
         _ => "put right the address in the manifest, or the server".to_owned(),
     }
 }
+
+const PROXY: &str =
+    "the proxy wants to be logged in to: put right username and password in the folder sinks.proxy_credentials";
 
 /// What web servers say to plain HTTP on a port for TLS, and to a client without a certificate.
 fn cure_of_tls(body: &str) -> Option<&'static str> {

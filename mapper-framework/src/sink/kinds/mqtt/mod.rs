@@ -24,18 +24,24 @@
 //! | not authorized, topic name invalid, payload format invalid, and codes that a PUBACK should not have, such as packet too large | refused: the framework finds out |
 //! | quota exceeded, packet identifier in use, unspecified, implementation specific | sent again |
 //!
+//! Where a broker takes no QoS as high, which MQTT 5 says, messages go with the highest that it takes.
+//!
 //! All topics of a broker share one connection. Its client id is `sinks.mqtt.client_id`, a dash and eight hexadecimal digits made from
 //! the broker's address and `node_name`, or the host's name. MQTT 3.1.1 obliges a broker to take 23 characters, which leaves 14 to `client_id`; all brokers of today take
 //! many more. The session is a clean one: the sink subscribes to nothing, and what it still has to send is kept by the framework and
 //! not by the broker.
 //!
-//! Addresses are `mqtt://`, `mqtts://`, `tcp://`, `ssl://` or `host:port`; without a port 1883, or 8883 with TLS.
+//! Addresses are `mqtt://`, `mqtts://`, `tcp://`, `ssl://` or `host:port`; without a port 1883, or 8883 with TLS. With the Cargo feature
+//! `sink-mqtt-ws` also `ws://` and `wss://`.
+//!
+//! With `sinks.mqtt.will` a topic of each broker says whether the mapper is connected.
 //!
 //! Config: `sinks.mqtt.version`, `.client_id`, `.keep_alive` (at least five seconds), `.max_packet_bytes`, `.credentials` (user name
 //! and password), and `sinks.tls`.
 
 mod flight;
 mod route;
+mod will;
 
 use std::sync::Arc;
 
@@ -50,6 +56,7 @@ use super::super::{
 };
 use flight::Flight;
 use route::Publication;
+use will::Will;
 
 const NAME: &str = "mqtt";
 
@@ -64,7 +71,7 @@ pub(super) struct Mqtt {
 
 impl Mqtt {
     pub(super) fn new(config: &MqttSinkConfig, access: &Arc<Access>) -> Self {
-        let host = if config.node_name.is_empty() { mqtt::host_name() } else { config.node_name.clone() };
+        let host = mqtt::node_or_host(&config.node_name);
         Self { config: config.clone(), access: Arc::clone(access), host }
     }
 
@@ -87,6 +94,7 @@ impl Mqtt {
             password: credentials.password().cloned(),
             keep_alive: self.config.keep_alive,
             max_packet_bytes: self.config.max_packet_bytes,
+            will: Will::new(&self.config.will, &self.host).map(|will| will.offline),
         })
     }
 }
@@ -112,10 +120,13 @@ impl SinkKind for Mqtt {
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<MqttSink, SinkError> {
         let settings = self.settings(target, credentials)?;
-        match MqttClient::open(self.config.version, &settings).await {
-            Ok(connection) => Ok(MqttSink { broker: settings.broker, connection }),
-            Err(loss) => Err(error(&loss, &settings.broker)),
+        let opened = MqttClient::open(self.config.version, &settings).await;
+        let mut connection = opened.map_err(|loss| error(&loss, &settings.broker))?;
+        let will = Will::new(&self.config.will, &self.host);
+        if let Some(will) = &will {
+            will::announce(&mut connection, will.online.clone(), &settings.broker).await?;
         }
+        Ok(MqttSink { broker: settings.broker, connection, will })
     }
 }
 
@@ -127,11 +138,17 @@ fn endpoint(broker: &Broker) -> Endpoint {
 pub(super) struct MqttSink {
     broker: Broker,
     connection: MqttClient,
+    will: Option<Will>,
 }
 
 impl Sink for MqttSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
-        let publications: Vec<_> = batch.iter().map(Record::route::<Publication>).collect();
+        let limits = self.connection.limits();
+        let publication = |record: &Record| {
+            let publication = record.route::<Publication>()?;
+            Ok(Publication { qos: limits.at_most(publication.qos), ..publication })
+        };
+        let publications: Vec<Result<_, SinkError>> = batch.iter().map(publication).collect();
         let qos = publications.iter().map(|publication| publication.as_ref().map_or(0, |it| it.qos)).collect();
         for publication in publications.iter().flatten() {
             let offered = self.connection.limits().offers(publication.qos, publication.retained);
@@ -172,7 +189,11 @@ impl Sink for MqttSink {
         self.connection.health().map_err(|loss| error(&loss, &self.broker))
     }
 
-    async fn close(self) {
+    async fn close(mut self) {
+        if let Some(will) = self.will {
+            // If it does not arrive, the connection is lost, and the broker says it.
+            drop(will::announce(&mut self.connection, will.offline, &self.broker).await);
+        }
         self.connection.close().await;
     }
 }
@@ -266,7 +287,7 @@ mod tests {
         let mut kind = mqtt(&MqttSinkConfig { client_id: "edge-node-0017".into(), ..MqttSinkConfig::default() });
         kind.host = "node".to_owned();
         let of = |kind: &Mqtt, broker: &str| {
-            kind.client_id(&Target::new(NAME, &Broker { host: broker.into(), port: 1883, tls: false }))
+            kind.client_id(&Target::new(NAME, &Broker { host: broker.into(), port: 1883, tls: false, websocket: None }))
         };
         let id = of(&kind, "broker");
         assert_eq!(id, "edge-node-0017-67a3b3c4", "brokers know it by that");

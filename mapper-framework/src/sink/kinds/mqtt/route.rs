@@ -72,7 +72,7 @@ fn topic(field: &str, template: &str, device: &Device, property: &Property) -> R
 }
 
 /// A name as one level of a topic. What would make it two, or none, becomes `_`; the payload has the name as it is.
-fn level(name: &str) -> String {
+pub(super) fn level(name: &str) -> String {
     name.replace(|letter| letter == '/' || cannot_be_published(letter), "_")
 }
 
@@ -104,7 +104,7 @@ mod tests {
     fn what_no_broker_has_is_refused_with_field_and_cure() {
         for (address, message) in [
             ("", "pushMethod.mqtt.address: is empty: write host:port"),
-            ("ws://broker", "pushMethod.mqtt.address: unknown scheme \"ws\": use mqtt://, or mqtts:// for TLS"),
+            ("amqp://broker", "pushMethod.mqtt.address: unknown scheme \"amqp\": use mqtt://, or mqtts:// for TLS"),
             ("mqtt://broker/plant", "pushMethod.mqtt.address: a broker has no \"/plant\": write host:port only"),
         ] {
             assert_eq!(refusal(&push(address)), message);

@@ -19,29 +19,38 @@
 //! do. A batch is one transaction of prepared statements with many rows each, and up to 500 rows of one table are one statement.
 //!
 //! The user is the manifest's `userName`, or the `username` of the credentials. Keys of the config: `sinks.mysql.credentials`,
-//! `layout`, `table`, `tls` (with the certificates of `sinks.tls`).
+//! `layout`, `table`, `keep`, `tls` (with the certificates of `sinks.tls`).
+//!
+//! With `sinks.mysql.keep` rows that are older by the server's clock are deleted, 1,000 by a statement, over a second connection that is there for
+//! as long as that takes: at most every ten minutes, and more often only where rows are kept for less than 100 minutes. It needs DELETE, and
+//! INDEX where a table has no index on `ts`, which is added. Of the layout `property` these are the tables that have been written to since the
+//! connection was made.
 
 mod connection;
 mod layout;
 mod property;
+mod retention;
 mod single;
 
 use std::sync::Arc;
 
-use mysql_async::prelude::Queryable as _;
+use mysql_async::{from_row_opt, prelude::Queryable as _};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{MysqlLayout, MysqlSinkConfig},
     model::{Address, Device, MysqlPush, Property, PushMethod, Value},
+    telemetry::Telemetry,
 };
 
 use super::super::{
     Access, Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+    history::{ANSWER_BYTES, take},
 };
 use connection::{MysqlClient, is_missing_table, sink_error};
 use layout::{Layout, MAX_NAME, Row, Tables};
 use property::TablePerProperty;
+use retention::{Keeper, Retention};
 use single::SingleTable;
 
 const KIND: &str = "mysql";
@@ -53,6 +62,7 @@ const DATABASE: &str = "pushMethod.dbMethod.mysql.mysqlClientConfig.database";
 pub(super) struct Mysql {
     config: MysqlSinkConfig,
     access: Arc<Access>,
+    telemetry: Telemetry,
 }
 
 /// What a connection depends on.
@@ -66,8 +76,8 @@ struct MysqlTarget {
 }
 
 impl Mysql {
-    pub(super) fn new(config: &MysqlSinkConfig, access: &Arc<Access>) -> Self {
-        Self { config: config.clone(), access: Arc::clone(access) }
+    pub(super) fn new(config: &MysqlSinkConfig, access: &Arc<Access>, telemetry: &Telemetry) -> Self {
+        Self { config: config.clone(), access: Arc::clone(access), telemetry: telemetry.clone() }
     }
 
     fn route(&self, push: &MysqlPush) -> Result<Route, RouteError> {
@@ -122,7 +132,16 @@ impl SinkKind for Mysql {
         let endpoint = self.endpoint_of(&settings);
         let tls = endpoint.is_encrypted().then(|| self.access.tls_of(KIND, Some(&endpoint)));
         let connection = MysqlClient::open(&settings, tls, credentials).await?;
-        Ok(MysqlSink { connection, layout: self.layout() })
+        let keeper = (!self.config.keep.is_zero()).then(|| {
+            Keeper::start(Retention {
+                options: connection.client.opts().clone(),
+                keep: self.config.keep,
+                target: target.to_string(),
+                telemetry: self.telemetry.clone(),
+                database: settings.database,
+            })
+        });
+        Ok(MysqlSink { connection, layout: self.layout(), keeper })
     }
 }
 
@@ -130,6 +149,7 @@ impl SinkKind for Mysql {
 pub(super) struct MysqlSink {
     connection: MysqlClient,
     layout: Box<dyn Layout>,
+    keeper: Option<Keeper>,
 }
 
 impl MysqlSink {
@@ -151,6 +171,9 @@ impl MysqlSink {
 impl Sink for MysqlSink {
     async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError> {
         let (tables, outcomes) = self.tables(batch);
+        if let Some(keeper) = &self.keeper {
+            keeper.note(tables.keys());
+        }
         let mut inserted = self.connection.insert(&*self.layout, tables).await;
         if inserted.as_ref().is_err_and(is_missing_table) {
             let (tables, _) = self.tables(batch);
@@ -166,13 +189,19 @@ impl Sink for MysqlSink {
     }
 
     async fn query(&mut self, query: &Query) -> Result<Vec<Point>, SinkError> {
-        let mut points = Vec::new();
+        let (mut points, mut room) = (Vec::new(), ANSWER_BYTES);
         for select in self.layout.selects(query) {
-            let rows = match self.connection.client.exec(select.statement, select.values).await {
+            let mut rows = match self.connection.client.exec_iter(select.statement, select.values).await {
                 Err(error) if is_missing_table(&error) => continue,
                 rows => rows.map_err(sink_error)?,
             };
-            points.extend(rows.into_iter().rev().filter_map(|row| point(query, row)));
+            let mut of_table = Vec::new();
+            while let Some(row) = rows.next().await.map_err(sink_error)? {
+                let row: (String, Option<String>, i64) = from_row_opt(row).map_err(SinkError::failed)?;
+                room = take(room, row.0.len() + row.1.as_ref().map_or(0, String::len))?;
+                of_table.push(row);
+            }
+            points.extend(of_table.into_iter().rev().filter_map(|row| point(query, row)));
         }
         points.sort_by_key(|point| point.timestamp_ms);
         points.drain(..points.len().saturating_sub(query.limit()));
@@ -249,7 +278,7 @@ mod tests {
     #[test]
     fn a_table_without_a_name_is_refused_where_mysql_is_asked_for() {
         let config = MysqlSinkConfig { table: String::new(), ..MysqlSinkConfig::default() };
-        let kind = Mysql::new(&config, &Arc::new(Access::new(&SinksConfig::default())));
+        let kind = Mysql::new(&config, &Arc::new(Access::new(&SinksConfig::default())), &Telemetry::default());
         let device = Device::builder("boiler").build();
         let plain = Property::builder("p", DataType::Int);
         assert_eq!(kind.routes(&device, &plain.clone().build()), Ok(vec![]));
