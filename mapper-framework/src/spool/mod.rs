@@ -22,6 +22,7 @@
 //! | --- | --- |
 //! | `lock` | locked by whoever has the spool open |
 //! | `cursor` | up to where records are acknowledged |
+//! | `damage` | how many lost records of the segments that wait are counted already |
 //! | `<number>.segment` | records; 20 digits, the oldest has the lowest number, and no number of a sound one comes twice |
 //! | `<number>.corrupt` | a segment that was found to be broken, the newest two at most |
 //! | `<number>.unknown` | a segment of another version of the format |
@@ -87,6 +88,7 @@
 
 mod append;
 mod cursor;
+mod damage;
 mod error;
 mod files;
 mod format;
@@ -109,6 +111,7 @@ use std::{
 use crate::config::SpoolSync;
 
 use cursor::{CURSOR, Cursor, Memory, Position};
+use damage::Damage;
 pub(crate) use error::{SpoolError, TooLarge};
 use files::{Aside, Kind, Lock, Name};
 use format::{COMMIT, FRAME, HEADER, MAX_SEGMENT, Place, Version};
@@ -196,6 +199,7 @@ pub(crate) struct Spool {
     /// Reads the first segment with an unread record, if there was one when it was last needed.
     reader: Option<Reader>,
     cursor: Cursor,
+    damage: Damage,
     aside: Aside,
     /// The frames of a write. It stays, so that not every append allocates.
     frames: Vec<u8>,
@@ -246,7 +250,8 @@ impl Spool {
         make_folder(folder, options.sync)?;
         let lock = files::lock(folder)?;
         let (cursor, memory) = Cursor::load(folder);
-        let mut found = recovery::recover(folder, cursor.position(), options.sync)?;
+        let mut damage = Damage::load(folder);
+        let mut found = recovery::recover(folder, cursor.position(), &mut damage, options.sync)?;
         found.recovery.cursor_lost = memory == Memory::Lost;
         let mut spool = Self {
             folder: folder.to_owned(),
@@ -258,6 +263,7 @@ impl Spool {
             writer: None,
             reader: None,
             cursor,
+            damage,
             aside: found.aside,
             frames: Vec::new(),
             disk: Box::new(RealDisk),
@@ -295,7 +301,7 @@ impl Spool {
     }
 
     fn bytes_of_segments(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum::<u64>() + self.aside.bytes()
+        self.segments.iter().map(|segment| segment.bytes).sum::<u64>() + self.aside.bytes() + self.damage.bytes()
     }
 
     fn segment_size(&self) -> u64 {
@@ -327,6 +333,7 @@ impl Spool {
         let number = oldest.number;
         self.segments.pop_front();
         self.close(number);
+        self.damage.forget(number);
         Ok(true)
     }
 
@@ -338,6 +345,7 @@ impl Spool {
     /// Removes the spool with all that it holds, and its folder, unless something else lies there.
     pub(crate) fn remove(&mut self) -> Result<(), SpoolError> {
         while self.remove_oldest(&mut 0)? {}
+        self.damage.remove();
         self.cursor.remove()?;
         // The lock goes last, and is held until the folder is gone: whoever waits for it finds that it is, and begins anew.
         files::remove(&self.folder.join(files::LOCK))?;

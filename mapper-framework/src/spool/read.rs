@@ -112,6 +112,7 @@ impl Spool {
         let number = segment.number;
         // Nothing is written behind what broke.
         self.close(number);
+        self.damage.add(number, lost);
         lost
     }
 
@@ -122,6 +123,7 @@ impl Spool {
         let number = segment.number;
         let lost = std::mem::take(&mut segment.unread);
         self.close(number);
+        self.damage.add(number, lost);
         lost
     }
 
@@ -129,6 +131,7 @@ impl Spool {
     fn retire_first(&mut self) -> Result<(), SpoolError> {
         let Some(segment) = self.segments.pop_front() else { return Ok(()) };
         self.close(segment.number);
+        self.damage.forget(segment.number);
         if segment.is_damaged {
             self.aside.set_aside(segment.number, Kind::Corrupt, segment.bytes)
         } else {

@@ -10,7 +10,7 @@ use std::{
 use crate::config::SpoolSync;
 
 use super::{
-    Aside, Kind, Name, Position, Recovery, Segment, SpoolError,
+    Aside, Damage, Kind, Name, Position, Recovery, Segment, SpoolError,
     files::{self, remove},
     format::{COMMIT, HEADER, Header, Version},
     survey::{Image, Survey, survey},
@@ -28,7 +28,12 @@ pub(super) struct Found {
 }
 
 /// Looks through the segments of a folder from the acknowledged position on, and sets aside what cannot be read.
-pub(super) fn recover(folder: &Path, acknowledged: Position, sync: SpoolSync) -> Result<Found, SpoolError> {
+pub(super) fn recover(
+    folder: &Path,
+    acknowledged: Position,
+    damage: &mut Damage,
+    sync: SpoolSync,
+) -> Result<Found, SpoolError> {
     let files = files::list(folder)?;
     let newest = files.iter().filter(|(name, _)| name.kind == Kind::Segment).map(|(name, _)| name.number).max();
     let found = Found {
@@ -38,7 +43,7 @@ pub(super) fn recover(folder: &Path, acknowledged: Position, sync: SpoolSync) ->
         sequence: 0,
         recovery: Recovery::default(),
     };
-    let mut search = Search { folder: folder.to_owned(), acknowledged, sync, newest, sequence: None, found };
+    let mut search = Search { folder: folder.to_owned(), acknowledged, sync, newest, sequence: None, damage, found };
     for (name, bytes) in files {
         match name.kind {
             Kind::Segment => search.take_in(name.number, bytes)?,
@@ -46,11 +51,13 @@ pub(super) fn recover(folder: &Path, acknowledged: Position, sync: SpoolSync) ->
         }
     }
     search.found.aside.prune()?;
+    let segments = &search.found.segments;
+    search.damage.retain(|number| segments.iter().any(|segment| segment.number == number));
     search.found.sequence = search.sequence.unwrap_or_default();
     Ok(search.found)
 }
 
-struct Search {
+struct Search<'a> {
     folder: PathBuf,
     acknowledged: Position,
     sync: SpoolSync,
@@ -58,10 +65,12 @@ struct Search {
     newest: Option<u64>,
     /// How many records the spool had been given up to the end of the last segment, once that is known.
     sequence: Option<u64>,
+    /// What was counted at earlier starts.
+    damage: &'a mut Damage,
     found: Found,
 }
 
-impl Search {
+impl Search<'_> {
     fn take_in(&mut self, number: u64, bytes: u64) -> Result<(), SpoolError> {
         let path = Name::segment(number).within(&self.folder);
         if bytes == 0 || self.acknowledged >= (Position { number, offset: bytes }) {
@@ -131,8 +140,13 @@ impl Search {
             self.found.recovery.torn_bytes += bytes - end;
             cut(&Name::segment(number).within(&self.folder), end, self.sync)?;
         }
-        self.found.recovery.corrupt_segments += u64::from(is_damaged);
+        let counted = self.damage.counted(number);
+        let lost = lost.saturating_sub(counted.unwrap_or_default());
+        self.found.recovery.corrupt_segments += u64::from(is_damaged && (counted.is_none() || lost > 0));
         self.found.recovery.corrupt_records += lost;
+        if lost > 0 || (is_damaged && counted.is_none()) {
+            self.damage.add(number, lost);
+        }
         self.sequence = found.sequence;
         let bytes = if is_torn { end } else { bytes };
         let (unread, holes) = (found.records, found.holes);
