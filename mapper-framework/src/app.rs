@@ -4,6 +4,8 @@
 mod calls;
 #[cfg(feature = "cli")]
 mod commands;
+#[cfg(all(feature = "cli", feature = "http"))]
+mod remote;
 mod signals;
 #[cfg(all(feature = "cli", feature = "standalone"))]
 mod standalone;
@@ -22,10 +24,12 @@ use std::{
 use crate::local_edge::LocalEdgeError;
 #[cfg(not(feature = "cli"))]
 use crate::plain_cli as cli;
+#[cfg(feature = "http")]
+use crate::remote::RemoteError;
 #[cfg(feature = "cli")]
 use crate::{check::CheckError, cli, sample::SampleError, scaffold::ScaffoldError};
 use crate::{
-    config::{Config, ConfigError, Sources},
+    config::{Config, ConfigError, ConfigWarning, Sources},
     logging,
     mapper::{Mapper, MapperBuilder, MapperError},
 };
@@ -57,6 +61,12 @@ enum AppError {
     #[cfg(feature = "cli")]
     #[error(transparent)]
     Scaffold(#[from] ScaffoldError),
+    #[cfg(feature = "cli")]
+    #[error("there is no subcommand {0:?}: `--help` lists them")]
+    NoSubcommand(String),
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: io::Error },
 }
@@ -68,6 +78,10 @@ impl AppError {
             Self::Config(_) | Self::Mapper(MapperError::Config(_) | MapperError::Refused { .. }) => true,
             #[cfg(feature = "cli")]
             Self::Check(error) => !matches!(error, CheckError::Print(_)),
+            #[cfg(feature = "cli")]
+            Self::NoSubcommand(_) => true,
+            #[cfg(feature = "http")]
+            Self::Remote(error) => error.is_of_usage(),
             _ => false,
         }
     }
@@ -80,10 +94,11 @@ impl MapperBuilder {
     /// The exit code is 0 after a shutdown as asked for, 1 when the mapper cannot run, and 2 for a wrong command line or config.
     ///
     /// The subcommands `check`, `sample` and `scaffold` help with manifests and end at once; `check` ends with 1 when it has found
-    /// something wrong.
+    /// something wrong. With the feature `http`, others ask a mapper that runs: `status`, `get`, `set`, `call`, `explain`, `history`, `events`,
+    /// `top` and `health`.
     ///
     /// `--help` lists the flags, and [`config`](crate::config) the keys. Without the feature `cli` there is one flag, `--config-file
-    /// PATH`, and no subcommand.
+    /// PATH`, and one subcommand, `health [--live]`, with the feature `http`.
     pub fn main(self) -> ExitCode {
         let cli = match cli::parse(&self.package, &self.config.own.keys(), env::args_os()) {
             Ok(cli) => cli,
@@ -110,6 +125,10 @@ fn perform(builder: MapperBuilder, cli: &Cli) -> Result<ExitCode, AppError> {
     if let Some(command) = &cli.command {
         return commands::run(command, builder, cli);
     }
+    #[cfg(all(feature = "http", not(feature = "cli")))]
+    if let Some(probe) = cli.probe {
+        return health(builder, cli, probe);
+    }
     #[cfg(all(feature = "cli", feature = "standalone"))]
     if !cli.standalone.is_empty() {
         return standalone::start(builder, cli).map(|()| ExitCode::SUCCESS);
@@ -119,8 +138,18 @@ fn perform(builder: MapperBuilder, cli: &Cli) -> Result<ExitCode, AppError> {
     block_on(run(builder.build(), cli.run_for)).map(|()| ExitCode::SUCCESS)
 }
 
+/// Asks the mapper of the config whether it is well.
+#[cfg(all(feature = "http", not(feature = "cli")))]
+fn health(builder: MapperBuilder, cli: &Cli, probe: crate::http::Probe) -> Result<ExitCode, AppError> {
+    use crate::remote::{Client, Target, health};
+
+    let (config, _) = Config::load(cli.add_to(Sources::new(builder.config).env(env::vars_os())))?;
+    let client = Client::new(Target::socket(&config.grpc_server.socket_path));
+    block_on(async { Ok(health::run(&client, probe, io::stdout()).await?) })
+}
+
 /// Runs the future on a runtime of its own.
-fn block_on(future: impl Future<Output = Result<(), AppError>>) -> Result<(), AppError> {
+fn block_on<T>(future: impl Future<Output = Result<T, AppError>>) -> Result<T, AppError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|source| AppError::System { what: "start the async runtime", source })?;
     let ended = runtime.block_on(future);
@@ -131,14 +160,26 @@ fn block_on(future: impl Future<Output = Result<(), AppError>>) -> Result<(), Ap
 
 /// Reads the config, sets up the log with it, and logs what is odd about it.
 fn configure(defaults: Config, cli: &Cli) -> Result<Config, ConfigError> {
-    let sources = Sources::new(defaults).env(env::vars_os());
-    let (config, warnings) = Config::load(cli.add_to(sources))?;
+    let (config, warnings) = load(defaults, cli)?;
     let ansi = logging::wants_ansi(env::var_os("NO_COLOR").as_deref(), io::stderr().is_terminal());
-    logging::init(&config.log, env::var("RUST_LOG").ok().as_deref(), ansi);
+    log_to(io::stderr, ansi, &config, &warnings);
+    Ok(config)
+}
+
+/// Reads the config, and what is odd about it.
+fn load(defaults: Config, cli: &Cli) -> Result<(Config, Vec<ConfigWarning>), ConfigError> {
+    Config::load(cli.add_to(Sources::new(defaults).env(env::vars_os())))
+}
+
+/// Sets up the log, and logs what is odd about the config.
+fn log_to<W>(writer: W, ansi: bool, config: &Config, warnings: &[ConfigWarning])
+where
+    W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    logging::init(&config.log, env::var("RUST_LOG").ok().as_deref(), ansi, writer);
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    Ok(config)
 }
 
 async fn run(mapper: Mapper, run_for: Option<Duration>) -> Result<(), AppError> {

@@ -1,17 +1,30 @@
 //! The command line of a mapper.
 
+#[cfg(feature = "http")]
+mod ask;
+mod generate;
 #[cfg(feature = "standalone")]
 mod method_call;
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::{
     config::{LogLevel, Package, Sources},
     manifest::Release,
 };
 
+#[cfg(feature = "http")]
+pub(crate) use ask::{
+    Ask, CallArgs, EventsArgs, ExplainArgs, GetArgs, HealthArgs, HistoryArgs, Output, Reach, SetArgs, TopArgs,
+};
+pub(crate) use generate::{completions, manual};
 #[cfg(feature = "standalone")]
 pub(crate) use method_call::MethodCall;
 
@@ -41,6 +54,11 @@ pub(crate) struct Cli {
     /// Run without edgecore, on the devices and models in these files, or in the YAML files of these directories
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) standalone: Vec<PathBuf>,
+
+    /// In a terminal, print what happens line by line instead of showing a live table
+    #[cfg(feature = "standalone")]
+    #[arg(long, requires = "standalone")]
+    pub(crate) plain: bool,
 
     /// Stop by itself after this time, such as `10s`
     #[arg(long, value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
@@ -73,6 +91,19 @@ pub(crate) enum Command {
     Sample,
     /// Print a driver, or a Device, for a DeviceModel
     Scaffold(ScaffoldArgs),
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    Ask(Ask),
+    /// Print a script that completes the command line in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page of the program, or of a subcommand
+    Man {
+        /// The subcommand
+        subcommand: Option<String>,
+    },
 }
 
 /// The arguments of `check`.
@@ -169,10 +200,14 @@ pub(crate) fn parse(
     own_keys: &[(String, String)],
     args: impl IntoIterator<Item = OsString>,
 ) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&described(package, own_keys).try_get_matches_from(args)?)
+}
+
+/// The command line as its help describes it.
+fn described(package: &Package, own_keys: &[(String, String)]) -> clap::Command {
     let version = format!("{} (mapper-framework {FRAMEWORK_VERSION})", package.version());
     let command = Cli::command().name(package.name()).about(package.description()).version(version);
-    let command = command.after_help(format!("{}{ENVIRONMENT}", list_of(own_keys)));
-    Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+    command.after_help(format!("{}{ENVIRONMENT}", list_of(own_keys)))
 }
 
 /// The keys of the mapper's own, one on each line.
@@ -190,6 +225,11 @@ fn list_of(own_keys: &[(String, String)]) -> String {
 }
 
 impl Cli {
+    /// The mapper's socket, if a flag names it.
+    pub(crate) fn socket_path(&self) -> Option<&Path> {
+        self.keys.socket_path.as_deref().map(Path::new)
+    }
+
     /// Adds the config file and the flags to the sources of the config.
     pub(crate) fn add_to(&self, sources: Sources) -> Sources {
         let sources = match &self.config_file {

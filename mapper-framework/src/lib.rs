@@ -63,7 +63,7 @@
 //!
 //! | feature | on by default | what it brings |
 //! | --- | --- | --- |
-//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`. Without it [`MapperBuilder::main`] takes `--config-file PATH` only |
+//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
 //! | `standalone` | yes | `--standalone` and [`local_edge`], an edgecore within the process |
 //! | `eventbus` | yes | `report.via: eventbus` and `auto`: reports over edgecore's event bus, by the node's MQTT broker |
 //! | `testing` | no | [`testing`], for the tests of a mapper. Name it under `[dev-dependencies]`, so that no mapper carries it |
@@ -115,6 +115,8 @@ pub mod model;
 mod mqtt;
 #[cfg(not(feature = "cli"))]
 mod plain_cli;
+#[cfg(feature = "http")]
+mod remote;
 mod runtime;
 #[cfg(feature = "cli")]
 mod sample;

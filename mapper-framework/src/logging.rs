@@ -1,6 +1,6 @@
-//! Sets up the log: lines on standard error. Standard output belongs to the standalone console.
+//! Sets up the log: lines on standard error, or wherever the program wants them. Standard output belongs to the standalone console.
 
-use std::{ffi::OsStr, io};
+use std::ffi::OsStr;
 
 use tracing::{Subscriber, debug, warn};
 use tracing_subscriber::{
@@ -34,13 +34,16 @@ const WIRE: [&str; 16] = [
     "tungstenite",
 ];
 
-/// Makes this the process' log. A subscriber that is already set stays.
+/// Makes this the process' log, written to `writer`. A subscriber that is already set stays.
 ///
 /// `rust_log` is the environment variable `RUST_LOG`: if it says something, it wins over the config's level. `ansi` says whether
 /// text has colours, see [`wants_ansi`].
-pub(crate) fn init(config: &LogConfig, rust_log: Option<&str>, ansi: bool) {
+pub(crate) fn init<W>(config: &LogConfig, rust_log: Option<&str>, ansi: bool, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let (filter, problem) = filter(config.level, rust_log);
-    if subscriber(filter, config.format, ansi, io::stderr).try_init().is_err() {
+    if subscriber(filter, config.format, ansi, writer).try_init().is_err() {
         debug!("a tracing subscriber is already set: log.level and log.format have no effect");
     }
     if let Some(error) = problem {
@@ -100,7 +103,10 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
 
     use tracing::{error, info, info_span, trace};
 
@@ -232,6 +238,6 @@ mod tests {
     fn a_subscriber_that_is_already_set_stays() {
         // It fails when another test was faster, which is as good.
         drop(tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::default()));
-        init(&LogConfig::default(), Some("mapper=loud"), true);
+        init(&LogConfig::default(), Some("mapper=loud"), true, io::stderr);
     }
 }

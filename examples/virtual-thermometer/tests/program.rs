@@ -159,13 +159,13 @@ async fn version_and_help_tell_what_the_program_is() {
 async fn what_the_program_cannot_use_ends_it_with_an_exit_code_and_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.yaml");
-    fs::write(&config, "common:\n  http_port: many\n").unwrap();
+    fs::write(&config, "report:\n  burst: many\n").unwrap();
     for (arguments, code, reason) in [
         (["--stand-alone", DEVICES], 2, "unexpected argument '--stand-alone'"),
         (
             ["--config-file", config.to_str().unwrap()],
             2,
-            r#"config.yaml:2:14: `common.http_port`: found "many", expected a whole number from 0 to 65535"#,
+            r#"config.yaml:2:10: `report.burst`: found "many", expected a whole number from 0 to "#,
         ),
         (["--http-port", "many"], 2, "flag --http-port: `common.http_port`: "),
         (["--standalone", "no/such/folder"], 1, "error: --standalone: no/such/folder: No such file or directory"),

@@ -1,11 +1,11 @@
 //! What a mapper's program does instead of running.
 
-use std::{env, process::ExitCode};
+use std::{env, io::Write, process::ExitCode};
 
 use super::{AppError, stdout::Stdout};
 use crate::{
     check,
-    cli::{CheckArgs, Cli, Command},
+    cli::{self, CheckArgs, Cli, Command},
     config::{Config, Sources},
     mapper::MapperBuilder,
     sample, scaffold,
@@ -19,7 +19,22 @@ pub(super) fn run(command: &Command, builder: MapperBuilder, cli: &Cli) -> Resul
             let protocol = &builder.config.common.protocol;
             Ok(scaffold::run(args, protocol, Stdout, |warning| eprintln!("warning: {warning}"))?)
         }
+        #[cfg(feature = "http")]
+        Command::Ask(ask) => super::remote::run(&builder, cli, ask),
+        Command::Completions { shell } => print(&cli::completions(&builder.package, *shell)),
+        Command::Man { subcommand } => {
+            let page = cli::manual(&builder.package, &builder.config.own.keys(), subcommand.as_deref());
+            match page.map_err(|source| AppError::System { what: "write the manual", source })? {
+                Some(page) => print(&page),
+                None => Err(AppError::NoSubcommand(subcommand.clone().unwrap_or_default())),
+            }
+        }
     }
+}
+
+fn print(text: &[u8]) -> Result<ExitCode, AppError> {
+    Stdout.write_all(text).map_err(|source| AppError::System { what: "print", source })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Checks manifests with the config that a run would have.

@@ -1,14 +1,23 @@
 //! A run against an edgecore in the same process.
 
-use std::{env, io, path::Path, time::Duration};
+mod view;
 
-use super::{AppError, block_on, calls::Calls, configure, run};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::Path,
+    time::Duration,
+};
+
+use super::{AppError, block_on, calls::Calls, load};
 use crate::{
     cli::Cli,
     config::{ReportConfig, ReportVia},
     local_edge::{LocalEdge, LocalEdgeBuilder, console},
+    logging,
     mapper::MapperBuilder,
 };
+use view::View;
 
 /// How long a program that ends waits for its last lines to be read.
 const CONSOLE_GRACE: Duration = Duration::from_secs(1);
@@ -23,9 +32,13 @@ pub(super) fn start(builder: MapperBuilder, cli: &Cli) -> Result<(), AppError> {
     defaults.spool.dir = folder.path().join("spool");
     // Also where `spool.dir` is set: what one run has written to devices is no concern of the next.
     defaults.writes.memory = folder.path().join("writes.memory");
-    let config = configure(defaults, cli)?;
+    let (config, warnings) = load(defaults, cli)?;
+    let view = View::choose(cli, &config);
+    view.start_log(&config, &warnings);
     let builder = builder.config(config).environment(env::vars_os());
-    block_on(run_on(builder, cli, folder.path()))
+    let ended = block_on(run_on(builder, cli, folder.path(), &view));
+    view.close();
+    ended
 }
 
 /// An edge with an event bus, if the mapper is to report there.
@@ -42,7 +55,7 @@ fn edge(_: &ReportConfig) -> LocalEdgeBuilder {
 
 /// Says where the mapper can be looked at, before anything else. Where its port is taken, as by the mapper in the next terminal, it is another one.
 #[cfg(feature = "http")]
-async fn show_page(builder: &mut MapperBuilder) -> Result<(), AppError> {
+async fn show_page(builder: &mut MapperBuilder, view: &View) -> Result<(), AppError> {
     use std::io::Write;
 
     use crate::{http::Bound, mapper::MapperError};
@@ -51,18 +64,20 @@ async fn show_page(builder: &mut MapperBuilder) -> Result<(), AppError> {
         let bound = Bound::bind(&builder.config, true).await.map_err(MapperError::from)?;
         let url = bound.url(builder.config.http.tls.is_on());
         // Standard output that is closed is no reason to fail.
-        writeln!(io::stdout(), "The page of this mapper: {url}").ok();
+        writeln!(view.output(), "The page of this mapper: {url}").ok();
+        let socket = builder.config.grpc_server.socket_path.display();
+        writeln!(view.output(), "Its socket, for the command line: --socket-path {socket}").ok();
         builder.http = Some(bound);
     }
     Ok(())
 }
 
-async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<(), AppError> {
+async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path, view: &View) -> Result<(), AppError> {
     builder.config.grpc_server.socket_path = folder.join("mapper.sock");
     #[cfg(feature = "http")]
-    show_page(&mut builder).await?;
+    show_page(&mut builder, view).await?;
     let edge = edge(&builder.config.report).start(folder).await?;
-    let console = tokio::spawn(console::print_events(edge.events(), io::stdout()));
+    let console = tokio::spawn(console::print_events(edge.events(), view.output(), view.has_colours()));
     for path in &cli.standalone {
         edge.watch(path).await?;
     }
@@ -71,9 +86,10 @@ async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<
     if let Some(address) = edge.event_bus() {
         address.clone_into(&mut builder.config.report.eventbus.address);
     }
+    let socket = builder.config.grpc_server.socket_path.clone();
     let mapper = builder.build();
     let calls = Calls::start(mapper.handle(), &cli.calls);
-    let ended = run(mapper, cli.run_for).await;
+    let ended = view.run(mapper, &socket, cli.run_for).await;
     edge.stop().await;
     drop(edge);
     // The console ends with the edge's events. Standard output that is closed, or that nobody reads, is no reason to fail.
@@ -83,4 +99,9 @@ async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path) -> Result<
         0 => Ok(()),
         open => Err(AppError::Calls(open)),
     }
+}
+
+/// Whether lines on standard output have colours.
+fn wants_colours() -> bool {
+    logging::wants_ansi(env::var_os("NO_COLOR").as_deref(), io::stdout().is_terminal())
 }

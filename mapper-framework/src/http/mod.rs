@@ -17,7 +17,7 @@ mod problem;
 mod site;
 #[cfg(feature = "_tls")]
 mod tls;
-mod view;
+pub(crate) mod view;
 
 use axum::{
     Router,
@@ -29,7 +29,9 @@ use axum::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) use bind::{Bound, HttpError};
+pub(crate) use api::{Explanation, Point, Stage, Subject, Trouble, Verdict};
+pub(crate) use bind::{Bound, HttpError, api_socket};
+pub(crate) use probes::Probe;
 pub(crate) use site::{Site, Sources};
 
 use problem::Problem;

@@ -18,9 +18,27 @@ use super::{Site, problem::KEEP};
 /// How long the owner of the devices may take to answer, who never waits for anything.
 const TURNS_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a probe asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// Whether the mapper works, which a restart would cure.
+    Live,
+    /// Whether edgecore has registered it as well.
+    Ready,
+}
+
+impl Probe {
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Live => "/livez",
+            Self::Ready => "/readyz",
+        }
+    }
+}
+
 /// What needs no token.
 pub(super) fn open() -> Router<Site> {
-    Router::new().route("/livez", get(live)).route("/readyz", get(ready))
+    Router::new().route(Probe::Live.path(), get(live)).route(Probe::Ready.path(), get(ready))
 }
 
 /// What does.

@@ -1,7 +1,7 @@
 //! Events as lines for a person at a terminal.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     thread,
 };
 
@@ -23,13 +23,12 @@ const WAITING_LINES: usize = 4096;
 /// A thread of its own writes, since a pipe that nobody reads blocks it. Lines that find no place meanwhile are left out, and counted.
 /// Completes when all is written, which is never if the reader does not go on.
 ///
-/// Colours are used if stdout is a terminal and `NO_COLOR` is not set.
-pub(crate) async fn print_events(events: EdgeEvents, out: impl Write + Send + 'static) -> io::Result<()> {
-    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    print(events, out, colours).await
-}
-
-async fn print(mut events: EdgeEvents, out: impl Write + Send + 'static, colours: bool) -> io::Result<()> {
+/// `colours` says whether lines have some.
+pub(crate) async fn print_events(
+    mut events: EdgeEvents,
+    out: impl Write + Send + 'static,
+    colours: bool,
+) -> io::Result<()> {
     let (lines, waiting) = mpsc::channel(WAITING_LINES);
     let (done, written) = oneshot::channel();
     thread::Builder::new().name("console".to_owned()).spawn(move || {
@@ -246,7 +245,7 @@ mod tests {
         }
         drop(sender);
         let out = Output::default();
-        print(EdgeEvents::new(receiver), out.clone(), colours).await.unwrap();
+        print_events(EdgeEvents::new(receiver), out.clone(), colours).await.unwrap();
         out.text()
     }
 
@@ -264,7 +263,7 @@ mod tests {
         let out = Output::default();
         let nobody_reads = out.lock();
         // The test's runtime has this thread alone, which a blocked write would hold.
-        let printing = tokio::spawn(print(EdgeEvents::new(receiver), out.clone(), false));
+        let printing = tokio::spawn(print_events(EdgeEvents::new(receiver), out.clone(), false));
         while !sender.is_empty() {
             tokio::task::yield_now().await;
         }
@@ -292,7 +291,7 @@ mod tests {
         let (sender, receiver) = broadcast::channel(16);
         sender.send(EdgeEvent::Stopped).unwrap();
         drop(sender);
-        let ended = print(EdgeEvents::new(receiver), Closed, false).await;
+        let ended = print_events(EdgeEvents::new(receiver), Closed, false).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 

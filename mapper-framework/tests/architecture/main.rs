@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["runtime"],
     &["http"],
     &["mapper", "cli", "plain_cli", "logging"],
-    &["check", "sample", "scaffold", "testing"],
+    &["check", "remote", "sample", "scaffold", "testing"],
     &["app"],
 ];
 

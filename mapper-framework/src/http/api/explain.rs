@@ -23,37 +23,37 @@ pub(super) struct ExplainQuery {
 /// The way of a value.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Explanation {
+pub(crate) struct Explanation {
     /// `namespace/name`.
-    device: String,
-    property: Option<String>,
+    pub(crate) device: String,
+    pub(crate) property: Option<String>,
     /// From the manifest to edgecore, and then to each sink.
-    stages: Vec<Stage>,
+    pub(crate) stages: Vec<Stage>,
     /// The first stage on the way to edgecore that holds the value up; `null` if none does.
-    held_up_by: Option<String>,
+    pub(crate) held_up_by: Option<String>,
 }
 
 /// A stage on the way of a value.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     /// `manifest`, `model`, `driver config`, `session`, `read`, `conversion`, `strategy`, `legality`, `budget`, `link`, `edgecore`, or `sink`
     /// and the target.
-    pub(super) name: String,
-    pub(super) verdict: Verdict,
+    pub(crate) name: String,
+    pub(crate) verdict: Verdict,
     /// Since when, where that is known.
-    pub(super) since: Option<String>,
+    pub(crate) since: Option<String>,
     /// What is so.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// The figure that shows it.
-    pub(super) figure: Option<String>,
+    pub(crate) figure: Option<String>,
     /// What to do about it.
-    pub(super) cure: Option<String>,
+    pub(crate) cure: Option<String>,
 }
 
 /// How a stage stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Values pass.
     Ok,
     /// Values pass, late or not all of them.

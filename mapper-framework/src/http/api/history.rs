@@ -41,10 +41,10 @@ pub(super) struct HistoryQuery {
 
 /// A value of the history.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub(super) struct Point {
-    property: String,
-    value: String,
-    time: String,
+pub(crate) struct Point {
+    pub(crate) property: String,
+    pub(crate) value: String,
+    pub(crate) time: String,
 }
 
 /// What the sinks have kept of a device, oldest first

@@ -26,7 +26,10 @@ use super::{
     view::{List, Page},
 };
 
+pub(crate) use explain::{Explanation, Stage, Verdict};
+pub(crate) use history::Point;
 pub(super) use orders::origin;
+pub(crate) use problems::{Subject, Trouble};
 pub(super) use replay::Replay;
 
 /// The most items of a page.

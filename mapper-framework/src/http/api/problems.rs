@@ -25,26 +25,26 @@ const MOST: usize = 1000;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     /// `error` where values do not arrive, `warning` else.
-    pub(super) severity: String,
-    pub(super) subject: Subject,
-    pub(super) message: String,
+    pub(crate) severity: String,
+    pub(crate) subject: Subject,
+    pub(crate) message: String,
     /// What to do about it, where that is known.
-    pub(super) cure: Option<String>,
+    pub(crate) cure: Option<String>,
     /// Since when, where that is known.
-    pub(super) since: Option<String>,
+    pub(crate) since: Option<String>,
 }
 
 /// What it is about.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-pub(super) struct Subject {
+pub(crate) struct Subject {
     /// `edgecore`, `sink`, `device` or `property`.
-    pub(super) kind: String,
-    pub(super) namespace: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) property: Option<String>,
-    pub(super) target: Option<String>,
+    pub(crate) kind: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) property: Option<String>,
+    pub(crate) target: Option<String>,
 }
 
 /// What is not as it should be, with its cure

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::{
     runtime::{DeviceSummary, Inspection},
-    stats::DeviceStats,
+    telemetry::stats::DeviceStats,
 };
 
 use super::{Name, rfc3339, seconds};

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     model::{AccessMode, DataType, ReportRules, Sample, Strategy as Rule, Value},
     runtime::{Answer, InspectedProperty},
-    stats::PropertyStats,
+    telemetry::stats::PropertyStats,
     watch::Trace,
 };
 
