@@ -1,6 +1,7 @@
 //! Events as lines for a person at a terminal.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     thread,
 };
@@ -14,11 +15,12 @@ use super::{
     EdgeEvents, SendFailure,
     event::{EdgeEvent, Operation},
 };
+use crate::model::DeviceId;
 
 /// How many lines may wait for whoever reads them: a fleet's start, at about 100 bytes each.
 const WAITING_LINES: usize = 4096;
 
-/// Writes each event as a line, until the edge is gone or `out` fails.
+/// Writes each event as a line, until the edge is gone or `out` fails. A twin or a state that is stored once more as it was has no line.
 ///
 /// A thread of its own writes, since a pipe that nobody reads blocks it. Lines that find no place meanwhile are left out, and counted.
 /// Completes when all is written, which is never if the reader does not go on.
@@ -36,9 +38,14 @@ pub(crate) async fn print_events(
         done.send(write(waiting, out)).ok();
     })?;
     let mut console = Console { lines, left_out: 0 };
+    let mut known = Known::default();
     while let Some(event) = events.next().await {
-        if !console.show(line(&event).coloured(colours)) {
+        if known.is_news(&event) && !console.show(line(&event).coloured(colours)) {
             break;
+        }
+        if console.left_out > 0 {
+            // Nobody has seen what was left out.
+            known = Known::default();
         }
     }
     console.close().await;
@@ -89,6 +96,42 @@ impl Console {
 
 fn left_out(lines: u64) -> String {
     format!("… {lines} lines left out")
+}
+
+/// What the lines so far have said of twins and states.
+#[derive(Default)]
+struct Known {
+    /// Values and desired values, by device and property.
+    twins: BTreeMap<DeviceId, BTreeMap<String, (String, String)>>,
+    states: BTreeMap<DeviceId, String>,
+}
+
+impl Known {
+    /// Whether the event says more than the lines before it.
+    fn is_news(&mut self, event: &EdgeEvent) -> bool {
+        match event {
+            EdgeEvent::TwinStored { device, property, twin } => {
+                let now = (twin.value().to_owned(), twin.observed_desired().to_owned());
+                let before = self.twins.entry(device.clone()).or_default().insert(property.clone(), now.clone());
+                before != Some(now)
+            }
+            EdgeEvent::StateStored { device, state } => {
+                self.states.insert(device.clone(), state.clone()).as_ref() != Some(state)
+            }
+            // One that comes again begins anew.
+            EdgeEvent::DeviceSent { device, operation: Operation::Remove, .. } => {
+                self.twins.remove(device);
+                self.states.remove(device);
+                true
+            }
+            // What is said again after a gap may have been left out.
+            EdgeEvent::Missed { .. } => {
+                *self = Self::default();
+                true
+            }
+            _ => true,
+        }
+    }
 }
 
 /// A line and how loud it is.
@@ -308,6 +351,28 @@ mod tests {
             printed(events, false).await,
             "device default/x registered\ntwin default/x temperature = 21.4 (desired 22)\n\
              twin default/x temperature = 21.4\nrefused ReportDeviceStatus: too many request\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_again_as_it_was_has_no_line() {
+        let device = || DeviceId::new("", "x");
+        let state = |state: &str| EdgeEvent::StateStored { device: device(), state: state.to_owned() };
+        let removed = EdgeEvent::DeviceSent { device: device(), operation: Operation::Remove, result: Ok(()) };
+        let events = vec![
+            twin("1", "2"),
+            twin("1", "2"),
+            twin("2", "2"),
+            state("online"),
+            state("online"),
+            removed,
+            state("online"),
+            twin("2", "2"),
+        ];
+        assert_eq!(
+            printed(events, false).await,
+            "twin default/x temperature = 1 (desired 2)\ntwin default/x temperature = 2 (desired 2)\nstate default/x = online\n\
+             device default/x removed\nstate default/x = online\ntwin default/x temperature = 2 (desired 2)\n"
         );
     }
 
