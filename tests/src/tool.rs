@@ -10,6 +10,8 @@ const PYTHON: &str = "MAPPER_TEST_PYTHON";
 const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
 /// The folder of the servers that the sinks write to.
 const SERVERS: &str = "MAPPER_TEST_SERVERS";
+/// The folder of the browser that shows the page.
+const BROWSER: &str = "MAPPER_TEST_BROWSER";
 
 /// A tool that a test needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,16 @@ pub fn deploy_check() -> Tool {
 #[track_caller]
 pub fn server(name: &str) -> Tool {
     Request { tool: "servers", variable: SERVERS, file: Some(name) }.answer()
+}
+
+/// What belongs to the browser: `chromium`, `chromedriver`, or `axe.min.js`, the script of the checks of accessibility.
+///
+/// # Panics
+///
+/// If the test was not started by `cargo xtask test`, which installs it.
+#[track_caller]
+pub fn browser(name: &str) -> Tool {
+    Request { tool: "browser", variable: BROWSER, file: Some(name) }.answer()
 }
 
 /// What a test asks for.

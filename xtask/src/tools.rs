@@ -3,6 +3,7 @@
 //! Every step is idempotent and says in one line what it installs and why. What cannot be had is an error that names
 //! the flag which leaves it out.
 
+mod browser;
 mod components;
 mod debian;
 mod go;
@@ -34,6 +35,8 @@ const PYTHON: &str = "MAPPER_TEST_PYTHON";
 const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
 /// The folder of the servers that the sinks write to.
 const SERVERS: &str = "MAPPER_TEST_SERVERS";
+/// The folder of the browser that shows the page.
+const BROWSER: &str = "MAPPER_TEST_BROWSER";
 
 /// A tool that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,6 +47,8 @@ pub(crate) enum Tool {
     Python,
     /// The servers that the sinks write to: Redis, Mosquitto, MariaDB and VictoriaMetrics.
     Servers,
+    /// The browser that shows the page, with its WebDriver and the checks of accessibility: Chromium and axe-core.
+    Browser,
     /// cargo-semver-checks, which compares the public API with that of the last release.
     SemverChecks,
 }
@@ -54,6 +59,7 @@ impl Display for Tool {
             Self::Go => "go",
             Self::Python => "python",
             Self::Servers => "servers",
+            Self::Browser => "browser",
             Self::SemverChecks => "semver-checks",
         })
     }
@@ -117,11 +123,13 @@ pub(crate) fn provide(without: &Without) -> Result<Environment> {
     let python = unless_left_out(without, Tool::Python, python::provide)?;
     let go_clients = unless_left_out(without, Tool::Go, go::provide)?;
     let servers = unless_left_out(without, Tool::Servers, servers::provide)?;
+    let browser = unless_left_out(without, Tool::Browser, browser::provide)?;
     let variables = vec![
         (WITHOUT, without.list().map(OsString::from)),
         (PYTHON, python.map(PathBuf::into_os_string)),
         (GO_CLIENTS, go_clients.map(PathBuf::into_os_string)),
         (SERVERS, servers.map(PathBuf::into_os_string)),
+        (BROWSER, browser.map(PathBuf::into_os_string)),
     ];
     Ok(Environment { variables })
 }

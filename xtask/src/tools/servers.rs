@@ -25,12 +25,7 @@ const SERVERS: [(&str, &str); 8] = [
 
 /// Provides the servers, and gives a folder with a link to each.
 pub(super) fn provide() -> Result<PathBuf> {
-    let missing: Vec<_> = SERVERS.iter().filter(|(program, _)| find(program).is_none()).collect();
-    if !missing.is_empty() {
-        let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
-        let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
-        packages.dedup();
-        let missing = format!("{} cannot be found", programs.join(", "));
+    if let Some((packages, missing)) = missing(&SERVERS) {
         debian::install(&packages, &missing, "for the tests of the sinks, which write to real servers")?;
     }
     let folder = super::folder().join("servers");
@@ -42,13 +37,23 @@ pub(super) fn provide() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// The packages of those programs that are not there, and a sentence that names these; none if all are there.
+pub(super) fn missing(programs: &[(&str, &'static str)]) -> Option<(Vec<&'static str>, String)> {
+    let missing: Vec<_> = programs.iter().filter(|(program, _)| find(program).is_none()).collect();
+    let names: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
+    let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    (!packages.is_empty()).then(|| (packages, format!("{} cannot be found", names.join(", "))))
+}
+
 /// The program, on the path or where Debian keeps its daemons, which is on the path of few users.
 fn find(program: &str) -> Option<PathBuf> {
     let daemon = Path::new("/usr/sbin").join(program);
     shell::find(program).or_else(|| daemon.is_file().then_some(daemon))
 }
 
-fn link(program: &Path, link: &Path) -> Result<()> {
+/// Makes `link` a link to the program.
+pub(super) fn link(program: &Path, link: &Path) -> Result<()> {
     if fs::read_link(link).is_ok_and(|target| target == program) {
         return Ok(());
     }

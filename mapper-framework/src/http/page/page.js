@@ -91,7 +91,7 @@ const devicePath = ({ namespace, name }) => address('devices', namespace, name);
 
 /** The shape and the tone of each word that stands for a state. */
 const MARKS = {
-  ok: ['disc', 'good'], online: ['half', 'good'], offline: ['ring', 'bad'], disconnected: ['cross', 'bad'],
+  ok: ['disc', 'good'], online: ['disc', 'good'], offline: ['ring', 'bad'], disconnected: ['cross', 'bad'],
   unhealthy: ['triangle', 'warn'], unknown: ['square', 'quiet'],
   good: ['disc', 'good'], uncertain: ['triangle', 'warn'], bad: ['cross', 'bad'],
   connecting: ['half', 'quiet'], connected: ['disc', 'good'], up: ['disc', 'good'], down: ['cross', 'bad'],
@@ -334,6 +334,9 @@ class Table {
 
 /** One page of a long list, by the mapper's `continue` tokens. */
 class Pages {
+  /** So many rows are drawn and read without a delay, on a phone as well. */
+  static SIZE = 100;
+
   constructor(turned) {
     this.back = el('button', { type: 'button', click: () => { this.before.pop(); turned(); } }, 'Previous');
     this.on = el('button', { type: 'button', click: () => { this.before.push(this.next); turned(); } }, 'Next');
@@ -350,15 +353,15 @@ class Pages {
 
   /** Loads the page. A token that the mapper does not know any more leads back to the first one. */
   async load(path, parameters) {
-    const token = this.before.at(-1);
+    const from = this.before.at(-1);
     try {
-      const list = await request(path + query({ ...parameters, limit: Pages.SIZE, continue: token }));
+      const list = await request(path + query({ ...parameters, limit: Pages.SIZE, continue: from }));
       this.next = list.continue;
       this.total = list.total ?? list.items.length;
       this.shown = list.items.length;
       return list.items;
     } catch (error) {
-      if (!token || !(error instanceof Refusal) || error.status === 404) throw error;
+      if (!from || !(error instanceof Refusal) || error.status === 404) throw error;
       this.reset();
       return this.load(path, parameters);
     }
@@ -493,7 +496,7 @@ class View {
     this.title = title;
     this.h1 = el('h1', { tabindex: '-1' }, el('bdi', {}, title));
     this.trouble = el('div', { class: 'notice is-bad', role: 'alert', hidden: true });
-    this.root = el('div', {}, this.h1, this.trouble);
+    this.root = el('div', { class: 'empty' }, this.h1, this.trouble);
     this.every = 5;
     this.loaded = false;
   }
@@ -682,7 +685,7 @@ class PropertiesView extends DeviceView {
     this.doubts = new Notice('Worth a look:');
     this.search = new Search('Search properties', (search) => frame.go(`#/${this.path}${query({ search })}`));
     this.pages = new Pages(() => frame.load());
-    this.table = new Table('', [['Property', 'wide'], ['Value', 'wide'], ['Last minutes'], ['Age', 'number small-column'], ['Desired', 'wide']], {
+    this.table = new Table('', [['Property', 'wide'], ['Value', 'wide'], ['Trend'], ['Age', 'number small-column'], ['Desired', 'wide']], {
       keyOf: ({ name }) => name,
       make: (item) => this.row(item),
     });
@@ -828,7 +831,8 @@ class PropertyView extends DeviceView {
   event(kind, data) {
     super.event(kind, data);
     if (!this.property || data.property !== this.propertyName) return;
-    if (kind === 'twin') this.property.twin = { value: data.value, time: data.time, heldBack: data.action === 'heldBack' };
+    if (kind === 'twin' && data.action === 'stored') this.property.twin = { value: data.value, time: data.time, heldBack: null };
+    if (kind === 'twin' && data.action === 'heldBack') this.property.twin = { value: null, time: null, ...this.property.twin, heldBack: data.reason };
     applyToProperty(this.property, kind, data);
   }
 
@@ -861,7 +865,7 @@ class PropertyView extends DeviceView {
     }
     this.write.hidden = property.accessMode !== 'ReadWrite';
     this.form?.draw();
-    const twinText = twin && withUnit(twin.value, property.unit) + (twin.time ? `, ${ago(twin.time)}` : '') + (twin.heldBack ? ', held back' : '');
+    const twinText = twin && withUnit(twin.value, property.unit) + (twin.time ? `, ${ago(twin.time)}` : '') + (twin.heldBack ? `; the last one is held back: ${twin.heldBack}` : '');
     this.facts.fill({
       Type: property.type, Unit: property.unit, Access: property.accessMode, Minimum: property.minimum, Maximum: property.maximum,
       'Read every': property.collectCycleSeconds && `${rate(property.collectCycleSeconds)} s`,
@@ -951,7 +955,9 @@ class ExplainView extends DeviceView {
   }
 
   async load() {
-    const [explained] = await Promise.all([request(`${this.path}/explain${query({ property: this.property })}`), super.load()]);
+    // A device that has never come can be explained, too.
+    const device = super.load().catch((error) => { if (error.status !== 404) throw error; });
+    const [explained] = await Promise.all([request(`${this.path}/explain${query({ property: this.property })}`), device]);
     this.explained = explained;
   }
 
@@ -1034,7 +1040,7 @@ class EdgecoreView extends View {
   constructor() {
     super('Edgecore');
     this.every = 2;
-    [this.badge, this.reason] = [new Badge(), place()];
+    [this.badge, this.reason] = [new Badge(), words()];
     this.exceeded = new Notice('The devices need more calls than edgecore accepts:');
     this.rateMeter = new Gauge('Calls per second that edgecore accepts, of those set as the limit');
     this.burstMeter = new Gauge('Calls that can be made at once');
@@ -1057,7 +1063,7 @@ class EdgecoreView extends View {
     const { budget, exceeded } = edgecore;
     this.badge.fill(edgecore.link);
     setText(this.reason, [since(edgecore.since), edgecore.reason].filter(Boolean).join(': '));
-    this.exceeded.fill(exceeded ? [`${rate(exceeded.neededPerSecond)} calls per second are needed, ${rate(exceeded.acceptedPerSecond)} are accepted: values in the cloud get up to ${duration(exceeded.stalenessSeconds)} old. Report fewer properties, or less often.`] : []);
+    this.exceeded.fill(exceeded ? [`${rate(exceeded.neededPerSecond)} calls per second are needed, ${rate(exceeded.acceptedPerSecond)} are accepted: values in the cloud get up to ${duration(exceeded.stalenessSeconds)} old. Cure: ${exceeded.cure}`] : []);
     this.rateMeter.fill(budget.ratePerSecond, budget.callsPerSecond);
     this.burstMeter.fill(budget.availableCalls, budget.burst);
     this.facts.fill({
@@ -1148,7 +1154,7 @@ function fault(text, { type, minimum, maximum }) {
       if (trimmed === '' || !Number.isFinite(Number(trimmed))) return 'A number is needed, such as 21.5.';
       break;
     case 'BYTES':
-      return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(trimmed) ? null : 'Base64 is needed, such as AP8=.';
+      return /^[\w+/-]*={0,2}$/.test(trimmed) ? null : 'Base64 is needed, such as AP8.';
     default:
       return null;
   }
@@ -1372,8 +1378,10 @@ const frame = {
     this.loadedAt = performance.now();
     let error = null;
     try {
-      const [mapper] = await Promise.all([request('mapper'), view.load()]);
-      this.take(mapper);
+      const mapper = request('mapper').then((answer) => this.take(answer));
+      const [loaded] = await Promise.allSettled([view.load(), mapper]);
+      if (loaded.status === 'rejected') throw loaded.reason;
+      await mapper;
       view.loaded = true;
     } catch (caught) {
       error = caught;
@@ -1381,6 +1389,7 @@ const frame = {
     if (this.waiting !== waiting) return;
     this.waiting = null;
     this.trouble(error);
+    view.root.classList.toggle('empty', !view.loaded);
     for (const [kind, data] of waiting) this.apply(kind, data);
     this.draw();
     if (this.again) this.loadSoon();
@@ -1476,11 +1485,14 @@ byId('skip').addEventListener('click', (event) => {
 byId('reload').addEventListener('click', () => location.reload());
 window.addEventListener('hashchange', () => frame.show());
 window.addEventListener('online', () => stream.wake?.());
-// A page that nobody sees holds no connection: browsers have six of them for one mapper.
-document.addEventListener('visibilitychange', () => {
+// A page that nobody sees holds no connection: browsers have six of them for one mapper, and keep pages that were left for a while.
+function seen(isSeen) {
   stream.set('stale');
-  if (document.hidden) stream.stop();
-  else stream.resume();
-});
+  if (isSeen) stream.resume();
+  else stream.stop();
+}
+document.addEventListener('visibilitychange', () => seen(!document.hidden));
+window.addEventListener('pagehide', () => seen(false));
+window.addEventListener('pageshow', ({ persisted }) => persisted && seen(true));
 setInterval(() => frame.tick(), 1000);
 frame.show();
