@@ -102,20 +102,27 @@ const METHODS: &str = "methods: [{name: stellen, description: Stellt den Sollwer
 
 /// The model of a heating, and this many devices of it: [`HEATING`], and `pumpe-1` and so on.
 pub(crate) fn heating(devices: usize) -> String {
-    heating_of(devices, &PROPERTIES)
+    heating_of(devices, &PROPERTIES, "")
 }
 
 /// A heating with a property that is [`MARKUP`] in all of its texts.
 pub(crate) fn hostile() -> String {
     let bold = "description: '<b onmouseover=\"window.harmed=true\">bold</b>', type: STRING, accessMode: ReadOnly";
-    heating_of(1, &[PROPERTIES.as_slice(), &[(MARKUP, bold)]].concat())
+    heating_of(1, &[PROPERTIES.as_slice(), &[(MARKUP, bold)]].concat(), "")
 }
 
-fn heating_of(devices: usize, properties: &[(&str, &str)]) -> String {
+/// A heating whose values go to an HTTP server on this port.
+pub(crate) fn sending(port: u16) -> String {
+    let http = format!("{{hostName: \"http://127.0.0.1\", port: {port}, requestPath: /samples, timeout: 1000}}");
+    heating_of(1, &PROPERTIES, &format!(", pushMethod: {{http: {http}}}"))
+}
+
+/// The same of these properties, each of which has these fields as well.
+fn heating_of(devices: usize, properties: &[(&str, &str)], more: &str) -> String {
     let model: Vec<_> = properties.iter().map(|(name, of)| declared(name, of)).collect();
     // edgecore would not take the names of the others.
     let is_reported = |name: &str| name.chars().all(|letter| letter.is_ascii_alphanumeric());
-    let used = |name: &str| declared(name, &format!("collectCycle: 200, reportToCloud: {}", is_reported(name)));
+    let used = |name: &str| declared(name, &format!("collectCycle: 200, reportToCloud: {}{more}", is_reported(name)));
     let used: Vec<_> = properties.iter().map(|(name, _)| used(name)).collect();
     let mut yaml = model_of("heating", &model);
     for index in 0..devices {

@@ -1,5 +1,6 @@
 //! What the views show, and that it stays true.
 
+use integration_tests::free_port;
 use mapper_framework::model::DeviceId;
 use serde_json::json;
 
@@ -139,6 +140,22 @@ async fn explain_problems_sinks_and_edgecore_say_what_is_so() {
     rig.browser.until("text('main').includes('connected') && document.querySelectorAll('meter').length === 2").await;
     rig.edge().stop().await;
     rig.browser.until("text('main').includes('disconnected')").await;
+}
+
+#[tokio::test]
+async fn a_target_that_is_away_is_shown_with_its_ledger_and_as_a_problem() {
+    // Nobody listens there.
+    let Some(rig) = Rig::start(&plant::sending(free_port())).await else { return };
+    rig.show("sinks").await;
+    rig.browser.until("text('tbody th').includes('http') && text('tbody th').includes('down')").await;
+    rig.browser.until("parseInt(text('td[data-label=\"In flight\"]')) > 0").await;
+    rig.browser.set_size(320, 640).await;
+    assert_eq!(rig.browser.violations().await, Vec::<String>::new());
+    assert_eq!(rig.browser.run("return document.documentElement.scrollWidth").await, json!(320));
+    rig.show("problems").await;
+    rig.browser.until("text('main ul').includes('records wait')").await;
+    rig.browser.click("main ul a[href='#/sinks']").await;
+    rig.browser.until("text('h1') === 'Sinks'").await;
 }
 
 #[tokio::test]
