@@ -56,6 +56,7 @@
 //! | a suite for drivers, one for sinks, and a mapper with its edgecore within a test | [`testing`] |
 //! | an edgecore for tests, and what a mapper does against it | [`local_edge`] |
 //! | what a mapper counts | [`stats`] |
+//! | the page, the API, metrics and probes of a running mapper | [`config::HttpConfig`], and the guide *Looking into a mapper* |
 //! | what happens in a mapper, as a stream of events | [`watch`], [`Handle::watch`] |
 //! | what stands between a driver and the consumers of its values | [`hook`], [`model::AnomalyRules`] |
 //!
@@ -65,6 +66,8 @@
 //! | --- | --- | --- |
 //! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
 //! | `standalone` | yes | `--standalone` and [`local_edge`], an edgecore within the process |
+//! | `http` | yes | the HTTP server: the page, the API, metrics and probes, see [`config::HttpConfig`] |
+//! | `http-tls` | no | TLS for it where no sink and not `eventbus` brings it |
 //! | `eventbus` | yes | `report.via: eventbus` and `auto`: reports over edgecore's event bus, by the node's MQTT broker |
 //! | `testing` | no | [`testing`], for the tests of a mapper. Name it under `[dev-dependencies]`, so that no mapper carries it |
 //! | `sink-http` | yes | `pushMethod.http` |

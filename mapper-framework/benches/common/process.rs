@@ -25,6 +25,9 @@ const FOLDER: &str = "BENCH_FOLDER";
 /// Set for a mapper that reports over the event bus: its broker.
 const EVENT_BUS: &str = "BENCH_EVENT_BUS";
 
+/// Set for a mapper with an HTTP server: its port.
+const HTTP_PORT: &str = "BENCH_HTTP_PORT";
+
 /// The unit of times in `/proc/<pid>/stat`, which is this on every Linux of ours (`getconf CLK_TCK`).
 const TICK: Duration = Duration::from_millis(10);
 
@@ -52,6 +55,9 @@ pub(crate) fn serve(folder: &Path) -> Result<()> {
         config.report.eventbus.address = address;
         // Without a limit: what is measured is how much goes through.
         config.report.eventbus.twins_per_second = 1e6;
+    }
+    if let Ok(port) = env::var(HTTP_PORT) {
+        (config.http.enabled, config.common.http_port) = (true, port.parse()?);
     }
     let mapper = fleet::mapper().config(config).build();
     let handle = mapper.handle();
@@ -97,13 +103,18 @@ impl MapperProcess {
         Self::start_over(folder, None)
     }
 
+    /// The same, with an HTTP server on a port of the loopback address.
+    pub(crate) fn start_with_http(folder: &Path, port: u16) -> Result<Self> {
+        Self::start_by(again(folder)?.env(HTTP_PORT, port.to_string()))
+    }
+
     /// The same, with reports over an event bus, if there is an address of one.
     pub(crate) fn start_over(folder: &Path, event_bus: Option<&str>) -> Result<Self> {
-        let mut process = again(folder)?
-            .envs(event_bus.map(|address| (EVENT_BUS, address)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        Self::start_by(again(folder)?.envs(event_bus.map(|address| (EVENT_BUS, address))))
+    }
+
+    fn start_by(command: &mut Command) -> Result<Self> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let questions = process.stdin.take().context("no standard input")?;
         let answers = process.stdout.take().context("no standard output")?;
         Ok(Self { process, questions, answers: BufReader::new(answers).lines() })

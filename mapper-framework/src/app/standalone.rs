@@ -55,7 +55,7 @@ fn edge(_: &ReportConfig) -> LocalEdgeBuilder {
 
 /// Says where the mapper can be looked at, before anything else. Where its port is taken, as by the mapper in the next terminal, it is another one.
 #[cfg(feature = "http")]
-async fn show_page(builder: &mut MapperBuilder, view: &View) -> Result<(), AppError> {
+async fn show_page(builder: &mut MapperBuilder) -> Result<(), AppError> {
     use std::io::Write;
 
     use crate::{http::Bound, mapper::MapperError};
@@ -63,10 +63,11 @@ async fn show_page(builder: &mut MapperBuilder, view: &View) -> Result<(), AppEr
     if builder.config.http.enabled {
         let bound = Bound::bind(&builder.config, true).await.map_err(MapperError::from)?;
         let url = bound.url(builder.config.http.tls.is_on());
-        // Standard output that is closed is no reason to fail.
-        writeln!(view.output(), "The page of this mapper: {url}").ok();
         let socket = builder.config.grpc_server.socket_path.display();
-        writeln!(view.output(), "Its socket, for the command line: --socket-path {socket}").ok();
+        // Before a table takes the screen, which gives it back when it ends. Standard output that is closed is no reason to fail.
+        let mut out = io::stdout();
+        writeln!(out, "The page of this mapper: {url}").ok();
+        writeln!(out, "Its socket, for the command line: --socket-path {socket}").ok();
         builder.http = Some(bound);
     }
     Ok(())
@@ -75,7 +76,7 @@ async fn show_page(builder: &mut MapperBuilder, view: &View) -> Result<(), AppEr
 async fn run_on(mut builder: MapperBuilder, cli: &Cli, folder: &Path, view: &View) -> Result<(), AppError> {
     builder.config.grpc_server.socket_path = folder.join("mapper.sock");
     #[cfg(feature = "http")]
-    show_page(&mut builder, view).await?;
+    show_page(&mut builder).await?;
     let edge = edge(&builder.config.report).start(folder).await?;
     let console = tokio::spawn(console::print_events(edge.events(), view.output(), view.has_colours()));
     for path in &cli.standalone {

@@ -206,7 +206,7 @@ mod writes;
 mod yaml;
 
 pub(crate) use own::{DRIVER_SETTINGS, OwnSection, section_of_sink};
-pub(crate) use validate::MAX_SOCKET_PATH;
+pub(crate) use validate::{MAX_SOCKET_PATH, api_socket};
 
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,12 @@ impl OwnSections {
         self.0.insert(place, section);
     }
 
+    /// Where the sections stand, such as `driver.settings`.
+    #[cfg(feature = "http")]
+    pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Takes over the sections that are missing here.
     pub(crate) fn complete_by(&mut self, others: &Self) {
         for (place, section) in &others.0 {

@@ -1,6 +1,10 @@
 //! What values cannot work.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     Config, HttpConfig, HttpTlsConfig, InvalidValue, ReportVia,
@@ -40,6 +44,7 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("report.via", compiled(report.via)),
         ("report.deadband", zero_or_above(report.deadband)),
         ("report.deadband_percent", zero_or_above(report.deadband_percent)),
+        ("grpc_server.socket_path", api_socket_fits(http, &grpc_server.socket_path)),
         ("common.address", listenable(http, &common.address)),
         ("http.go_writes", guarded(http)),
         ("http.tls.cert_file", both_or_none(&http.tls.cert_file, &http.tls.key_file)),
@@ -72,6 +77,16 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("writes.audit.files", at_least_one(writes.audit.files)),
     ];
     checks.into_iter().find_map(|(key, problem)| Some((key, problem?)))
+}
+
+/// The socket of the command line, beside that of edgecore's calls: `mapper.api.sock` beside `mapper.sock`.
+pub(crate) fn api_socket(socket: &Path) -> PathBuf {
+    let name = socket.file_name().unwrap_or_default().to_string_lossy();
+    socket.with_file_name(format!("{}.api.sock", name.strip_suffix(".sock").unwrap_or(&name)))
+}
+
+fn api_socket_fits(http: &HttpConfig, socket: &Path) -> Option<InvalidValue> {
+    http.enabled.then(|| short_enough(&api_socket(socket))).flatten()
 }
 
 /// The address of the HTTP server.

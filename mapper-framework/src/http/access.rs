@@ -31,8 +31,21 @@ pub(super) enum Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
     Anybody,
-    /// By a token, a certificate or the unix socket; who that is, for the audit.
-    Known(String),
+    /// Who it is, for the audit, and how that is known.
+    Known {
+        name: String,
+        by: Means,
+    },
+}
+
+/// How a caller is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    Socket,
+    /// A token that a program sends.
+    Bearer,
+    /// What a browser sends by itself, whatever page asks for it.
+    Browser,
 }
 
 /// What an anybody may read on the server's address.
@@ -68,11 +81,13 @@ impl Access {
     /// Finds out who asks.
     fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
         match peer {
-            Peer::Socket => return Ok(Caller::Known("command line".to_owned())),
-            Peer::Tcp { certificate: Some(name) } => return Ok(Caller::Known(format!("certificate {name}"))),
+            Peer::Socket => return Ok(Caller::Known { name: "command line".to_owned(), by: Means::Socket }),
+            Peer::Tcp { certificate: Some(name) } => {
+                return Ok(Caller::Known { name: format!("certificate {name}"), by: Means::Browser });
+            }
             Peer::Tcp { certificate: None } => {}
         }
-        let Some(shown) = shown_token(headers) else { return Ok(Caller::Anybody) };
+        let Some((shown, by)) = shown_token(headers) else { return Ok(Caller::Anybody) };
         if self.config.token.as_os_str().is_empty() {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, NO_TOKENS));
         }
@@ -89,7 +104,7 @@ impl Access {
             }
         }
         let unknown = || Problem::new(StatusCode::UNAUTHORIZED, "this token is not one of those in http.token");
-        known.map(|name| Caller::Known(format!("token {name}"))).ok_or_else(unknown)
+        known.map(|name| Caller::Known { name: format!("token {name}"), by }).ok_or_else(unknown)
     }
 }
 
@@ -115,23 +130,37 @@ pub(super) async fn guard(State(site): State<Site>, mut request: Request, next: 
             ));
         }
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        if let Err(refusal) = may_write(access, &caller) {
-            return refusal;
-        }
-        if hosts::comes_from_elsewhere(&request) {
-            let detail = "a page of another site has made this request: it is not carried out";
-            return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
-        }
+    // A page of another site has no use for the API, be it only to have a device read again and again.
+    if request.uri().path().starts_with("/api/") && hosts::comes_from_elsewhere(&request) {
+        let detail = "a page of another site has made this request: it is not carried out";
+        return Problem::new(StatusCode::FORBIDDEN, detail).into_response();
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD)
+        && let Err(refusal) = may_write(access, &caller)
+    {
+        return refusal;
     }
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
+/// Whether a caller may write by a `GET`, which any page can have a browser make, with what the browser knows of this server: only who is
+/// known by what no browser sends by itself.
+pub(super) fn may_write_by_get(access: &Access, caller: &Caller) -> Result<(), Response> {
+    may_write(access, caller)?;
+    match caller {
+        Caller::Known { by: Means::Socket | Means::Bearer, .. } => Ok(()),
+        Caller::Known { .. } | Caller::Anybody => {
+            let detail = "a GET that writes needs `Authorization: Bearer`, which no browser sends by itself";
+            Err(Problem::new(StatusCode::FORBIDDEN, detail).into_response())
+        }
+    }
+}
+
 /// Whether a caller may write.
 pub(super) fn may_write(access: &Access, caller: &Caller) -> Result<(), Response> {
     match caller {
-        Caller::Known(_) => Ok(()),
+        Caller::Known { .. } => Ok(()),
         Caller::Anybody if access.is_writable() => {
             Err(challenge(Problem::new(StatusCode::UNAUTHORIZED, "writes need a token: one of those in http.token")))
         }
@@ -156,17 +185,17 @@ fn challenge(problem: Problem) -> Response {
 }
 
 /// The token that a request shows: `Bearer`, or the password of `Basic`, which is how browsers ask.
-fn shown_token(headers: &HeaderMap) -> Option<String> {
+fn shown_token(headers: &HeaderMap) -> Option<(String, Means)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(rest.trim().to_owned());
+        return Some((rest.trim().to_owned(), Means::Bearer));
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
-    decoded.split_once(':').map(|(_, password)| password.to_owned())
+    decoded.split_once(':').map(|(_, password)| (password.to_owned(), Means::Browser))
 }
 
 /// One token, which is not kept itself.

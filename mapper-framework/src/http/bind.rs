@@ -86,10 +86,7 @@ impl Bound {
     }
 }
 
-/// The socket of the command line, beside that of edgecore's calls.
-pub(crate) fn api_socket(socket: &Path) -> PathBuf {
-    socket.with_extension("api.sock")
-}
+pub(crate) use crate::config::api_socket;
 
 fn wanted(config: &Config) -> SocketAddr {
     let ip = config.common.address.parse().unwrap_or(IpAddr::from([127, 0, 0, 1]));

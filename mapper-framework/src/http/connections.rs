@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
+
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -14,6 +15,7 @@ use tokio::{
     sync::Semaphore,
     task::JoinSet,
 };
+use tokio_io_timeout::TimeoutStream;
 
 use super::{Bound, Site, access::Peer};
 
@@ -22,6 +24,9 @@ const MAX_CONNECTIONS: usize = 256;
 
 /// How long a client may take for the head of a request, the time between two requests on a connection included.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long a client may leave an answer unread. An event stream that nobody reads ends with it.
+const READ_WITHIN: Duration = Duration::from_secs(60);
 
 /// The most bytes of a request's head.
 const MAX_HEAD: usize = 32 << 10;
@@ -116,12 +121,14 @@ async fn serve_tcp(stream: TcpStream, app: Router, _: Site) {
 
 async fn serve_stream(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, app: Router, peer: Peer) {
     let service = TowerToHyperService::new(app.layer(Extension(peer)));
+    let mut patient = TimeoutStream::new(stream);
+    patient.set_write_timeout(Some(READ_WITHIN));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Box::pin(patient)), service)
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection of the HTTP server has ended");

@@ -5,7 +5,7 @@
 use axum::{
     Extension, Json, Router,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -23,7 +23,6 @@ use super::{
     access::{self, Caller},
     api,
     problem::Problem,
-    view::rfc3339,
 };
 
 pub(super) fn routes() -> Router<Site> {
@@ -49,8 +48,8 @@ struct Base {
 
 impl Base {
     fn ok() -> Self {
-        let now = rfc3339(std::time::SystemTime::now());
-        Self { api_version: "v1", status_code: 200, time_stamp: now }
+        let now = humantime_serde::re::humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+        Self { api_version: "v1", status_code: 200, time_stamp: now.to_string() }
     }
 }
 
@@ -82,16 +81,22 @@ impl From<&Sample> for Data {
 
 /// An answer: the frame, and one more field.
 fn answer(field: &str, value: impl Serialize) -> Response {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    framed(Map::from_iter([(field.to_owned(), value)]))
+}
+
+/// An answer: the frame, and more fields.
+fn framed(more: Map<String, Value>) -> Response {
     let mut fields = match serde_json::to_value(Base::ok()) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
-    fields.insert(field.to_owned(), serde_json::to_value(value).unwrap_or_default());
+    fields.extend(more);
     Json(fields).into_response()
 }
 
-async fn ping(State(site): State<Site>) -> Response {
-    answer("message", format!("This is {} mapper {}", site.config().common.protocol, site.config().common.name))
+async fn ping() -> Response {
+    answer("Message", "This is v1 API, the server is running normally.")
 }
 
 #[derive(Deserialize)]
@@ -148,6 +153,7 @@ async fn methods(
 /// Calls a method with one argument, if the config says that a GET may.
 async fn write(
     State(site): State<Site>,
+    method_of_request: Method,
     Path((namespace, name, method, property, data)): Path<(String, String, String, String, String)>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Response> {
@@ -160,11 +166,14 @@ async fn write(
         response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(""));
         return Err(response);
     }
-    access::may_write(site.access(), &caller)?;
+    if method_of_request == Method::HEAD {
+        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "a HEAD does not write").into_response());
+    }
+    access::may_write_by_get(site.access(), &caller)?;
     let id = DeviceId::new(&namespace, &name);
     let order = Order::call(&id, &method, &[(property.as_str(), data.as_str())]).origin(api::origin(caller));
     site.handle().carry_out(order).await.map_err(|error| Problem::from(error).into_response())?;
-    Ok(answer("Message", format!("Write data {data} to device {name} successfully.")))
+    Ok(answer("Message", format!("Write data {data} to device {id} successfully.")))
 }
 
 async fn model(State(site): State<Site>, Path((namespace, name)): Path<(String, String)>) -> Result<Response, Problem> {
@@ -176,22 +185,30 @@ async fn model(State(site): State<Site>, Path((namespace, name)): Path<(String, 
     let found = models.into_iter().find(|it| it.model.id == wanted);
     let found = found.ok_or_else(|| Problem::not_found(format_args!("there is no device or model {wanted}")))?;
     let property = |it: &ModelProperty| {
-        json!({
-            "Name": it.name,
-            "DataType": it.data_type.to_lowercase(),
-            "Description": it.description,
-            "AccessMode": it.access_mode,
-            "Minimum": it.minimum,
-            "Maximum": it.maximum,
-            "Unit": it.unit,
-        })
+        without_empty([
+            ("name", it.name.clone()),
+            ("dataType", it.data_type.to_lowercase()),
+            ("description", it.description.clone()),
+            ("accessMode", it.access_mode.clone()),
+            ("minimum", it.minimum.clone()),
+            ("maximum", it.maximum.clone()),
+            ("unit", it.unit.clone()),
+        ])
     };
-    let model = json!({
-        "Name": found.model.id.name(),
-        "Namespace": found.model.id.namespace(),
-        "Properties": found.model.properties.iter().map(property).collect::<Vec<_>>(),
-    });
-    Ok(answer("Data", model))
+    let model = &found.model;
+    let mut fields = without_empty([
+        ("id", model.id.to_string()),
+        ("name", model.id.name().to_owned()),
+        ("namespace", model.id.namespace().to_owned()),
+    ]);
+    fields.insert("properties".to_owned(), model.properties.iter().map(property).collect::<Vec<_>>().into());
+    Ok(framed(fields))
+}
+
+/// Text fields as the Go framework has them: one that is empty is left out.
+fn without_empty<const N: usize>(fields: [(&str, String); N]) -> Map<String, Value> {
+    let filled = fields.into_iter().filter(|(_, text)| !text.is_empty());
+    filled.map(|(name, text)| (name.to_owned(), text.into())).collect()
 }
 
 /// What the sinks have kept of a device: here it answers.
@@ -203,7 +220,7 @@ async fn database(
     let inspection = site.handle().inspect(&id).await;
     let inspection = inspection.ok_or_else(|| Problem::not_found(format_args!("there is no device {id}")))?;
     let points = site.handle().history(HistoryRequest::of(id)).await;
-    let points = points.map_err(|error| Problem::new(StatusCode::NOT_FOUND, error))?;
+    let points = points?;
     let type_of = |property: &str| {
         let inspected = inspection.properties.iter().find(|it| it.property.name() == property);
         inspected.map_or("", |it| it.property.data_type().as_str()).to_lowercase()

@@ -12,10 +12,12 @@ pub(super) fn is_allowed(request: &Request, allowed: &[String]) -> bool {
     if request.extensions().get::<super::access::Peer>() == Some(&super::access::Peer::Socket) {
         return true;
     }
-    let Some(host) = named_host(request.headers()).or_else(|| request.uri().host().map(str::to_owned)) else {
-        // HTTP/1.0 and no browser.
-        return true;
+    let host = match request.headers().get(header::HOST) {
+        Some(_) => named_host(request.headers()),
+        None => request.uri().host().map(str::to_owned),
     };
+    // HTTP/1.0 names none, and is no browser.
+    let Some(host) = host else { return !request.headers().contains_key(header::HOST) };
     host.eq_ignore_ascii_case("localhost")
         || is_ip(&host)
         || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host))

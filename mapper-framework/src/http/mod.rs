@@ -11,6 +11,7 @@ mod bind;
 mod connections;
 mod go;
 mod hosts;
+mod metrics;
 mod page;
 mod probes;
 mod problem;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::watch::EdgeLink;
 
-use super::{Site, problem::KEEP};
+use super::{Site, metrics, problem::KEEP};
 
 /// How long the owner of the devices may take to answer, who never waits for anything.
 const TURNS_WITHIN: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ pub(super) fn open() -> Router<Site> {
 
 /// What does.
 pub(super) fn guarded() -> Router<Site> {
-    Router::new()
+    Router::new().route("/metrics", get(metrics::get))
 }
 
 /// Whether the process turns: the owner of the devices answers.

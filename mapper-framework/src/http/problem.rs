@@ -1,6 +1,6 @@
 //! What went wrong, as an answer: a problem document (RFC 9457).
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
 use axum::{
     extract::Request,
@@ -9,9 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{
+    IntoResponses, PartialSchema, ToSchema,
+    openapi::{self, RefOr, ResponseBuilder},
+};
 
-use crate::runtime::OperationError;
+use crate::{runtime::OperationError, sink::HistoryError};
 
 /// A problem document. `type` is always `about:blank`: `status` says what kind of problem it is, and `detail` what, where and the cure.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -51,6 +54,31 @@ impl Problem {
     }
 }
 
+/// What every route of the API may answer besides, for its document: a problem of the request, or that the mapper cannot answer now.
+pub(super) struct Refused;
+
+/// What an order may come to besides: the driver failed, or it took too long.
+pub(super) struct Unfulfilled;
+
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        responses([("4XX", "the request cannot be answered as it is"), ("503", "not now: see the detail")])
+    }
+}
+
+impl IntoResponses for Unfulfilled {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        responses([("502", "the driver or the sink has failed"), ("504", "it took too long")])
+    }
+}
+
+fn responses<const N: usize>(all: [(&str, &str); N]) -> BTreeMap<String, RefOr<openapi::Response>> {
+    let content = || openapi::Content::new(Some(Problem::schema()));
+    let response =
+        |text: &str| ResponseBuilder::new().description(text).content("application/problem+json", content()).build();
+    all.into_iter().map(|(status, text)| (status.to_owned(), RefOr::T(response(text)))).collect()
+}
+
 impl From<OperationError> for Problem {
     fn from(error: OperationError) -> Self {
         let status = match &error {
@@ -66,6 +94,16 @@ impl From<OperationError> for Problem {
     }
 }
 
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::NotFound(_) | HistoryError::NoHistory(_) => Self::not_found(error),
+            HistoryError::Failed { .. } => Self::new(StatusCode::BAD_GATEWAY, error),
+            HistoryError::Stopping => Self::stopping(),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -76,13 +114,13 @@ impl IntoResponse for Problem {
 
 /// Makes a problem document of what axum's own extractors say in plain text.
 pub(super) async fn dress(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    let status = response.status();
+    let mut response = next.run(request).await;
+    let (status, is_meant) = (response.status(), response.headers_mut().remove(KEEP).is_some());
     let is_plain = |response: &Response| {
         let kind = response.headers().get(header::CONTENT_TYPE);
         kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
     };
-    if !(status.is_client_error() && is_plain(&response)) || response.headers().contains_key(KEEP) {
+    if !(status.is_client_error() && is_plain(&response)) || is_meant {
         return response;
     }
     let (parts, body) = response.into_parts();

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     Bound, HttpError,
-    access::{self, Access},
+    access::{self, Access, Peer},
     api::Replay,
 };
 
@@ -42,7 +42,8 @@ struct Inner {
     /// Names this run of the mapper, so that numbers of events of another one are not taken for its own.
     run: String,
     started: (SystemTime, Instant),
-    streams: Arc<Semaphore>,
+    /// Those over TCP, and those of the command line.
+    streams: [Arc<Semaphore>; 2],
     replay: Arc<Replay>,
 }
 
@@ -71,7 +72,7 @@ impl Site {
             access,
             run,
             started: (SystemTime::now(), Instant::now()),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            streams: [MAX_STREAMS, MAX_STREAMS].map(|most| Arc::new(Semaphore::new(most))),
             replay,
         })))
     }
@@ -108,8 +109,9 @@ impl Site {
         self.0.started
     }
 
-    pub(super) fn streams(&self) -> &Arc<Semaphore> {
-        &self.0.streams
+    /// The places for event streams of a kind of client.
+    pub(super) fn streams(&self, peer: &Peer) -> &Arc<Semaphore> {
+        &self.0.streams[usize::from(*peer == Peer::Socket)]
     }
 
     pub(super) fn replay(&self) -> &Arc<Replay> {

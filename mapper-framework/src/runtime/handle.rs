@@ -13,7 +13,7 @@ use crate::{
     model::{Device, DeviceId, DeviceState, Sample, Value},
     sink::{HistoryError, HistoryRequest, Point, Series, SinkStatus, Sinks, Target},
     telemetry::{
-        Telemetry,
+        Telemetry, Times,
         stats::{DeviceStats, Stats, TargetStats},
     },
     twin::Demand,
@@ -89,6 +89,8 @@ pub struct ReadFailure {
     pub reason: String,
     /// Since when it fails.
     pub since: SystemTime,
+    /// Whether the device has given a value, which does not fit the property's type.
+    pub has_come: bool,
 }
 
 /// Why a device was not written.
@@ -337,6 +339,12 @@ impl Handle {
     /// What the reports of all devices cost; `None` when the mapper has stopped.
     pub(crate) async fn demand(&self) -> Option<Demand> {
         self.ask(Request::Demand).await
+    }
+
+    /// How long rounds of reads take, and writes, and by how much rounds begin late.
+    pub(crate) fn times(&self) -> [Times; 3] {
+        let latencies = self.telemetry.latencies();
+        [latencies.reads.read(), latencies.writes.read(), latencies.lag.read()]
     }
 
     /// The desired values of a device, in the order of their properties' names.

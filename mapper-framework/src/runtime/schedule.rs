@@ -40,6 +40,8 @@ pub(super) struct Due {
     cycles: Vec<Duration>,
     /// Ticks that passed unserved, counted per property.
     pub(super) skipped: u64,
+    /// For how long the first of them has been due.
+    pub(super) late: Duration,
 }
 
 impl Schedule {
@@ -81,6 +83,7 @@ impl Schedule {
             if group.due <= now {
                 due.properties.extend(&group.members);
                 due.cycles.push(cycle);
+                due.late = due.late.max(now - group.due);
                 let passed = (now - group.due).as_nanos() / cycle.as_nanos();
                 due.skipped += passed as u64 * group.members.len() as u64;
                 group.due = self.grid.point_after(cycle, now);

@@ -180,6 +180,7 @@ impl<'a> LiveSession<'a> {
     async fn tick(&mut self) -> Result<(), End> {
         let due = self.schedule.take_due(Instant::now());
         if !due.properties.is_empty() {
+            self.task.context.telemetry.latencies().lag.observe(due.late);
             self.read(&due.properties).await?;
         }
         let skipped = due.skipped + self.schedule.skip_missed(&due, Instant::now());

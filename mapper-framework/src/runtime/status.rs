@@ -97,10 +97,10 @@ impl StatusCell {
     }
 
     /// A property could not be read.
-    pub(super) fn set_failure(&self, property: &Arc<str>, reason: String) {
+    pub(super) fn set_failure(&self, property: &Arc<str>, reason: String, has_come: bool) {
         let mut status = self.lock();
         let since = status.failures.get(property).map_or_else(SystemTime::now, |failure| failure.since);
-        let failure = ReadFailure { property: Arc::clone(property), reason, since };
+        let failure = ReadFailure { property: Arc::clone(property), reason, since, has_come };
         status.failures.insert(Arc::clone(property), failure);
     }
 

@@ -10,6 +10,7 @@ mod event;
 #[cfg(feature = "eventbus")]
 pub(crate) mod eventbus;
 pub(crate) mod hooks;
+mod latency;
 pub(crate) mod mapper;
 pub(crate) mod memory;
 pub(crate) mod reads;
@@ -39,6 +40,7 @@ use self::{
 
 pub(crate) use crate::watch::Occurrence;
 pub(crate) use damper::Damper;
+pub(crate) use latency::{Latencies, Times};
 
 /// Where everything reports what happens. Cloning shares the counters.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +49,7 @@ pub(crate) struct Telemetry {
     hub: Arc<Hub>,
     /// Locked for a moment by each event of the link and of desired values, and by snapshots.
     latest: Arc<Mutex<Latest>>,
+    latencies: Arc<Latencies>,
     /// Locked for a moment by each event of a twin.
     traces: Arc<Mutex<TwinTraces>>,
 }
@@ -139,6 +142,11 @@ impl Telemetry {
     /// Ends all watches when it is dropped.
     pub(crate) fn closing(&self) -> Closing {
         Closing(Arc::clone(&self.hub))
+    }
+
+    /// How long things take.
+    pub(crate) fn latencies(&self) -> &Latencies {
+        &self.latencies
     }
 
     /// Counts samples, which are too many to be events one by one.

@@ -49,6 +49,11 @@ macro_rules! groups {
                     }
                 )+
 
+                /// Each counter by its name in the log, with what it counts.
+                fn described(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + use<> {
+                    [$((concat!(stringify!($group), ".", stringify!($counter)), concat!($($doc),+), self.$counter),)+].into_iter()
+                }
+
                 /// Each counter by its name in the log, such as `reads.failed`.
                 fn named(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
                     [$((concat!(stringify!($group), ".", stringify!($counter)), self.$counter),)+].into_iter()
@@ -94,6 +99,11 @@ macro_rules! groups {
                         $($($group.$counter = moved(self.$group.$counter),)+)+
                     ]),
                 }
+            }
+
+            /// Each counter by its name in the log, with what it counts.
+            pub(crate) fn described(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                std::iter::empty()$(.chain(self.$group.described()))+
             }
 
             /// Each counter by its name in the log, such as `reads.failed`, in a fixed order.

@@ -45,9 +45,15 @@ impl History {
         if !is_whole(&self.others) || (takes_samples && !is_whole(&self.samples)) {
             return None;
         }
-        let all = self.samples.events.iter().chain(&self.others.events);
-        let mut events: Vec<_> =
-            all.filter(|event| event.sequence() > after && filter.takes(event.what())).cloned().collect();
+        let later = |kept: &Kept| kept.events.partition_point(|event| event.sequence() <= after);
+        let samples = self.samples.events.range(later(&self.samples)..);
+        let others = self.others.events.range(later(&self.others)..);
+        let mut events: Vec<_> = samples
+            .filter(|_| takes_samples)
+            .chain(others)
+            .filter(|event| filter.takes(event.what()))
+            .cloned()
+            .collect();
         events.sort_unstable_by_key(Event::sequence);
         Some(events)
     }

@@ -68,6 +68,9 @@ impl Hub {
             return None;
         }
         let missed = watches.history.as_ref()?.since(after, filter)?;
+        if missed.len() > CAPACITY {
+            return None;
+        }
         missed.iter().for_each(|event| ring.push(event));
         watches.rings.push(Arc::clone(&ring));
         self.note_wanted(&watches);

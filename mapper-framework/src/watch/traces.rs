@@ -45,7 +45,10 @@ impl TwinTraces {
         match what {
             What::TwinReported { .. } => change(&|trace| trace.reported = Some(now)),
             What::TwinStored { value, .. } => change(&|trace| {
-                (trace.stored, trace.held_back) = (Some((value.clone(), now)), None);
+                trace.stored = Some((value.clone(), now));
+                // One that was held back after this report went out is still held back.
+                let is_older = |at: SystemTime| trace.reported.is_some_and(|reported| at <= reported);
+                trace.held_back.take_if(|(_, at)| is_older(*at));
             }),
             What::TwinHeldBack { reason, .. } => change(&|trace| trace.held_back = Some((reason.clone(), now))),
             _ => {}

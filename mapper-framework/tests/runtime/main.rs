@@ -7,6 +7,8 @@ mod credentials;
 mod edge_faults;
 #[cfg(feature = "eventbus")]
 mod event_bus;
+#[cfg(feature = "http")]
+mod http;
 mod lifecycle;
 mod logged;
 mod meter;

@@ -60,7 +60,8 @@ fn a_project_on_the_release_has_all_sinks_and_its_version() {
         )
     };
     assert!(
-        manifest.contains(&framework(&format!("\"eventbus\"{sinks}"))) && manifest.contains(&framework("\"testing\"")),
+        manifest.contains(&framework(&format!("\"cli\", \"http\", \"eventbus\"{sinks}")))
+            && manifest.contains(&framework("\"testing\"")),
         "{manifest}"
     );
     assert!(project.read("src/main.rs").unwrap().contains(r#".protocol("simulated")"#));
@@ -115,7 +116,7 @@ fn the_code_is_short() {
 fn the_answers_stand_where_they_belong() {
     let project = generate(&[("protocol", "modbus-rtu"), ("sinks", "redis,http")]).unwrap();
     let manifest = project.read("Cargo.toml").unwrap();
-    let features = r#", default-features = false, features = ["eventbus", "sink-http", "sink-redis"] }"#;
+    let features = r#", default-features = false, features = ["cli", "http", "eventbus", "sink-http", "sink-redis"] }"#;
     assert!(manifest.contains(features), "{manifest}");
     for file in ["config.yaml", "devices/model.yaml", "devices/instance.yaml", "src/main.rs"] {
         assert!(project.read(file).unwrap().contains("\"modbus-rtu\""), "{file}");

@@ -69,21 +69,23 @@ async fn a_mapper_of_events_without_a_sink_and_with_a_keyword_for_a_name_is_whol
     is_lean_in_an_image(&project);
 }
 
-/// What the Dockerfile builds takes a config file and has no command, and none of the crates that the desk needs.
+/// What the Dockerfile builds asks the mapper that runs, and has none of the crates that only the desk needs.
 fn is_lean_in_an_image(project: &Project) {
     let dockerfile = project.read("Dockerfile").unwrap();
     assert!(dockerfile.contains("cargo build --release --locked --no-default-features"), "{dockerfile}");
     let crates = |flags: &str| cargo(project, &format!("tree --offline --edges normal --prefix none{flags}"));
-    for name in ["clap v", "notify v"] {
-        assert!(crates("").contains(name), "{name}");
-        assert!(!crates(" --no-default-features").contains(name), "{name}");
-    }
-    let mut check = project.cargo();
-    let output =
-        check.args("run --quiet --offline --no-default-features -- check devices".split(' ')).output().unwrap();
-    let printed = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{printed}");
-    assert!(printed.contains("built without the feature `cli`, and takes --config-file PATH only"), "{printed}");
+    assert!(crates("").contains("notify v") && !crates(" --no-default-features").contains("notify v"));
+    let run = |words: &str| {
+        let mut cargo = project.cargo();
+        let output =
+            cargo.args("run --quiet --offline --no-default-features --".split(' ')).args(words.split(' ')).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, printed) = run("--standalone devices");
+    assert_eq!(code, Some(2), "{printed}");
+    let (code, printed) = run("health --live --socket-path /nowhere/mapper.sock");
+    assert!(code == Some(1) && printed.contains("/nowhere/mapper.api.sock"), "{printed}");
 }
 
 /// A device model of another kind takes the simulated heater's place: the driver and the device come from `scaffold`.

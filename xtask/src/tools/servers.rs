@@ -12,7 +12,7 @@ use super::debian;
 use crate::shell;
 
 /// Each program, and the Debian package that brings it.
-const SERVERS: [(&str, &str); 8] = [
+const SERVERS: [(&str, &str); 9] = [
     ("redis-server", "redis-server"),
     ("mosquitto", "mosquitto"),
     ("nginx", "nginx"),
@@ -21,6 +21,7 @@ const SERVERS: [(&str, &str); 8] = [
     ("mariadb-install-db", "mariadb-server"),
     ("victoria-metrics", "victoria-metrics"),
     ("tinyproxy", "tinyproxy-bin"),
+    ("promtool", "prometheus"),
 ];
 
 /// Provides the servers, and gives a folder with a link to each.

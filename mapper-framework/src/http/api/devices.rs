@@ -11,7 +11,7 @@ use crate::{model::DeviceId, runtime::Order};
 use super::{
     super::{
         Site,
-        problem::Problem,
+        problem::{Problem, Refused, Unfulfilled},
         view::{Device, Name, Page, Property, Summary},
     },
     Path, Query, inspect, no_property, page,
@@ -53,7 +53,7 @@ pub(super) enum StateFilter {
 
 /// The devices, each in one line
 #[utoipa::path(get, path = "/api/v2/devices", tag = "devices", operation_id = "listDevices", params(DevicesQuery),
-    responses((status = 200, body = Page<Summary>), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Page<Summary>), Refused))]
 pub(super) async fn list(
     State(site): State<Site>,
     Query(query): Query<DevicesQuery>,
@@ -77,7 +77,7 @@ pub(super) async fn list(
 /// A device
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}", tag = "devices", operation_id = "getDevice",
     params(("namespace" = String, Path), ("name" = String, Path)),
-    responses((status = 200, body = Device), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Device), Refused))]
 pub(super) async fn get(
     State(site): State<Site>,
     Path((namespace, name)): Path<(String, String)>,
@@ -102,7 +102,7 @@ pub(super) struct PropertiesQuery {
 /// The properties of a device, with their values
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/properties", tag = "devices", operation_id = "listProperties",
     params(("namespace" = String, Path), ("name" = String, Path), PropertiesQuery),
-    responses((status = 200, body = Page<Property>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Page<Property>), Refused))]
 pub(super) async fn properties(
     State(site): State<Site>,
     Path((namespace, name)): Path<(String, String)>,
@@ -133,10 +133,7 @@ pub(super) struct PropertyQuery {
 /// A property, with its value
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/properties/{property}", tag = "devices", operation_id = "getProperty",
     params(("namespace" = String, Path), ("name" = String, Path), ("property" = String, Path), PropertyQuery),
-    responses((status = 200, body = Property), (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`fresh`: the device cannot be read", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`fresh`: there is no session", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`fresh`: it took too long", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Property), Refused, Unfulfilled))]
 pub(super) async fn property(
     State(site): State<Site>,
     Path((namespace, name, property)): Path<(String, String, String)>,
@@ -178,7 +175,7 @@ pub(super) struct Model {
 
 /// The models that edgecore has brought
 #[utoipa::path(get, path = "/api/v2/models", tag = "devices", operation_id = "listModels", params(ModelsQuery),
-    responses((status = 200, body = Page<Model>), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Page<Model>), Refused))]
 pub(super) async fn models(
     State(site): State<Site>,
     Query(query): Query<ModelsQuery>,

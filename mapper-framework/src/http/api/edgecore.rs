@@ -7,7 +7,7 @@ use crate::{config::ReportVia, twin::rounded, watch::EdgeLink};
 use super::{
     super::{
         Site,
-        problem::Problem,
+        problem::{Problem, Refused},
         view::{Budget, Edgecore, Exceeded, rfc3339, seconds},
     },
     mapper::link_word,
@@ -15,12 +15,12 @@ use super::{
 
 /// The link to edgecore, the budget of calls, and what waits
 #[utoipa::path(get, path = "/api/v2/edgecore", tag = "mapper", operation_id = "getEdgecore",
-    responses((status = 200, body = Edgecore), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Edgecore), Refused))]
 pub(super) async fn get(State(site): State<Site>) -> Result<Json<Edgecore>, Problem> {
     look(&site).await.map(Json)
 }
 
-pub(super) async fn look(site: &Site) -> Result<Edgecore, Problem> {
+pub(in crate::http) async fn look(site: &Site) -> Result<Edgecore, Problem> {
     let demand = site.handle().demand().await.ok_or_else(Problem::stopping)?;
     let (link, since) = site.handle().edge();
     let report = &site.config().report;

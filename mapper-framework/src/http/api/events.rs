@@ -3,6 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{
@@ -23,7 +24,8 @@ use crate::{
 use super::{
     super::{
         Site,
-        problem::Problem,
+        access::Peer,
+        problem::{Problem, Refused},
         view::{rfc3339, seconds},
     },
     Query,
@@ -48,30 +50,31 @@ pub(super) struct EventsQuery {
 /// The first event is `hello`. An event `gap` says that events are missing: what was read before is to be read anew. With `Last-Event-ID`, as
 /// browsers send it, a stream goes on where an earlier one has ended, if that is not long ago.
 #[utoipa::path(get, path = "/api/v2/events", tag = "events", operation_id = "watchEvents", params(EventsQuery),
-    responses((status = 200, content_type = "text/event-stream", body = String), (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "there are too many streams", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, content_type = "text/event-stream", body = String), Refused))]
 pub(super) async fn get(
     State(site): State<Site>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, Problem> {
     let filter = filter(&query)?;
-    let place = std::sync::Arc::clone(site.streams()).try_acquire_owned().map_err(|_| {
+    let place = std::sync::Arc::clone(site.streams(&peer)).try_acquire_owned().map_err(|_| {
         let detail = "there are as many event streams as the mapper serves at a time: close one";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
     let lease = site.replay().lease();
     let asked = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let resumed =
-        asked.and_then(|id| number_of(id, site.run())).and_then(|number| site.handle().events_after(&filter, number));
+    let number = asked.and_then(|id| number_of(id, site.run()));
+    // Before the watch is made: a client that is cut off right after goes on from here, and misses nothing.
+    let before = site.handle().sequence();
+    let resumed = number.and_then(|number| site.handle().events_after(&filter, number));
     let (is_resumed, is_gap) = (resumed.is_some(), asked.is_some() && resumed.is_none());
-    // In this order: what happens in between comes, and is known by its number to be no news.
+    let sequence = number.filter(|_| is_resumed).unwrap_or(before);
     let events = resumed.unwrap_or_else(|| site.handle().events(filter));
-    let sequence = site.handle().sequence();
     let now = rfc3339(std::time::SystemTime::now());
     let run = site.run().to_owned();
-    let mut first =
-        vec![Sent::default().event("hello").data(json!({"sequence": sequence, "resumed": is_resumed}).to_string())];
+    let hello = Sent::default().id(format!("{run}-{sequence}")).event("hello");
+    let mut first = vec![hello.data(json!({"sequence": sequence, "resumed": is_resumed}).to_string())];
     if is_gap {
         first.push(Sent::default().event("gap").data(json!({"events": null, "time": now}).to_string()));
     }

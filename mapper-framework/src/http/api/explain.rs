@@ -5,13 +5,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    super::{Site, problem::Problem},
+    super::{
+        Site,
+        problem::{Problem, Refused},
+    },
     Path, Query, inspect,
 };
 
 mod cloud;
 mod device;
 mod sinks;
+
+/// What to do where there is no connection to edgecore.
+const NO_EDGECORE: &str = "see that edgecore runs with its module deviceTwin, and that common.edgecore_sock is its socket, mounted into the mapper";
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -90,16 +96,15 @@ impl Stage {
 /// The way of a value, stage by stage, up to the one that holds it up
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/explain", tag = "devices", operation_id = "explain",
     params(("namespace" = String, Path), ("name" = String, Path), ExplainQuery),
-    responses((status = 200, body = Explanation), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Explanation), Refused))]
 pub(super) async fn get(
     State(site): State<Site>,
     Path((namespace, name)): Path<(String, String)>,
     Query(query): Query<ExplainQuery>,
 ) -> Result<Json<Explanation>, Problem> {
-    let inspection = match inspect(&site, &namespace, &name).await {
-        Ok(inspection) => inspection,
+    let Ok(inspection) = inspect(&site, &namespace, &name).await else {
         // Whoever asks why a device shows nothing may ask for one that has never come.
-        Err(problem) => return device::unknown(&site, &namespace, &name).await.map(Json).ok_or(problem),
+        return Ok(Json(device::unknown(&site, &namespace, &name).await));
     };
     let property = query.property.as_deref();
     if let Some(property) = property
@@ -109,14 +114,17 @@ pub(super) async fn get(
     }
     let inspected = property.and_then(|name| inspection.properties.iter().find(|it| it.property.name() == name));
     let mut stages = device::stages(&inspection, property, inspected);
-    stages.extend(cloud::stages(&site, &inspection, inspected).await?);
-    let held_up_by = settle(&mut stages);
-    stages.extend(sinks::stages(&site, inspected));
+    // Nothing is known of what is left out, and of a device without its model.
+    let is_served = inspection.device.is_some() && (property.is_none() || inspected.is_some());
+    stages.extend(cloud::stages(&site, &inspection, inspected, is_served).await?);
+    let held_up_by = held_up_by(&stages);
+    if is_served {
+        stages.extend(sinks::stages(&site, inspected));
+    }
     Ok(Json(Explanation { device: inspection.summary.id.to_string(), property: query.property, stages, held_up_by }))
 }
 
-/// Finds the stage that holds the value up. What comes after it knows nothing of the value, but for what is known without one.
-fn settle(stages: &mut [Stage]) -> Option<String> {
-    let at = stages.iter().position(|stage| stage.verdict == Verdict::Blocked)?;
-    Some(stages[at].name.clone())
+/// The first stage that holds the value up.
+fn held_up_by(stages: &[Stage]) -> Option<String> {
+    stages.iter().find(|stage| stage.verdict == Verdict::Blocked).map(|stage| stage.name.clone())
 }

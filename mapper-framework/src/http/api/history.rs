@@ -2,24 +2,24 @@
 
 use std::time::{Duration, SystemTime};
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use humantime_serde::re::humantime::parse_rfc3339_weak;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    model::DeviceId,
-    sink::{HistoryError, HistoryRequest},
-};
+use crate::{model::DeviceId, sink::HistoryRequest};
 
 use super::{
     super::{
         Site,
-        problem::Problem,
+        problem::{Problem, Refused, Unfulfilled},
         view::{List, rfc3339},
     },
     Path, Query, list,
 };
+
+/// The most points of an answer, which is held in memory as a whole.
+const MAX_POINTS: usize = 10_000;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -30,8 +30,8 @@ pub(super) struct HistoryQuery {
     /// Nothing newer than this.
     #[param(format = DateTime)]
     to: Option<String>,
-    /// The most points, the newest of the range: at most 100,000. By default 1,000.
-    #[param(minimum = 1, maximum = 100_000)]
+    /// The most points, the newest of the range: at most 10,000. By default 1,000.
+    #[param(minimum = 1, maximum = 10_000)]
     limit: Option<usize>,
     /// Only this property.
     property: Option<String>,
@@ -50,8 +50,7 @@ pub(crate) struct Point {
 /// What the sinks have kept of a device, oldest first
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/history", tag = "devices", operation_id = "getHistory",
     params(("namespace" = String, Path), ("name" = String, Path), HistoryQuery),
-    responses((status = 200, body = List<Point>), (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "the sink cannot be asked", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = List<Point>), Refused, Unfulfilled))]
 pub(super) async fn get(
     State(site): State<Site>,
     Path((namespace, name)): Path<(String, String)>,
@@ -65,7 +64,7 @@ pub(super) async fn get(
         request = request.to(time("to", &to)?);
     }
     if let Some(limit) = query.limit {
-        request = request.limit(limit);
+        request = request.limit(limit.min(MAX_POINTS));
     }
     if let Some(property) = query.property {
         request = request.property(property);
@@ -73,7 +72,7 @@ pub(super) async fn get(
     if let Some(sink) = query.sink {
         request = request.kind(sink);
     }
-    let points = site.handle().history(request).await.map_err(problem)?;
+    let points = site.handle().history(request).await?;
     let point = |point: crate::sink::Point| Point {
         property: point.property,
         value: point.value.to_string(),
@@ -88,12 +87,4 @@ fn time(key: &str, text: &str) -> Result<SystemTime, Problem> {
     time.map_err(|error| {
         Problem::bad_request(format_args!("{key}: {text:?} is no time as 2026-05-01T08:00:00Z is: {error}"))
     })
-}
-
-fn problem(error: HistoryError) -> Problem {
-    match error {
-        HistoryError::NotFound(_) | HistoryError::NoHistory(_) => Problem::not_found(error),
-        HistoryError::Failed { .. } => Problem::new(StatusCode::BAD_GATEWAY, error),
-        HistoryError::Stopping => Problem::stopping(),
-    }
 }

@@ -9,7 +9,7 @@ use crate::{config::WritesMode, model::DeviceState, sink::SinkState, watch::Edge
 use super::{
     super::{
         Site,
-        problem::Problem,
+        problem::{Problem, Refused},
         view::{List, Mapper, Sink, SinkStates, States, rfc3339, seconds},
     },
     list, problems,
@@ -17,7 +17,7 @@ use super::{
 
 /// The mapper as a whole
 #[utoipa::path(get, path = "/api/v2/mapper", tag = "mapper", operation_id = "getMapper",
-    responses((status = 200, body = Mapper), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Mapper), Refused))]
 pub(super) async fn get(State(site): State<Site>) -> Result<Json<Mapper>, Problem> {
     let fleet = site.handle().fleet().await.ok_or_else(Problem::stopping)?;
     let mut devices = States { total: fleet.len(), ..States::default() };
@@ -67,7 +67,7 @@ pub(super) async fn get(State(site): State<Site>) -> Result<Json<Mapper>, Proble
 
 /// The targets of samples, with their ledgers
 #[utoipa::path(get, path = "/api/v2/sinks", tag = "mapper", operation_id = "listSinks",
-    responses((status = 200, body = List<Sink>), (status = "4XX", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = List<Sink>), Refused))]
 pub(super) async fn sinks(State(site): State<Site>) -> Json<List<Sink>> {
     Json(list(site.handle().sinks().iter().map(Sink::from).collect()))
 }

@@ -2,7 +2,7 @@
 
 mod config;
 mod devices;
-mod edgecore;
+pub(super) mod edgecore;
 mod events;
 mod explain;
 mod history;

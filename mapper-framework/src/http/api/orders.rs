@@ -13,15 +13,23 @@ use utoipa::ToSchema;
 use crate::{model::DeviceId, runtime::Order};
 
 use super::{
-    super::{Site, access::Caller, problem::Problem, view::OrderAnswer},
+    super::{
+        Site,
+        access::Caller,
+        problem::{Problem, Refused, Unfulfilled},
+        view::OrderAnswer,
+    },
     Path,
 };
 
 /// After how many seconds an order is not carried out any more, unless it says otherwise.
 const EXPIRES_AFTER: f64 = 30.0;
 
-/// The longest time that an order may wait for its device.
-const LONGEST_WAIT: f64 = 300.0;
+/// How long an order may wait for its device, at least and at most.
+const WAITS: std::ops::RangeInclusive<f64> = 0.1..=300.0;
+
+/// How long a client may take for the body of a request.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
 
 /// A write.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,8 +37,8 @@ const LONGEST_WAIT: f64 = 300.0;
 pub(super) struct Write {
     /// The value, as a manifest has it in `desired`.
     value: String,
-    /// After how many seconds it is not carried out any more: above 0, at most 300. By default 30.
-    #[schema(exclusive_minimum = 0.0, maximum = 300.0, default = 30.0)]
+    /// After how many seconds it is not carried out any more: 0.1 to 300. By default 30.
+    #[schema(minimum = 0.1, maximum = 300.0, default = 30.0)]
     expires_after_seconds: Option<f64>,
 }
 
@@ -41,18 +49,15 @@ pub(super) struct Call {
     /// The arguments, by the names of the properties that the method names.
     #[serde(default)]
     arguments: BTreeMap<String, String>,
-    /// After how many seconds it is not carried out any more: above 0, at most 300. By default 30.
-    #[schema(exclusive_minimum = 0.0, maximum = 300.0, default = 30.0)]
+    /// After how many seconds it is not carried out any more: 0.1 to 300. By default 30.
+    #[schema(minimum = 0.1, maximum = 300.0, default = 30.0)]
     expires_after_seconds: Option<f64>,
 }
 
 /// Writes a property, and reads it back
 #[utoipa::path(put, path = "/api/v2/devices/{namespace}/{name}/properties/{property}", tag = "devices", operation_id = "writeProperty",
     params(("namespace" = String, Path), ("name" = String, Path), ("property" = String, Path)), request_body = Write, security(("token" = [])),
-    responses((status = 200, body = OrderAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "the driver failed", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "there is no session now", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "it has expired", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderAnswer), Refused, Unfulfilled))]
 pub(super) async fn write(
     State(site): State<Site>,
     Path((namespace, name, property)): Path<(String, String, String)>,
@@ -66,10 +71,7 @@ pub(super) async fn write(
 /// Calls a method
 #[utoipa::path(post, path = "/api/v2/devices/{namespace}/{name}/methods/{method}", tag = "devices", operation_id = "callMethod",
     params(("namespace" = String, Path), ("name" = String, Path), ("method" = String, Path)), request_body = Call, security(("token" = [])),
-    responses((status = 200, body = OrderAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 502, description = "the driver failed", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "there is no session now", body = Problem, content_type = "application/problem+json"),
-        (status = 504, description = "it has expired", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = OrderAnswer), Refused, Unfulfilled))]
 pub(super) async fn call(
     State(site): State<Site>,
     Path((namespace, name, method)): Path<(String, String, String)>,
@@ -88,8 +90,8 @@ async fn carry_out(
     caller: Caller,
 ) -> Result<Json<OrderAnswer>, Problem> {
     let expires = expires.unwrap_or(EXPIRES_AFTER);
-    if !(expires > 0.0 && expires <= LONGEST_WAIT) {
-        let detail = format!("expiresAfterSeconds must be above 0 and at most {LONGEST_WAIT}; found {expires}");
+    if !WAITS.contains(&expires) {
+        let detail = format!("expiresAfterSeconds must be from {} to {}; found {expires}", WAITS.start(), WAITS.end());
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
     let order = order.expires_after(Duration::from_secs_f64(expires)).origin(origin(caller));
@@ -101,7 +103,7 @@ async fn carry_out(
 pub(in crate::http) fn origin(caller: Caller) -> String {
     match caller {
         Caller::Anybody => "http".to_owned(),
-        Caller::Known(name) => format!("http, {name}"),
+        Caller::Known { name, .. } => format!("http, {name}"),
     }
 }
 
@@ -112,7 +114,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, state).await {
+        let read = tokio::time::timeout(BODY_WITHIN, Json::<T>::from_request(request, state)).await;
+        let late = |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body has not come in time");
+        match read.map_err(late)? {
             Ok(Json(body)) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "write JSON, with content-type: application/json"))

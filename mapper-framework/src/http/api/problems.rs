@@ -14,7 +14,7 @@ use crate::{
 use super::{
     super::{
         Site,
-        problem::Problem,
+        problem::{Problem, Refused},
         view::{List, rfc3339},
     },
     edgecore, list,
@@ -49,7 +49,7 @@ pub(crate) struct Subject {
 
 /// What is not as it should be, with its cure
 #[utoipa::path(get, path = "/api/v2/problems", tag = "mapper", operation_id = "listProblems",
-    responses((status = 200, body = List<Trouble>), (status = "4XX", body = Problem, content_type = "application/problem+json"), (status = 503, body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = List<Trouble>), Refused))]
 pub(super) async fn get(State(site): State<Site>) -> Result<Json<List<Trouble>>, Problem> {
     let mut all = all(&site).await?;
     all.truncate(MOST);

@@ -21,6 +21,8 @@ struct Streams {
     open: usize,
     /// How many were opened at all.
     opened: u64,
+    /// Whether the end of the keeping is waited for.
+    is_ending: bool,
 }
 
 /// One stream, for which events are kept.
@@ -49,17 +51,30 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let mut streams = self.0.lock();
         streams.open -= 1;
-        if streams.open > 0 {
+        if streams.open > 0 || streams.is_ending {
             return;
         }
-        let (replay, opened) = (Arc::clone(&self.0), streams.opened);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            tokio::time::sleep(KEPT_FOR).await;
-            let streams = replay.lock();
-            if streams.opened == opened {
-                replay.handle.keep_events(false);
-            }
-        });
+        streams.is_ending = true;
+        runtime.spawn(end(Arc::clone(&self.0), streams.opened));
+    }
+}
+
+/// Keeps events no longer, once no stream was open for a while.
+async fn end(replay: Arc<Replay>, mut opened: u64) {
+    loop {
+        tokio::time::sleep(KEPT_FOR).await;
+        let mut streams = replay.lock();
+        if streams.open == 0 && streams.opened == opened {
+            streams.is_ending = false;
+            replay.handle.keep_events(false);
+            return;
+        }
+        if streams.open > 0 {
+            // The last of them waits for the end anew.
+            streams.is_ending = false;
+            return;
+        }
+        opened = streams.opened;
     }
 }

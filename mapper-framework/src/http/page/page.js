@@ -103,7 +103,7 @@ const MARKS = {
 // ---- Requests
 
 /** How long a request may take, in milliseconds. */
-const PATIENCE = 15000;
+const PATIENCE = 40000;
 
 /** What the mapper has answered in the place of what was asked for. */
 class Refusal extends Error {

@@ -23,10 +23,11 @@ impl LiveSession<'_> {
         let (results, ended) = self.collect(&indices).await;
         let (mut samples, mut failed) = (Vec::with_capacity(indices.len()), None);
         for (index, result) in results {
+            let has_come = result.is_ok();
             match result.and_then(|reading| self.sample(index, reading)) {
                 Ok(sample) => samples.push((index, sample)),
                 Err(error) => {
-                    self.failed(index, &error, Origin::Read);
+                    self.failed(index, &error, Origin::Read, has_come);
                     failed.get_or_insert((index, error));
                 }
             }

@@ -302,7 +302,9 @@ impl LiveSession<'_> {
             arguments.iter().map(|(index, value)| format!("{}={value}", self.task.slots[*index].property().name()));
         let shown = shown.collect::<Vec<_>>().join(", ");
         let erased = arguments.iter().map(|(index, value)| (self.erased(*index), value.clone())).collect();
+        let begun = Instant::now();
         let called: Called<Vec<Value>> = self.task.call("call", self.session.call(method, erased)).await;
+        self.task.context.telemetry.latencies().writes.observe(begun.elapsed());
         arguments.iter().for_each(|(index, _)| self.written_otherwise(*index));
         let (telemetry, device) = (&self.task.context.telemetry, self.task.id());
         let failed = |error: &dyn std::fmt::Display| {

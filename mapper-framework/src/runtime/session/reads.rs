@@ -32,10 +32,11 @@ impl LiveSession<'_> {
         let mut last_error = None;
         for (index, result) in results {
             self.task.slots[index].fresh = false;
+            let has_come = result.is_ok();
             match result.and_then(|reading| self.sample(index, reading)) {
                 Ok(sample) => samples.push((index, sample)),
                 Err(error) => {
-                    self.failed(index, &error, Origin::Read);
+                    self.failed(index, &error, Origin::Read, has_come);
                     is_retryable |= error.is_retryable();
                     lost = lost.or(error.is_disconnected().then(|| error.to_string()));
                     last_error = Some(error);
@@ -62,7 +63,9 @@ impl LiveSession<'_> {
         let properties: Vec<_> = indices.iter().map(|&index| self.erased(index)).collect();
         let (mut results, deadline) = (Results::new(indices.len()), self.task.context.fence.new_deadline());
         let call = self.session.read_many(&properties, &mut results, &deadline);
+        let begun = Instant::now();
         let outcome = self.task.call_until("read", &deadline, call).await;
+        self.task.context.telemetry.latencies().reads.observe(begun.elapsed());
         let (mut there, mut missing) = (Vec::with_capacity(indices.len()), Vec::new());
         for (&index, result) in indices.iter().zip(results.into_vec()) {
             match result {
@@ -160,15 +163,16 @@ impl LiveSession<'_> {
         }
     }
 
-    /// A property could not be read, or what was delivered of it cannot be used.
-    pub(super) fn failed(&mut self, index: usize, error: &DriverError, origin: Origin) {
+    /// A property could not be read, or what was delivered of it cannot be used. `has_come` is whether there was a value, which does not fit the
+    /// property's type.
+    pub(super) fn failed(&mut self, index: usize, error: &DriverError, origin: Origin, has_come: bool) {
         let slot = &mut self.task.slots[index];
         // A lost connection is reported once for the device, and not for each of its properties.
         let begins = !error.is_disconnected() && slot.failing.replace(origin).is_none();
         let property = Arc::clone(slot.property());
         let occurrence = if begins { slot.failures.begins() } else { Occurrence::Again };
         if !error.is_disconnected() {
-            self.task.context.status.set_failure(&property.shared_name(), error.to_string());
+            self.task.context.status.set_failure(&property.shared_name(), error.to_string(), has_come);
         }
         let (device, property) = (self.task.id(), property.name());
         self.task.context.telemetry.emit(ReadFailed { device, property, error, occurrence });
@@ -186,10 +190,11 @@ impl LiveSession<'_> {
                 continue;
             };
             self.task.slots[index].fresh = false;
+            let has_come = result.is_ok();
             match result.and_then(|reading| self.sample(index, reading)) {
                 Ok(sample) => samples.push((index, sample)),
                 Err(error) => {
-                    self.failed(index, &error, Origin::Delivered);
+                    self.failed(index, &error, Origin::Delivered, has_come);
                     self.task.slots[index].delivers = false;
                     lost = lost.or(error.is_disconnected().then(|| error.to_string()));
                     last_error = Some(error);

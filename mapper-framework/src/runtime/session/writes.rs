@@ -313,7 +313,10 @@ impl LiveSession<'_> {
     pub(super) async fn write(&mut self, index: usize, value: &Value) -> Called<()> {
         self.task.slots[index].written = Some(Instant::now());
         let property = self.erased(index);
-        self.task.call("write", self.session.write(&property, value)).await
+        let begun = Instant::now();
+        let written = self.task.call("write", self.session.write(&property, value)).await;
+        self.task.context.telemetry.latencies().writes.observe(begun.elapsed());
+        written
     }
 
     /// What is known of a write before it is made.

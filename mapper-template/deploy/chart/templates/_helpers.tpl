@@ -100,6 +100,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if hasKey .Values.credentials "eventbus" }}
 {{- $_ := set $places "report" (dict "eventbus" (dict "credentials" (include "mapper.credentialsPath" "eventbus"))) }}
 {{- end }}
+{{- if .Values.httpToken }}
+{{- $_ := set $places "http" (dict "token" "/etc/mapper/http/token") }}
+{{- end }}
 {{- if .Values.deviceCredentials }}
 {{- $_ := set $places "driver" (dict "credentials" (include "mapper.deviceCredentialsPath" .)) }}
 {{- end }}

@@ -1,5 +1,7 @@
 //! From the sample to edgecore.
 
+use std::time::{Duration, SystemTime};
+
 use crate::{
     model::Strategy,
     runtime::{InspectedProperty, Inspection},
@@ -11,19 +13,32 @@ use super::{
         super::{Site, problem::Problem, view},
         edgecore,
     },
-    Stage, Verdict,
+    NO_EDGECORE, Stage, Verdict,
 };
+
+/// After which time a report counts as not accepted.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The stages from the sample to edgecore.
 pub(super) async fn stages(
     site: &Site,
     inspection: &Inspection,
     inspected: Option<&InspectedProperty>,
+    is_served: bool,
 ) -> Result<Vec<Stage>, Problem> {
     let id = &inspection.summary.id;
     let traces = site.handle().twins(id);
     let trace = inspected.and_then(|it| traces.get(it.property.name()));
     let link = link(site);
+    if !is_served {
+        let unknown = |name| Stage::new(name, Verdict::Unknown, "a stage before holds it up");
+        return Ok(vec![unknown("strategy"), unknown("legality"), unknown("budget"), link, unknown("edgecore")]);
+    }
+    if inspected.is_some_and(|it| !it.property.report_to_cloud()) {
+        let skipped = |name| Stage::new(name, Verdict::Skipped, "the property has no twin");
+        let strategy = strategy(inspection, inspected, trace);
+        return Ok(vec![strategy, skipped("legality"), skipped("budget"), link, skipped("edgecore")]);
+    }
     let mut stages = vec![strategy(inspection, inspected, trace), legality(inspection, inspected, trace, &traces)];
     stages.push(budget(site, inspection).await?);
     let stored = edgecore_has(site, inspected, trace, &traces);
@@ -111,13 +126,12 @@ async fn budget(site: &Site, inspection: &Inspection) -> Result<Stage, Problem> 
 
 fn link(site: &Site) -> Stage {
     let (link, since) = site.handle().edge();
-    let cure = "see that edgecore runs with its module deviceTwin, and that common.edgecore_sock is its socket, mounted into the mapper";
     match link {
         EdgeLink::Connected => Stage::new("link", Verdict::Ok, "edgecore has registered the mapper"),
         EdgeLink::Connecting => {
-            Stage::new("link", Verdict::Blocked, "the first attempt to reach edgecore has not ended").cure(cure)
+            Stage::new("link", Verdict::Blocked, "the first attempt to reach edgecore has not ended").cure(NO_EDGECORE)
         }
-        EdgeLink::Disconnected { reason } => Stage::new("link", Verdict::Blocked, reason).cure(cure),
+        EdgeLink::Disconnected { reason } => Stage::new("link", Verdict::Blocked, reason).cure(NO_EDGECORE),
     }
     .since(since)
 }
@@ -142,7 +156,17 @@ fn edgecore_has(
         return Stage::new("edgecore", verdict, detail).since(last).figure(format!("{stored} twins")).cure(beyond);
     }
     let refused = site.handle().stats().eventbus().refused();
+    let reported = trace.and_then(|trace| trace.reported);
+    let is_unanswered = |since: SystemTime| {
+        reported.is_some_and(|reported| reported.duration_since(since).unwrap_or_default() > ANSWERED_WITHIN)
+    };
     match trace.and_then(|trace| trace.stored.as_ref()) {
+        Some((value, time)) if is_unanswered(*time) => {
+            let detail = format!("edgecore has not accepted what was reported since; it has the value {value:?}");
+            Stage::new("edgecore", Verdict::Blocked, detail)
+                .since(Some(*time))
+                .cure("the mapper's log and edgecore's say why; the latest value is sent again after a pause")
+        }
         Some((value, time)) => {
             let detail = format!("edgecore has accepted the value {value:?}");
             Stage::new("edgecore", Verdict::Ok, detail).since(Some(*time)).cure(beyond)

@@ -1,5 +1,7 @@
 //! From the manifest to the sample.
 
+use tokio::time::Instant;
+
 use crate::{
     model::{DeviceState, Problem as Fault, Quality},
     runtime::{InspectedProperty, Inspection},
@@ -8,8 +10,11 @@ use crate::{
 
 use super::{
     super::super::{Site, view},
-    Explanation, Stage, Verdict,
+    Explanation, NO_EDGECORE, Stage, Verdict,
 };
+
+/// By how many seconds more than its cycles a value may be late.
+const LATE: f64 = 5.0;
 
 /// The stages up to the sample.
 pub(super) fn stages(
@@ -29,31 +34,39 @@ pub(super) fn stages(
         );
         return stages;
     }
-    stages.push(session(inspection));
-    stages.extend(reads(inspection, inspected));
+    let session = session(inspection);
+    let reads = match session.verdict {
+        Verdict::Blocked => {
+            ["read", "conversion"].map(|name| Stage::new(name, Verdict::Unknown, "there is no session"))
+        }
+        _ => reads(inspection, inspected),
+    };
+    stages.push(session);
+    stages.extend(reads);
     stages
 }
 
-/// A device that the mapper does not know; `None` if that is all there is to say.
-pub(super) async fn unknown(site: &Site, namespace: &str, name: &str) -> Option<Explanation> {
+/// A device that the mapper does not know.
+pub(super) async fn unknown(site: &Site, namespace: &str, name: &str) -> Explanation {
     let (link, since) = site.handle().edge();
     let devices = site.handle().devices().await.len();
     let stage = match link {
-        EdgeLink::Connected if devices > 0 => return None,
-        EdgeLink::Connected => Stage::new("manifest", Verdict::Blocked, "edgecore has given the mapper no device at all").cure(format!(
-            "see that spec.nodeName is this node, that spec.protocol.protocolName is {:?}, and look into edgecore's log: it may have refused \
-             the manifest",
-            site.config().common.protocol
-        )),
+        EdgeLink::Connected => {
+            let cure = format!(
+                "see that the name is right, that spec.nodeName is this node and spec.protocol.protocolName is {:?}, and look into edgecore's \
+                 log: it may have refused the manifest",
+                site.config().common.protocol
+            );
+            Stage::new("manifest", Verdict::Blocked, "edgecore has given the mapper no such device").cure(cure)
+        }
         EdgeLink::Connecting | EdgeLink::Disconnected { .. } => {
-            Stage::new("link", Verdict::Blocked, "edgecore has not registered the mapper, so no device is known").cure(
-                "see that edgecore runs with its module deviceTwin, and that common.edgecore_sock is its socket, mounted into the mapper",
-            )
+            Stage::new("link", Verdict::Blocked, "edgecore has not registered the mapper, so no device is known")
+                .cure(NO_EDGECORE)
         }
     };
-    let stage = stage.since(since).figure(format!("{devices} devices"));
+    let stage = stage.since(since).figure(format!("{devices} devices are known"));
     let held_up_by = Some(stage.name.clone());
-    Some(Explanation { device: format!("{namespace}/{name}"), property: None, stages: vec![stage], held_up_by })
+    Explanation { device: format!("{namespace}/{name}"), property: None, stages: vec![stage], held_up_by }
 }
 
 /// What is wrong with a device or a property, by the stage it belongs to.
@@ -162,7 +175,7 @@ fn reads(inspection: &Inspection, inspected: Option<&InspectedProperty>) -> [Sta
     let Some(it) = inspected else { return of_all_reads(inspection) };
     let cycle = format!("every {} s", view::seconds(it.property.collect_cycle()));
     match (&it.failure, &it.sample) {
-        (Some(failure), _) if failure.reason.contains("is no ") && failure.reason.contains(it.property.data_type().as_str()) => [
+        (Some(failure), _) if failure.has_come => [
             Stage::new("read", Verdict::Ok, "the device answers").figure(cycle),
             Stage::new("conversion", Verdict::Blocked, failure.reason.clone())
                 .since(Some(failure.since))
@@ -175,13 +188,22 @@ fn reads(inspection: &Inspection, inspected: Option<&InspectedProperty>) -> [Sta
                 .cure("see that visitors.configData names a place that the device has"),
             Stage::new("conversion", Verdict::Unknown, "there is no value to convert"),
         ],
+        (None, None) if it.next_read.is_some_and(|next| next > Instant::now()) => [
+            Stage::new("read", Verdict::Unknown, "the first read has not come yet").figure(cycle),
+            Stage::new("conversion", Verdict::Unknown, "there is no value to convert"),
+        ],
         (None, None) => [
-            Stage::new("read", Verdict::Blocked, "no value has been read yet").figure(cycle),
+            Stage::new("read", Verdict::Blocked, "no value has been read or delivered yet").figure(cycle),
             Stage::new("conversion", Verdict::Unknown, "there is no value to convert"),
         ],
         (None, Some(sample)) => {
             let age = view::age(sample.timestamp);
-            let read = Stage::new("read", Verdict::Ok, "the last read has succeeded").since(Some(sample.timestamp));
+            let read = if it.next_read.is_some() && age > 3.0 * it.property.collect_cycle().as_secs_f64() + LATE {
+                Stage::new("read", Verdict::Warning, "the last read has succeeded, and is older than its cycle")
+            } else {
+                Stage::new("read", Verdict::Ok, "the last read has succeeded")
+            };
+            let read = read.since(Some(sample.timestamp));
             let converted = format!("{} as {}", sample.value, it.property.data_type());
             let conversion = match sample.quality {
                 Quality::Good => Stage::new("conversion", Verdict::Ok, converted),

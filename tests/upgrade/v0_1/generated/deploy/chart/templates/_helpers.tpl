@@ -73,6 +73,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* The folder of the mapper's own socket, which is writable, and so none that anybody else keeps files in. */}}
+{{- define "mapper.socketFolder" -}}
+{{- $folder := dir .Values.config.grpc_server.socket_path }}
+{{- if hasPrefix (printf "%s/" $folder) .Values.config.common.edgecore_sock }}
+{{- fail (printf "config.grpc_server.socket_path is in %s, where edgecore's files are: give it a folder of its own, such as /run/kubeedge-mappers/%s/mapper.sock" $folder (include "mapper.fullname" .)) }}
+{{- end }}
+{{- $folder }}
+{{- end }}
+
+{{/* The folder of edgecore's socket. */}}
+{{- define "mapper.edgecoreFolder" -}}
+{{- dir .Values.config.common.edgecore_sock }}
+{{- end }}
+
 {{/* config.yaml: the values' `config`, and the places that the pod's mounts decide. */}}
 {{- define "mapper.config" -}}
 {{- $sinks := dict }}
@@ -85,6 +99,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if hasKey .Values.credentials "eventbus" }}
 {{- $_ := set $places "report" (dict "eventbus" (dict "credentials" (include "mapper.credentialsPath" "eventbus"))) }}
+{{- end }}
+{{- if .Values.httpToken }}
+{{- $_ := set $places "http" (dict "token" "/etc/mapper/http/token") }}
 {{- end }}
 {{- if .Values.deviceCredentials }}
 {{- $_ := set $places "driver" (dict "credentials" (include "mapper.deviceCredentialsPath" .)) }}

@@ -68,6 +68,9 @@ args:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 env:
+  # Wins over the image's own config for whoever asks within the container: `kubectl exec POD -- /PROGRAM status`, and the probes.
+  - name: MAPPER_GRPC_SERVER__SOCKET_PATH
+    value: {{ .Values.config.grpc_server.socket_path | quote }}
   # A pod's host name changes with each pod, and its client ids at MQTT brokers should not.
   - name: MAPPER_SINKS__MQTT__NODE_NAME
     valueFrom:
@@ -84,6 +87,9 @@ securityContext:
   {{- include "mapper.securityContext" . | nindent 2 }}
 {{- range $probe := list "startupProbe" "livenessProbe" "readinessProbe" }}
 {{- with index $.Values $probe }}
+{{- if and (has "health" (dig "exec" "command" list .)) (eq (toString (dig "http" "enabled" true $.Values.config)) "false") }}
+{{- fail (printf "config.http.enabled is false, and %s asks the HTTP server: set it to {}, or the mapper would be restarted for ever" $probe) }}
+{{- end }}
 {{ $probe }}:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -94,8 +100,16 @@ volumeMounts:
   - name: config
     mountPath: /etc/mapper/config
     readOnly: true
-  - name: sockets
-    mountPath: {{ .Values.sockets.hostPath }}
+  - name: socket
+    mountPath: {{ include "mapper.socketFolder" . }}
+  - name: edgecore
+    mountPath: {{ include "mapper.edgecoreFolder" . }}
+    readOnly: true
+  {{- range $folder := .Values.sockets.hide }}
+  - name: hidden
+    mountPath: {{ include "mapper.edgecoreFolder" $ }}/{{ $folder }}
+    readOnly: true
+  {{- end }}
   - name: spool
     mountPath: {{ .Values.spool.path }}
   {{- range $index, $path := .Values.devices }}
@@ -112,6 +126,11 @@ volumeMounts:
     mountPath: {{ include "mapper.deviceCredentialsPath" $ }}/{{ $name }}
     readOnly: true
   {{- end }}
+  {{- if .Values.httpToken }}
+  - name: http-token
+    mountPath: /etc/mapper/http
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -121,11 +140,19 @@ volumeMounts:
 - name: config
   configMap:
     name: {{ include "mapper.fullname" . | quote }}
-# The folder and not edgecore's socket: edgecore makes a new file at each start, and a mounted file would stay the old one.
-- name: sockets
+- name: socket
   hostPath:
-    path: {{ .Values.sockets.hostPath }}
+    path: {{ include "mapper.socketFolder" . }}
+    type: DirectoryOrCreate
+# The folder and not edgecore's socket: edgecore makes a new file at each start, and a mounted file would stay the old one.
+- name: edgecore
+  hostPath:
+    path: {{ include "mapper.edgecoreFolder" . }}
     type: Directory
+{{- if .Values.sockets.hide }}
+- name: hidden
+  emptyDir: {}
+{{- end }}
 - name: spool
   {{- if eq .Values.spool.type "hostPath" }}
   hostPath:
@@ -150,6 +177,11 @@ volumeMounts:
 - name: device-credentials-{{ $index }}
   secret:
     secretName: {{ include "mapper.deviceSecretName" (dict "root" $ "name" $name "given" (index $.Values.deviceCredentials $name)) | quote }}
+{{- end }}
+{{- if .Values.httpToken }}
+- name: http-token
+  secret:
+    secretName: {{ include "mapper.secretName" (dict "root" . "kind" "http-token" "given" .Values.httpToken) | quote }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
