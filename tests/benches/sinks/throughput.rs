@@ -3,6 +3,7 @@
 mod mqtt;
 mod mysql;
 mod redis;
+mod tdengine;
 
 use std::{
     sync::Arc,
@@ -25,11 +26,14 @@ use crate::table::Table;
 /// Records in a batch, which is what the framework writes at once by default.
 const BATCH: usize = 500;
 
+/// Records in a batch of a backlog.
+const BULK: usize = 5_000;
+
 /// Rounds of each side.
 const ROUNDS: usize = 7;
 
 /// What of the bare client's pace is to be kept, in percent.
-const GOAL: f64 = 80.0;
+const GOAL: f64 = 90.0;
 
 /// A bare client library, as somebody would use it who writes batches with it.
 #[async_trait]
@@ -41,7 +45,52 @@ pub(crate) async fn run() -> Result<()> {
     let table = Table::new(&format!("sinks beside their bare client libraries, batches of {BATCH}"));
     redis::run(&table).await?;
     mqtt::run(&table).await?;
-    mysql::run(&table).await
+    mysql::run(&table).await?;
+    tdengine::run(&table).await
+}
+
+/// A built-in sink, and what it writes.
+struct Ours {
+    sink: BuiltinSink,
+    series: Arc<Series>,
+    number: u64,
+}
+
+impl Ours {
+    async fn open(method: PushMethod, credentials: &Credentials) -> Result<Self> {
+        let name = method.kind().context("the method is one of a sink")?;
+        let kind = sinks::builtin(name, &SinksConfig::default()).context("the sink is compiled")?;
+        let property = Property::builder("pressure", DataType::Double).unit("bar").push_methods(vec![method]).build();
+        let device = Device::builder("boiler").build();
+        let routes = kind.routes(&device, &property).map_err(anyhow::Error::from)?;
+        let series = sinks::series(&device, &property, routes.into_iter().next().context("a route")?);
+        let Ok(sink) = kind.open(series.target(), credentials).await else { bail!("the sink cannot be opened") };
+        Ok(Self { sink, series, number: 0 })
+    }
+
+    fn batches(&mut self, count: usize, records: usize) -> Vec<Vec<Record>> {
+        (0..count).map(|_| batch(&self.series, &mut self.number, records)).collect()
+    }
+}
+
+/// Writes the same number of records in batches of both sizes, and prints how much faster the larger ones are.
+async fn compare_sizes(table: &Table, name: &str, method: PushMethod, credentials: &Credentials) -> Result<()> {
+    let mut ours = Ours::open(method, credentials).await?;
+    let (mut small, mut large) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (of_small, of_large) = (ours.batches(2 * BULK / BATCH, BATCH), ours.batches(2, BULK));
+        small.push(time_ours(&mut ours.sink, &of_small).await?);
+        large.push(time_ours(&mut ours.sink, &of_large).await?);
+    }
+    let (small, large) = (rate(2 * BULK, &mut small), rate(2 * BULK, &mut large));
+    table.tell(&format!("{name}, batches of {BULK} beside {BATCH}"), format!("{:.2} times", large / small));
+    Ok(())
+}
+
+/// Records a second in the median round.
+fn rate(records: usize, times: &mut [Duration]) -> f64 {
+    times.sort_unstable();
+    records as f64 / times[times.len() / 2].as_secs_f64()
 }
 
 /// Writes so many batches in each round, and prints what the median round of each side comes to.
@@ -53,24 +102,14 @@ async fn compare(
     credentials: &Credentials,
     bare: &mut dyn Bare,
 ) -> Result<()> {
-    let kind = sinks::builtin(name, &SinksConfig::default()).context("the sink is compiled")?;
-    let property = Property::builder("pressure", DataType::Double).unit("bar").push_methods(vec![method]).build();
-    let device = Device::builder("boiler").build();
-    let route = kind.routes(&device, &property).map_err(anyhow::Error::from)?.into_iter().next().context("a route")?;
-    let series = sinks::series(&device, &property, route);
-    let Ok(mut sink) = kind.open(series.target(), credentials).await else { bail!("{name} cannot be opened") };
-    let (mut ours, mut theirs, mut number) = (Vec::new(), Vec::new(), 0);
+    let mut sink = Ours::open(method, credentials).await.with_context(|| name.to_owned())?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let batches: Vec<_> = (0..2 * batches).map(|_| batch(&series, &mut number)).collect();
-        let (for_us, for_them) = batches.split_at(batches.len() / 2);
-        ours.push(time_ours(&mut sink, for_us).await?);
-        theirs.push(time_theirs(bare, for_them).await?);
+        let (for_us, for_them) = (sink.batches(batches, BATCH), sink.batches(batches, BATCH));
+        ours.push(time_ours(&mut sink.sink, &for_us).await?);
+        theirs.push(time_theirs(bare, &for_them).await?);
     }
-    let rate = |times: &mut Vec<Duration>| {
-        times.sort_unstable();
-        (batches * BATCH) as f64 / times[times.len() / 2].as_secs_f64()
-    };
-    let (ours, theirs) = (rate(&mut ours), rate(&mut theirs));
+    let (ours, theirs) = (rate(batches * BATCH, &mut ours), rate(batches * BATCH, &mut theirs));
     let kept = ours / theirs * 100.0;
     table.tell(&format!("{name}, bare client"), format!("{theirs:.0} records/s"));
     table.tell(&format!("{name}, the sink"), format!("{ours:.0} records/s"));
@@ -78,13 +117,13 @@ async fn compare(
     Ok(())
 }
 
-fn batch(series: &Arc<Series>, number: &mut u64) -> Vec<Record> {
+fn batch(series: &Arc<Series>, number: &mut u64, records: usize) -> Vec<Record> {
     let record = |_| {
         *number += 1;
         let time = UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + *number);
         sinks::record(series, *number as f64 / 8.0, time)
     };
-    (0..BATCH).map(record).collect()
+    (0..records).map(record).collect()
 }
 
 async fn time_ours(sink: &mut BuiltinSink, batches: &[Vec<Record>]) -> Result<Duration> {
