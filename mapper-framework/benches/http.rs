@@ -80,7 +80,8 @@ async fn run() -> Result<()> {
     let (mut scrapes, mut answers) = (Vec::new(), Vec::new());
     while let Some(times) = asked.join_next().await {
         let times = times??;
-        *(if times.len() > 100 { &mut answers } else { &mut scrapes }) = times;
+        let of = if times.len() > 100 { &mut answers } else { &mut scrapes };
+        *of = times;
     }
     clients.abort_all();
     print(&alone, &watched, &mut scrapes, &mut answers);

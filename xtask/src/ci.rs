@@ -85,6 +85,7 @@ fn features() -> Result<()> {
     for command in [
         "clippy --locked -p mapper-framework --no-default-features -- -D warnings",
         "clippy --locked -p mapper-framework --no-default-features --features cli -- -D warnings",
+        "clippy --locked -p mapper-framework --no-default-features --features http -- -D warnings",
         "clippy --locked -p mapper-framework --no-default-features --features standalone -- -D warnings",
         "clippy --locked -p mapper-framework --no-default-features --all-targets -- -D warnings",
         "test --locked -p mapper-framework --no-default-features --features sink-tdengine --lib -- not_compiled plain_cli tdengine",

@@ -59,7 +59,7 @@ impl Node {
     /// What the subcommand prints, and its exit code.
     async fn ask(&self, words: &str) -> (Option<i32>, String) {
         let mut arguments: Vec<_> = words.split_whitespace().collect();
-        arguments.extend(["--socket-path", self.socket.to_str().unwrap()]);
+        arguments.extend(["--socket-path", self.socket.to_str().expect("the path is text")]);
         outcome(&arguments).await
     }
 

@@ -70,12 +70,12 @@ impl Terminal {
     }
 
     fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
     /// Whether keys are shown and wait for the end of their line, as a shell needs it.
     fn is_as_before(&self) -> bool {
-        let modes = tcgetattr(&self.inside).unwrap().local_modes;
+        let modes = tcgetattr(&self.inside).expect("it is a terminal").local_modes;
         modes.contains(LocalModes::ICANON | LocalModes::ECHO)
     }
 }

@@ -48,7 +48,7 @@ pub(super) enum Means {
     Browser,
 }
 
-/// What an anybody may read on the server's address.
+/// Who may read and write on the server's address.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     config: HttpConfig,

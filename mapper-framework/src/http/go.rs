@@ -116,11 +116,9 @@ async fn read(
     if fresh {
         return Ok(answer("Data", Data::from(&site.handle().read(&id, &property).await?)));
     }
-    let inspection = site.handle().inspect(&id).await;
-    let inspection = inspection.ok_or_else(|| Problem::not_found(format_args!("there is no device {id}")))?;
+    let inspection = api::inspect(&site, &namespace, &name).await?;
     let inspected = inspection.properties.iter().find(|it| it.property.name() == property);
-    let inspected =
-        inspected.ok_or_else(|| Problem::not_found(format_args!("device {id} has no property {property:?}")))?;
+    let inspected = inspected.ok_or_else(|| api::no_property(&id, &property))?;
     match &inspected.sample {
         Some(sample) => Ok(answer("Data", Data::from(sample))),
         None => Err(Problem::new(
@@ -134,11 +132,9 @@ async fn methods(
     State(site): State<Site>,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let id = DeviceId::new(&namespace, &name);
-    let inspection = site.handle().inspect(&id).await;
-    let inspection = inspection.ok_or_else(|| Problem::not_found(format_args!("there is no device {id}")))?;
-    let device =
-        inspection.device.ok_or_else(|| Problem::not_found(format_args!("the model of device {id} has not come")))?;
+    let inspection = api::inspect(&site, &namespace, &name).await?;
+    let waits = || Problem::not_found(format_args!("the model of device {namespace}/{name} has not come"));
+    let device = inspection.device.ok_or_else(waits)?;
     let methods = device.methods().iter().map(|method| {
         let parameters = method.property_names.iter().map(|property| {
             let data_type = device.property(property).map_or("", |it| it.data_type().as_str());
@@ -216,11 +212,8 @@ async fn database(
     State(site): State<Site>,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let id = DeviceId::new(&namespace, &name);
-    let inspection = site.handle().inspect(&id).await;
-    let inspection = inspection.ok_or_else(|| Problem::not_found(format_args!("there is no device {id}")))?;
-    let points = site.handle().history(HistoryRequest::of(id)).await;
-    let points = points?;
+    let inspection = api::inspect(&site, &namespace, &name).await?;
+    let points = site.handle().history(HistoryRequest::of(inspection.summary.id.clone())).await?;
     let type_of = |property: &str| {
         let inspected = inspection.properties.iter().find(|it| it.property.name() == property);
         inspected.map_or("", |it| it.property.data_type().as_str()).to_lowercase()

@@ -276,7 +276,8 @@ async fn a_config_that_cannot_be_safe_does_not_start() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let cases: [(&str, Box<dyn Fn(&mut Config)>); 8] = [
+    type Change<'a> = Box<dyn Fn(&mut Config) + 'a>;
+    let cases: [(&str, Change<'_>); 8] = [
         ("http.go_writes", Box::new(|config| config.http.go_writes = true)),
         ("is no IP address", Box::new(|config| config.common.address = "mapper.example".to_owned())),
         ("cannot be read", Box::new(|config| config.http.token = "/nowhere/token".into())),
@@ -473,7 +474,7 @@ async fn a_stream_goes_on_where_it_was_cut_off() {
     assert_eq!(second[0].2["resumed"], true, "{second:?}");
     let values: Vec<_> = second[1..4].iter().map(value).collect();
     assert_eq!(values, [last + 1, last + 2, last + 3], "not one is missing");
-    for replayed in ["00000000-5", "nonsense", &format!("{}99999999", last_id)] {
+    for replayed in ["00000000-5", "nonsense", &format!("{last_id}99999999")] {
         let header = format!("last-event-id: {replayed}\r\n");
         let gap = events(address, "/api/v2/events?kinds=state", &header, |events| events.len() >= 2).await;
         assert_eq!((gap[0].2["resumed"].clone(), gap[1].1.as_str()), (json!(false), "gap"), "{replayed}");

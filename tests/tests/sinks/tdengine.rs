@@ -406,10 +406,8 @@ async fn a_port_that_ends_each_connection_at_once_is_not_that_of_the_adapter() {
     let property = Property::builder("p", DataType::Double).push_methods(vec![PushMethod::Tdengine(push)]).build();
     let device = Device::builder("boiler").property(property.clone()).build();
     let route = kind().routes(&device, &property).expect("a route").remove(0);
-    let error = match try_open(&sinks::series(&device, &property, route), &Credentials::none()).await {
-        Ok(_) => panic!("nobody is there"),
-        Err(error) => error,
-    };
+    let opened = try_open(&sinks::series(&device, &property, route), &Credentials::none()).await;
+    let Err(error) = opened else { panic!("nobody is there") };
     assert!(error.is_disconnected(), "{error:?}");
     assert!(error.to_string().contains("this port is not taosAdapter's, which is 6041"), "{error}");
     ended.abort();

@@ -26,7 +26,7 @@ async fn a_client_is_known_by_its_certificate_and_a_renewed_one_is_in_force_at_o
     let client = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/python/tls.py");
     assert!(run(python.clone(), &[client, &url, &cert, &key]).await.contains("all steps done"));
     // Another certificate, and the same client with it.
-    Certificate::make(folder.path());
+    drop(Certificate::make(folder.path()));
     assert!(run(python, &[client, &url, &cert, &key]).await.contains("all steps done"));
     bed.stop().await.unwrap();
 }

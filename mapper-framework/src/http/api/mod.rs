@@ -73,7 +73,7 @@ pub(super) fn document(site: &Site) -> OpenApi {
 }
 
 /// The device of a path.
-async fn inspect(site: &Site, namespace: &str, name: &str) -> Result<Inspection, Problem> {
+pub(super) async fn inspect(site: &Site, namespace: &str, name: &str) -> Result<Inspection, Problem> {
     let id = DeviceId::new(namespace, name);
     site.handle().inspect(&id).await.ok_or_else(|| no_device(&id))
 }
@@ -82,7 +82,7 @@ fn no_device(id: &DeviceId) -> Problem {
     Problem::not_found(format_args!("there is no device {id}: GET /api/v2/devices lists those that there are"))
 }
 
-fn no_property(id: &DeviceId, property: &str) -> Problem {
+pub(super) fn no_property(id: &DeviceId, property: &str) -> Problem {
     Problem::not_found(format_args!("device {id} has no property {property:?}"))
 }
 
