@@ -594,6 +594,33 @@ async fn cycles_that_need_more_than_edgecore_takes_are_explained_with_what_would
     assert!(edgecore["exceeded"]["neededPerSecond"].as_f64().unwrap() > 0.01, "{edgecore}");
 }
 
+/// Nobody listens at the address of the broker.
+#[cfg(feature = "eventbus")]
+#[tokio::test]
+async fn an_event_bus_that_takes_nothing_is_named() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let builder = TestBed::builder(Meter::new(), PROTOCOL).config(|config| {
+        (config.common.http_port, config.http.enabled) = (0, true);
+        config.report.via = mapper_framework::config::ReportVia::Eventbus;
+        config.report.eventbus.address = format!("mqtt://{nobody}");
+    });
+    let bed = builder.start().await;
+    let address = bed.handle().http_address().unwrap();
+    bed.edge().apply(&gauges(["a".to_owned()], 10)).await.unwrap();
+    let named = async {
+        loop {
+            let explained = get(address, "/api/v2/devices/default/a/explain?property=count").await.json();
+            if explained["heldUpBy"] == "link" {
+                break explained;
+            }
+        }
+    };
+    let explained = timeout(DEADLINE, named).await.expect("it is named");
+    let stages = explained["stages"].as_array().unwrap();
+    let link = stages.iter().find(|stage| stage["name"] == "link").unwrap();
+    assert!(link["cure"].as_str().unwrap().contains("report.eventbus.address"), "{link}");
+}
+
 #[tokio::test]
 async fn reads_without_a_token_may_be_closed_and_opened() {
     let folder = tempfile::tempdir().unwrap();

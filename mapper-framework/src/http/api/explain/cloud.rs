@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::{
-    model::Strategy,
+    config::ReportVia,
+    model::{DeviceId, Strategy},
     runtime::{InspectedProperty, Inspection},
     watch::{EdgeLink, Trace},
 };
@@ -29,7 +30,7 @@ pub(super) async fn stages(
     let id = &inspection.summary.id;
     let traces = site.handle().twins(id);
     let trace = inspected.and_then(|it| traces.get(it.property.name()));
-    let link = link(site);
+    let link = link(site, id);
     if !is_served {
         let unknown = |name| Stage::new(name, Verdict::Unknown, "a stage before holds it up");
         return Ok(vec![unknown("strategy"), unknown("legality"), unknown("budget"), link, unknown("edgecore")]);
@@ -124,8 +125,18 @@ async fn budget(site: &Site, inspection: &Inspection) -> Result<Stage, Problem> 
     Ok(stage.since(waits.map(view::by_clock)).figure(figure))
 }
 
-fn link(site: &Site) -> Stage {
+fn link(site: &Site, id: &DeviceId) -> Stage {
     let (link, since) = site.handle().edge();
+    // Over the event bus nothing waits for long that is answered.
+    let waits = site.outbox().device_waits_since(id).filter(|since| since.elapsed() > ANSWERED_WITHIN);
+    if let Some(since) = waits.filter(|_| site.config().report.via == ReportVia::Eventbus) {
+        return Stage::new("link", Verdict::Blocked, "reports go over the event bus, which does not take them")
+            .since(Some(view::by_clock(since)))
+            .cure(
+                "see that report.eventbus.address is the broker of edgecore's module eventBus, and that this module is enabled: the log says \
+                 which of them does not answer; report.via: auto reports by calls meanwhile",
+            );
+    }
     match link {
         EdgeLink::Connected => Stage::new("link", Verdict::Ok, "edgecore has registered the mapper"),
         EdgeLink::Connecting => {
