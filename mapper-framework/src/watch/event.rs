@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -19,11 +19,13 @@ struct Inner {
     sequence: u64,
     time: SystemTime,
     what: What,
+    /// Its text for those who follow it from outside, made for the first of them and shared by all.
+    text: OnceLock<String>,
 }
 
 impl Event {
     pub(super) fn new(sequence: u64, time: SystemTime, what: What) -> Self {
-        Self(Arc::new(Inner { sequence, time, what }))
+        Self(Arc::new(Inner { sequence, time, what, text: OnceLock::new() }))
     }
 
     /// Its number. Numbers grow with time and are the same for all watches; a filter leaves some out.
@@ -39,6 +41,11 @@ impl Event {
     /// What has happened.
     pub fn what(&self) -> &What {
         &self.0.what
+    }
+
+    /// Its text, which is made once, however many ask for it.
+    pub(crate) fn text(&self, make: impl FnOnce(&Self) -> String) -> &str {
+        self.0.text.get_or_init(|| make(self))
     }
 }
 

@@ -79,8 +79,8 @@ pub(super) async fn get(
         first.push(Sent::default().event("gap").data(json!({"events": null, "time": now}).to_string()));
     }
     let later = events.map(move |event| {
-        let (kind, data) = shown(&event);
-        Sent::default().id(format!("{run}-{}", event.sequence())).event(kind).data(data.to_string())
+        let data = event.text(|event| data_of(event).to_string());
+        Sent::default().id(format!("{run}-{}", event.sequence())).event(kind_word(&event)).data(data)
     });
     let stream = stream::iter(first).chain(later).map(Ok::<_, Infallible>);
     let held = Held { stream: Box::pin(stream), _held: (place, lease) };
@@ -149,15 +149,19 @@ fn kind_of(word: &str) -> Result<Kind, Problem> {
     })
 }
 
-/// An event's kind, and what it says.
-fn shown(event: &Event) -> (&'static str, Value) {
+/// The word for an event's kind.
+fn kind_word(event: &Event) -> &'static str {
     let kind = event.what().kind();
-    let word = KINDS.iter().find(|(_, known)| Some(*known) == kind).map_or("gap", |(word, _)| word);
+    KINDS.iter().find(|(_, known)| Some(*known) == kind).map_or("gap", |(word, _)| word)
+}
+
+/// What an event says, with its time.
+fn data_of(event: &Event) -> Value {
     let mut data = said(event.what());
     if let Value::Object(fields) = &mut data {
         fields.insert("time".to_owned(), rfc3339(event.time()).into());
     }
-    (word, data)
+    data
 }
 
 fn said(what: &What) -> Value {
