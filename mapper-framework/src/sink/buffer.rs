@@ -184,13 +184,21 @@ impl Buffer {
     }
 
     /// The mapper stops: what is left goes to disk, or is lost. `batch` is what is left of the one that was taken.
-    pub(super) async fn close(mut self, batch: Vec<Record>, monitor: &Monitor) {
+    pub(super) async fn close(mut self, mut batch: Vec<Record>, monitor: &Monitor) {
         // What lies on disk unacknowledged is read again at the next start.
-        if self.taken != BatchOrigin::FromDisk {
+        let is_on_disk = self.taken == BatchOrigin::FromDisk && self.disk.as_ref().is_some_and(Disk::has_read);
+        if !is_on_disk {
             // Better out of order than lost, where later records are on disk already.
-            self.push_front(batch);
+            self.push_front(std::mem::take(&mut batch));
         }
         self.spill(monitor).await;
+        if let Some(disk) = &mut self.disk
+            && !disk.keep().await
+        {
+            // It had to make room just now.
+            self.push_front(batch);
+            self.spill(monitor).await;
+        }
         if !self.memory.is_empty() {
             monitor.dropped(self.memory.len(), "the mapper stops, and they cannot be kept on disk");
         }

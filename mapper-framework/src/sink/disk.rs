@@ -65,6 +65,11 @@ impl Disk {
         usize::try_from(self.log.level().unread).unwrap_or(usize::MAX)
     }
 
+    /// Whether what was read and not acknowledged is read again at the next start. It is not if it had to make room meanwhile.
+    pub(super) fn has_read(&self) -> bool {
+        self.log.level().has_read
+    }
+
     /// Writes records behind those that are there. Gives back what could not be written, in its order.
     pub(super) async fn append(&mut self, records: Vec<Record>, monitor: &Monitor) -> Vec<Record> {
         let (appended, records) = self.with(move |log| (log.append(&records), records)).await;
@@ -108,6 +113,11 @@ impl Disk {
             // The records come again at the next start; nothing is lost.
             self.failed(&error, monitor);
         }
+    }
+
+    /// From now on all that it holds stays for the next start. Whether what was read and not acknowledged is among it.
+    pub(super) async fn keep(&mut self) -> bool {
+        self.with(Log::keep).await
     }
 
     /// Closes the spool's files.

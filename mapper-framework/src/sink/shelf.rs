@@ -10,24 +10,19 @@ use std::{
 
 use crate::spool::SpoolError;
 
-use super::log::Log;
+use super::{Target, log::Log};
 
-/// All open spools, and how many bytes they take.
+/// The spools of all targets, and how many bytes they take.
 #[derive(Debug)]
 pub(super) struct Shelf {
     limit: u64,
-    places: Mutex<Places>,
-}
-
-#[derive(Debug, Default)]
-struct Places {
-    next: u64,
-    by_number: HashMap<u64, Place>,
+    places: Mutex<HashMap<Target, Place>>,
 }
 
 /// The place of one spool.
 #[derive(Debug)]
 struct Place {
+    /// Gone once the spool makes no room any more: what it holds is kept for the next start.
     log: Weak<Log>,
     bytes: u64,
     /// What is about to be written.
@@ -46,30 +41,37 @@ impl Shelf {
         Self { limit, places: Mutex::default() }
     }
 
-    /// Gives a spool its place, which has a number.
-    pub(super) fn place(&self, log: Weak<Log>, bytes: u64) -> u64 {
-        let mut places = self.lock();
-        let number = places.next;
-        places.next += 1;
-        places.by_number.insert(number, Place { log, bytes, reserved: 0 });
-        number
+    /// Gives the spool of a target its place, which may be that of the one before it.
+    pub(super) fn place(&self, target: &Target, log: Weak<Log>, bytes: u64) {
+        self.lock().insert(target.clone(), Place { log, bytes, reserved: 0 });
     }
 
-    /// A spool is closed.
-    pub(super) fn clear(&self, number: u64) {
-        self.lock().by_number.remove(&number);
+    /// What a spool holds stays as it is.
+    pub(super) fn keep(&self, target: &Target) {
+        if let Some(place) = self.lock().get_mut(target) {
+            place.log = Weak::new();
+        }
+    }
+
+    /// A spool is closed. What it holds still takes its room.
+    pub(super) fn close(&self, target: &Target) {
+        let mut places = self.lock();
+        match places.get_mut(target) {
+            Some(place) if place.bytes > 0 => place.reserved = 0,
+            _ => drop(places.remove(target)),
+        }
     }
 
     /// Takes note of how many bytes a spool takes.
-    pub(super) fn set(&self, number: u64, bytes: u64) {
-        if let Some(place) = self.lock().by_number.get_mut(&number) {
+    pub(super) fn set(&self, target: &Target, bytes: u64) {
+        if let Some(place) = self.lock().get_mut(target) {
             place.bytes = bytes;
         }
     }
 
     /// A spool has written what it made room for.
-    pub(super) fn settle(&self, number: u64) {
-        if let Some(place) = self.lock().by_number.get_mut(&number) {
+    pub(super) fn settle(&self, target: &Target) {
+        if let Some(place) = self.lock().get_mut(target) {
             place.reserved = 0;
         }
     }
@@ -79,31 +81,32 @@ impl Shelf {
     ///
     /// # Errors
     ///
-    /// What is to make room cannot be removed.
-    pub(super) fn make_room(&self, number: u64, needed: u64) -> Result<(), SpoolError> {
-        while let Some(largest) = self.reserve(number, needed) {
+    /// What is to make room cannot be removed, or nothing is left that could.
+    pub(super) fn make_room(&self, target: &Target, needed: u64) -> Result<(), SpoolError> {
+        while let Some(largest) = self.reserve(target, needed)? {
             if !largest.give_way()? {
-                // Nothing is left but what a spool needs without records.
-                break;
+                return Err(SpoolError::Crowded { limit: self.limit });
             }
         }
         Ok(())
     }
 
-    /// Reserves the bytes if they fit. Gives the largest spool if they do not.
-    fn reserve(&self, number: u64, needed: u64) -> Option<Arc<Log>> {
+    /// Reserves the bytes if they fit. Gives the largest spool that can make room if they do not.
+    fn reserve(&self, target: &Target, needed: u64) -> Result<Option<Arc<Log>>, SpoolError> {
         let mut places = self.lock();
-        let taken: u64 = places.by_number.values().map(Place::total).sum();
+        let taken: u64 = places.values().map(Place::total).sum();
         if taken + needed <= self.limit {
-            if let Some(place) = places.by_number.get_mut(&number) {
+            if let Some(place) = places.get_mut(target) {
                 place.reserved = needed;
             }
-            return None;
+            return Ok(None);
         }
-        places.by_number.values().max_by_key(|place| place.bytes)?.log.upgrade()
+        let open = places.values().filter_map(|place| Some((place.bytes, place.log.upgrade()?)));
+        let largest = open.max_by_key(|(bytes, _)| *bytes);
+        largest.map(|(_, log)| Some(log)).ok_or(SpoolError::Crowded { limit: self.limit })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Target, Place>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

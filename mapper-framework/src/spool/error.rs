@@ -15,6 +15,15 @@ pub(crate) enum SpoolError {
         folder: PathBuf,
     },
 
+    /// The spools of other targets take all the room, and none of them can make some.
+    #[error(
+        "the spools of all targets take up the {limit} bytes of `spool.total_bytes`: raise it, or put right a target that is away"
+    )]
+    Crowded {
+        /// How many bytes all of them may take.
+        limit: u64,
+    },
+
     /// The operating system refused something.
     #[error("cannot {attempt} {}: {reason}", path.display())]
     Io {

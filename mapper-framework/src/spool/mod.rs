@@ -190,6 +190,8 @@ pub(crate) struct Spool {
     segments: VecDeque<Segment>,
     /// Records that were handed out and are not acknowledged, also those whose segment was dropped meanwhile.
     leased: u64,
+    /// Whether a segment with leased records had to make room.
+    lost_leased: bool,
     /// The number of the next segment.
     next_number: u64,
     /// How many records the spool has been given, as the next commit says.
@@ -258,6 +260,7 @@ impl Spool {
             options,
             segments: found.segments,
             leased: 0,
+            lost_leased: false,
             next_number: found.next_number,
             sequence: found.sequence,
             writer: None,
@@ -283,6 +286,11 @@ impl Spool {
     #[cfg(test)]
     pub(crate) fn leased(&self) -> u64 {
         self.leased
+    }
+
+    /// Whether all records that were read and not acknowledged would be read again after a restart.
+    pub(crate) fn has_leased(&self) -> bool {
+        !self.lost_leased
     }
 
     /// Records that were not read yet.
@@ -330,6 +338,8 @@ impl Spool {
         let Some(oldest) = self.segments.front() else { return Ok(false) };
         files::remove(&Name::segment(oldest.number).within(&self.folder))?;
         *dropped += oldest.unread;
+        // Whoever has read them has them still.
+        self.lost_leased |= self.leased > 0;
         let number = oldest.number;
         self.segments.pop_front();
         self.close(number);

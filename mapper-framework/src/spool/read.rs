@@ -62,6 +62,7 @@ impl Spool {
     /// It could not be noted on disk. They are done with all the same, but may be handed out again after a restart.
     pub(crate) fn acknowledge(&mut self) -> Result<(), SpoolError> {
         self.leased = 0;
+        self.lost_leased = false;
         let done = self.segments.iter().take_while(|segment| segment.unread == 0).count();
         let next = self.segments.get(done);
         let position = next.map_or(Position { number: self.next_number, offset: 0 }, |segment| Position {

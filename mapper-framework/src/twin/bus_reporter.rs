@@ -331,7 +331,12 @@ impl BusReporter {
     }
 
     /// An answer to a report that is no longer waited for. By now a newer value may have gone over DMI, which this one has overwritten.
-    fn too_late(&self, device: &DeviceId, verdict: Verdict) {
+    fn too_late(&mut self, device: &DeviceId, verdict: Verdict) {
+        if !self.answers {
+            // It is there again: the next report finds out whether it answers in time.
+            self.probes.reset();
+            self.probe_at = Instant::now();
+        }
         if let (ReportVia::Auto, Verdict::Stored(twins)) = (self.via, verdict) {
             self.outbox.doubt(device, twins.iter().map(|name| &**name));
         }
