@@ -163,7 +163,7 @@ async fn a_standalone_mapper_is_asked_by_its_server_and_written_to_with_a_token_
     let mut mapper = start(&["--standalone", DEVICES]);
     let line = mapper.wait_for_line(|line| line.starts_with("The page of this mapper: ")).await;
     let url = line.rsplit(' ').next().unwrap();
-    mapper.wait_for_line(|line| line == "state default/thermometer-1 = online").await;
+    mapper.wait_for_line(|line| line.starts_with("state default/thermometer-1 = online")).await;
     let (code, printed) = outcome(&["get", "thermometer-1", "heater", "--url", url]).await;
     assert_eq!((code, printed.as_str()), (Some(0), "true"));
     let (code, printed) = outcome(&["set", "thermometer-1", "heater", "false", "--url", url]).await;

@@ -12,16 +12,17 @@ use serde::{Deserialize, Serialize};
 /// | the command line | the unix socket, which its owner alone can open | yes | yes |
 /// | anybody | a loopback address | yes, unless `read_without_token` is `never` | no |
 /// | anybody | another address | `/livez` and `/readyz` only, unless `read_without_token` is `always` | no |
-/// | whoever has a token, or a certificate of `tls.client_ca_file` | anywhere | yes | yes |
+/// | whoever has a token, or a certificate of `tls.client_ca_file` | anywhere | yes | yes, but for a token that may only read |
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HttpConfig {
     /// Whether there is a server. By default `true` for a mapper that is a program, and `false` in [`Config::default`](super::Config), for a
     /// mapper that is part of another program. Without the feature `http` there is none.
     pub enabled: bool,
-    /// A file with the tokens of those who may write, one on each line: the token alone, or a name, a space and the token. The audit has the
-    /// name. At least 16 characters without a space. It is read again for each request, so that a changed token is in force at once. Without
-    /// it nobody can write over TCP, but who has a certificate.
+    /// A file with tokens, one on each line: the token alone, or a name, a space and the token. The audit has the name. With a space and the
+    /// word `read` behind that, the token may not write: the one for Prometheus, say. At least 16 characters without a space. The file is
+    /// read for each request that shows a token, so that a changed one is in force at once. Without it nobody can write over TCP, but who
+    /// has a certificate.
     pub token: PathBuf,
     /// Where reads need no token. By default `loopback`: if `common.address` is one of this machine's own.
     pub read_without_token: ReadWithoutToken,

@@ -1,7 +1,5 @@
 //! Who may read, and who may write.
 
-use std::{fs, io, path::Path};
-
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
@@ -9,14 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use sha2::{Digest, Sha256};
 
 use crate::config::{HttpConfig, ReadWithoutToken};
 
-use super::{Site, hosts, problem::Problem};
-
-/// The shortest token: what is shorter can be guessed.
-const SHORTEST: usize = 16;
+use super::{
+    Site, hosts,
+    problem::Problem,
+    tokens::{Tokens, Unusable},
+};
 
 /// How a request came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +33,7 @@ pub(super) enum Caller {
     Known {
         name: String,
         by: Means,
+        may_write: bool,
     },
 }
 
@@ -49,20 +48,21 @@ pub(super) enum Means {
 }
 
 /// Who may read and write on the server's address.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Access {
     config: HttpConfig,
+    tokens: Tokens,
     is_loopback: bool,
 }
 
 impl Access {
     pub(super) fn new(config: &HttpConfig, is_loopback: bool) -> Self {
-        Self { config: config.clone(), is_loopback }
+        Self { config: config.clone(), tokens: Tokens::new(&config.token), is_loopback }
     }
 
     /// Whether there is a way to write over TCP.
     pub(super) fn is_writable(&self) -> bool {
-        !self.config.token.as_os_str().is_empty() || self.config.tls.knows_clients()
+        self.tokens.is_set() || self.config.tls.knows_clients()
     }
 
     /// Whether `GET`s of the Go framework write.
@@ -79,32 +79,25 @@ impl Access {
     }
 
     /// Finds out who asks.
-    fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
+    async fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let known = |name, by, may_write| Ok(Caller::Known { name, by, may_write });
         match peer {
-            Peer::Socket => return Ok(Caller::Known { name: "command line".to_owned(), by: Means::Socket }),
-            Peer::Tcp { certificate: Some(name) } => {
-                return Ok(Caller::Known { name: format!("certificate {name}"), by: Means::Browser });
-            }
+            Peer::Socket => return known("command line".to_owned(), Means::Socket, true),
+            Peer::Tcp { certificate: Some(name) } => return known(format!("certificate {name}"), Means::Browser, true),
             Peer::Tcp { certificate: None } => {}
         }
         let Some((shown, by)) = shown_token(headers) else { return Ok(Caller::Anybody) };
-        if self.config.token.as_os_str().is_empty() {
+        if !self.tokens.is_set() {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, NO_TOKENS));
         }
-        let tokens = read_tokens(&self.config.token).map_err(|error| {
-            tracing::warn!(%error, "nobody can show a token");
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the mapper cannot read its file of tokens: its log says why")
-        })?;
-        let shown = Sha256::digest(shown.as_bytes());
-        // Digests are compared, so that the time says nothing of the token; and all of them.
-        let mut known = None;
-        for Token { name, digest } in tokens {
-            if digest == <[u8; 32]>::from(shown) {
-                known = Some(name);
+        match self.tokens.find(&shown).await {
+            Ok(Some(token)) => known(format!("token {}", token.name), by, token.may_write),
+            Ok(None) => Err(Problem::new(StatusCode::UNAUTHORIZED, "this token is not one of those in http.token")),
+            Err(Unusable) => {
+                let detail = "the mapper cannot read its file of tokens: its log says why";
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
             }
         }
-        let unknown = || Problem::new(StatusCode::UNAUTHORIZED, "this token is not one of those in http.token");
-        known.map(|name| Caller::Known { name: format!("token {name}"), by }).ok_or_else(unknown)
     }
 }
 
@@ -114,7 +107,7 @@ const NO_TOKENS: &str = "this mapper takes no tokens: set http.token to a file t
 pub(super) async fn guard(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or(Peer::Tcp { certificate: None });
     let access = site.access();
-    let caller = match access.caller(&peer, request.headers()) {
+    let caller = match access.caller(&peer, request.headers()).await {
         Ok(caller) => caller,
         Err(problem) => return challenge(problem),
     };
@@ -160,7 +153,11 @@ pub(super) fn may_write_by_get(access: &Access, caller: &Caller) -> Result<(), R
 /// Whether a caller may write.
 pub(super) fn may_write(access: &Access, caller: &Caller) -> Result<(), Response> {
     match caller {
-        Caller::Known { .. } => Ok(()),
+        Caller::Known { may_write: true, .. } => Ok(()),
+        Caller::Known { may_write: false, .. } => {
+            let detail = "this token may only read: its line in http.token ends with `read`";
+            Err(Problem::new(StatusCode::FORBIDDEN, detail).into_response())
+        }
         Caller::Anybody if access.is_writable() => {
             Err(challenge(Problem::new(StatusCode::UNAUTHORIZED, "writes need a token: one of those in http.token")))
         }
@@ -196,35 +193,4 @@ fn shown_token(headers: &HeaderMap) -> Option<(String, Means)> {
     }
     let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
     decoded.split_once(':').map(|(_, password)| (password.to_owned(), Means::Browser))
-}
-
-/// One token, which is not kept itself.
-struct Token {
-    name: String,
-    digest: [u8; 32],
-}
-
-/// Reads the tokens, and checks that there is one and that none is too short.
-pub(super) fn check_tokens(path: &Path) -> Result<(), String> {
-    if path.as_os_str().is_empty() { Ok(()) } else { read_tokens(path).map(drop).map_err(|error| error.to_string()) }
-}
-
-fn read_tokens(path: &Path) -> io::Result<Vec<Token>> {
-    let unusable = |what: &str| io::Error::other(format!("http.token: {} {what}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
-    let mut tokens = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let mut words = line.split_whitespace();
-        let (name, token) = match (words.next(), words.next(), words.next()) {
-            (None, ..) => continue,
-            (Some(token), None, _) => (format!("{}", number + 1), token),
-            (Some(name), Some(token), None) => (name.to_owned(), token),
-            _ => return Err(unusable(&format!("has more than a name and a token on line {}", number + 1))),
-        };
-        if token.len() < SHORTEST {
-            return Err(unusable(&format!("has a token of less than {SHORTEST} characters on line {}", number + 1)));
-        }
-        tokens.push(Token { name, digest: Sha256::digest(token.as_bytes()).into() });
-    }
-    if tokens.is_empty() { Err(unusable("holds no token")) } else { Ok(tokens) }
 }

@@ -18,6 +18,7 @@ mod problem;
 mod site;
 #[cfg(feature = "_tls")]
 mod tls;
+mod tokens;
 pub(crate) mod view;
 
 use axum::{

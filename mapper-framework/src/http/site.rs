@@ -16,8 +16,9 @@ use crate::{
 
 use super::{
     Bound, HttpError,
-    access::{self, Access, Peer},
+    access::{Access, Peer},
     api::Replay,
+    tokens::Tokens,
 };
 
 /// The most event streams at a time. A connection each, and a queue of events.
@@ -53,7 +54,7 @@ impl Site {
     /// A file that the config names cannot be used.
     pub(crate) fn new(sources: Sources, bound: &Bound) -> Result<Self, HttpError> {
         let http = &sources.config.http;
-        access::check_tokens(&http.token).map_err(HttpError::File)?;
+        Tokens::new(&http.token).check().map_err(HttpError::File)?;
         #[cfg(feature = "_tls")]
         super::tls::check(&http.tls).map_err(HttpError::File)?;
         let is_loopback = bound.address.ip().is_loopback();

@@ -4,8 +4,10 @@ use std::{
     collections::BTreeMap,
     io::{self, Write},
     thread,
+    time::SystemTime,
 };
 
+use humantime_serde::re::humantime;
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
     oneshot,
@@ -20,7 +22,7 @@ use crate::model::DeviceId;
 /// How many lines may wait for whoever reads them: a fleet's start, at about 100 bytes each.
 const WAITING_LINES: usize = 4096;
 
-/// Writes each event as a line, until the edge is gone or `out` fails. A twin or a state that is stored once more as it was has no line.
+/// Writes each event as a line that ends with the time (RFC 3339, UTC), until the edge is gone or `out` fails. A twin or a state that is stored once more as it was has no line.
 ///
 /// A thread of its own writes, since a pipe that nobody reads blocks it. Lines that find no place meanwhile are left out, and counted.
 /// Completes when all is written, which is never if the reader does not go on.
@@ -40,7 +42,7 @@ pub(crate) async fn print_events(
     let mut console = Console { lines, left_out: 0 };
     let mut known = Known::default();
     while let Some(event) = events.next().await {
-        if known.is_news(&event) && !console.show(line(&event).coloured(colours)) {
+        if known.is_news(&event) && !console.show(dated(line(&event).coloured(colours))) {
             break;
         }
         if console.left_out > 0 {
@@ -95,7 +97,14 @@ impl Console {
 }
 
 fn left_out(lines: u64) -> String {
-    format!("… {lines} lines left out")
+    dated(format!("… {lines} lines left out"))
+}
+
+/// The time stands last, so that a line is found by how it begins.
+fn dated(line: String) -> String {
+    // Before 1970 is what a clock says that was never set.
+    let now = SystemTime::now().max(SystemTime::UNIX_EPOCH);
+    format!("{line}  {}", humantime::format_rfc3339_seconds(now))
 }
 
 /// What the lines so far have said of twins and states.
@@ -289,7 +298,14 @@ mod tests {
         drop(sender);
         let out = Output::default();
         print_events(EdgeEvents::new(receiver), out.clone(), colours).await.unwrap();
-        out.text()
+        out.text().lines().map(|line| format!("{}\n", undated(line))).collect()
+    }
+
+    /// A line without its time.
+    fn undated(line: &str) -> &str {
+        let (line, time) = line.rsplit_once("  ").unwrap();
+        humantime::parse_rfc3339(time).unwrap();
+        line
     }
 
     #[tokio::test]
@@ -313,8 +329,9 @@ mod tests {
         drop((sender, nobody_reads));
         printing.await.unwrap().unwrap();
         let text = out.text();
-        let shown = text.lines().filter(|line| *line == "edge stopped").count();
-        let count = |line: &str| line.strip_prefix("… ")?.strip_suffix(" lines left out")?.parse::<usize>().ok();
+        let shown = text.lines().filter(|line| undated(line) == "edge stopped").count();
+        let count =
+            |line: &str| undated(line).strip_prefix("… ")?.strip_suffix(" lines left out")?.parse::<usize>().ok();
         let counted: usize = text.lines().filter_map(count).sum();
         assert!(shown < EVENTS);
         assert_eq!(shown + counted, EVENTS, "every event is a line or is counted");

@@ -215,6 +215,30 @@ async fn writes_need_a_token_and_answer_with_what_the_device_has_then() {
 }
 
 #[tokio::test]
+async fn a_token_that_may_only_read_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, format!("prometheus {TOKEN} read\n")).unwrap();
+    let (bed, address) = bed(|http| {
+        (http.token, http.go_writes, http.read_without_token) = (file, true, ReadWithoutToken::Never);
+    })
+    .await;
+    bed.edge().apply(&gauges(["a".to_owned()], 10)).await.unwrap();
+    bed.until("it is read", |edge| edge.twin(&id("a"), "count").is_some()).await;
+    assert_eq!(get(address, "/metrics").await.status, 401);
+    assert_eq!(send(address, "GET", "/metrics", &bearer(TOKEN), "").await.status, 200);
+    let headers = format!("{JSON}{}", bearer(TOKEN));
+    let body = r#"{"value": "7"}"#;
+    let write = send(address, "PUT", "/api/v2/devices/default/a/properties/level", &headers, body).await;
+    assert_eq!((write.status, write.detail().contains("may only read")), (403, true), "{write:?}");
+    let call = send(address, "POST", "/api/v2/devices/default/a/methods/m", &headers, "{}").await;
+    assert_eq!(call.status, 403, "{call:?}");
+    let by_get = send(address, "GET", "/api/v1/devicemethod/default/a/m/level/7", &headers, "").await;
+    assert_eq!(by_get.status, 403, "{by_get:?}");
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn without_a_token_nobody_writes_but_who_owns_the_socket() {
     let (bed, address) = bed(|_| {}).await;
     bed.edge().apply(&gauges(["a".to_owned()], 10)).await.unwrap();
@@ -283,7 +307,7 @@ async fn a_config_that_cannot_be_safe_does_not_start() {
         ("cannot be read", Box::new(|config| config.http.token = "/nowhere/token".into())),
         ("holds no token", Box::new(|config| config.http.token = file("empty", " \n\n"))),
         ("less than 16 characters", Box::new(|config| config.http.token = file("short", "alice secret"))),
-        ("more than a name and a token", Box::new(|config| config.http.token = file("long", "a b c d e f g h"))),
+        ("more than a name, a token", Box::new(|config| config.http.token = file("long", "a b c d e f g h"))),
         ("belong together", Box::new(|config| config.http.tls.cert_file = "/etc/tls.crt".into())),
         ("needs http.tls.cert_file", Box::new(|config| config.http.tls.client_ca_file = "/etc/ca.crt".into())),
     ];
