@@ -67,7 +67,7 @@ struct Scrape {
     sinks: Vec<SinkStatus>,
     is_connected: bool,
     edgecore: view::Edgecore,
-    times: [(&'static str, &'static str, Times); 3],
+    times: [(&'static str, &'static str, Times); 4],
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -92,7 +92,7 @@ impl Scrape {
         }
         let ages = |traces: Traces| traces.into_values().filter_map(|trace| Some(age(trace.stored?.1)));
         let (config, package) = (site.config(), site.package());
-        let [reads, writes, lag] = handle.times();
+        let [reads, writes, lag, staleness] = handle.times();
         Ok(Self {
             identity: [
                 ("name", config.common.name.clone()),
@@ -113,6 +113,7 @@ impl Scrape {
                 ("read_seconds", "How long rounds of reads take, each of them one call of the driver", reads),
                 ("write_seconds", "How long writes and calls of methods take", writes),
                 ("schedule_lag_seconds", "By how much rounds of reads begin after they were due", lag),
+                ("twin_staleness_seconds", "How old the values of twins are when edgecore accepts them", staleness),
             ],
         })
     }

@@ -341,10 +341,10 @@ impl Handle {
         self.ask(Request::Demand).await
     }
 
-    /// How long rounds of reads take, and writes, and by how much rounds begin late.
-    pub(crate) fn times(&self) -> [Times; 3] {
+    /// How long rounds of reads take, and writes, by how much rounds begin late, and how old twins are when edgecore accepts them.
+    pub(crate) fn times(&self) -> [Times; 4] {
         let latencies = self.telemetry.latencies();
-        [latencies.reads.read(), latencies.writes.read(), latencies.lag.read()]
+        [&latencies.reads, &latencies.writes, &latencies.lag, &latencies.staleness].map(|latency| latency.read())
     }
 
     /// The desired values of a device, in the order of their properties' names.

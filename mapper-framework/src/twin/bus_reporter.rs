@@ -359,6 +359,9 @@ impl BusReporter {
         let device = &report.device;
         self.telemetry.emit(ReportStored { device });
         self.telemetry.emit(ReportAccepted { device, twins: report.content.twins() });
+        if let Content::Twins(twins) = &report.content {
+            twins.iter().for_each(|twin| self.telemetry.latencies().staleness.observe(twin.age()));
+        }
         for (property, value) in &carried {
             self.telemetry.emit(TwinStored { device, property, value });
         }

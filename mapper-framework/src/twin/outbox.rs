@@ -36,6 +36,13 @@ pub(crate) struct TwinUpdate {
     pub(crate) desired: Echo,
 }
 
+impl TwinUpdate {
+    /// How old its value is; no time if it is dated later than now.
+    pub(super) fn age(&self) -> Duration {
+        self.timestamp.elapsed().unwrap_or_default()
+    }
+}
+
 /// One call to edgecore. It comes back by [`Outbox::accepted`], [`Outbox::spare`], [`Outbox::put_back`], [`Outbox::refused`] or
 /// [`Outbox::refused_for_content`], and until then nothing else is taken out of its device.
 #[derive(Debug)]

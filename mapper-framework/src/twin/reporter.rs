@@ -200,7 +200,6 @@ impl Reporter {
         if legal.is_empty() {
             return Ok(Sent::Nothing);
         }
-        let twins = legal.len();
         let names_and_values = |twin: &TwinReport| (twin.property.clone(), twin.reported.clone());
         let carried: Vec<_> = legal.iter().map(names_and_values).collect();
         self.pacer.spend();
@@ -210,7 +209,8 @@ impl Reporter {
         self.receipts.expect(device, legal.iter().map(|twin| twin.property.clone()));
         client.report_twins(device, legal).await?;
         self.pacer.accepted();
-        self.telemetry.emit(ReportAccepted { device, twins });
+        self.telemetry.emit(ReportAccepted { device, twins: twins.len() });
+        twins.iter().for_each(|twin| self.telemetry.latencies().staleness.observe(twin.age()));
         for (property, value) in &carried {
             self.telemetry.emit(TwinStored { device, property, value });
         }
