@@ -48,6 +48,7 @@
 //! | --- | --- |
 //! | what a driver has to do, and what the framework does for it | [`Driver`], [`Session`], [`DriverError`] |
 //! | many reads in one request, subscriptions, method calls | [`Reads`], [`Subscriptions`] and [`Change`], [`Call`] |
+//! | the frames of a camera | [`Session::stream`], [`FrameSender`], [`Frame`], and the guide *Streams* |
 //! | devices, properties and values | [`model`] |
 //! | brokers and databases, what becomes of each record, and a sink of your own | [`sink`] |
 //! | the keys of the config file, the environment and the flags | [`config`] |
@@ -127,6 +128,7 @@ mod sample;
 mod scaffold;
 pub mod sink;
 mod spool;
+mod stream;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -139,8 +141,9 @@ mod writes;
 
 pub use config::Package;
 pub use dmi::SocketError;
-pub use driver::{Call, Change, Driver, DriverError, Reads, Session, Subscriptions};
+pub use driver::{Call, Change, Driver, DriverError, FrameSender, Reads, Session, Subscriptions};
 pub use mapper::{Mapper, MapperBuilder, MapperError};
 pub use model::{AccessMode, DataType, Device, DeviceState, Method, Property, Reading, Value};
 pub use runtime::{Answer, DeviceSnapshot, Handle, OperationError, Order, ReadFailure, Snapshot, Watch};
+pub use stream::{ContentType, Format, Frame};
 pub use telemetry::stats;

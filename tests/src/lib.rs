@@ -54,5 +54,6 @@ mod documents {
         MovingFromGo: "docs/moving-from-go.md",
         Watching: "docs/watching.md",
         WatchingByTask: "docs/watching-by-task.md",
+        Streams: "docs/streams.md",
     }
 }

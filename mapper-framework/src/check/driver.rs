@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{DEFAULT_CURE, Mapper, Verdicts};
 use crate::{
     manifest::{DeviceManifest, Fault},
-    model::{Doubt, Problem, Property, Resolved},
+    model::{Doubt, Problem, Property, Resolved, StreamTwin},
 };
 
 /// What a mapper finds in the joined manifests that other rules have told already.
@@ -33,7 +33,7 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
 
 fn check_property(mapper: &Mapper<'_>, manifest: &DeviceManifest, property: &Property, verdicts: &mut Verdicts) {
     let name = Some(property.name());
-    let bound = caught("visitors.configData", name, || mapper.driver.bind(property));
+    let bound = caught("visitors.configData", name, || bind(mapper, property));
     for problem in bound.err().into_iter().flatten() {
         verdicts.error(fault(manifest, &problem));
     }
@@ -46,6 +46,15 @@ fn check_property(mapper: &Mapper<'_>, manifest: &DeviceManifest, property: &Pro
     }
     for doubt in Doubt::of_writes(property) {
         verdicts.warning(doubted(manifest, property, doubt));
+    }
+}
+
+/// Has the driver read the property, unless it is one of the device's stream.
+fn bind(mapper: &Mapper<'_>, property: &Property) -> Result<(), Vec<Problem>> {
+    let problem = |misfit| Problem::of_visitor(property, misfit);
+    match StreamTwin::of(property).map_err(|misfits| misfits.into_iter().map(problem).collect::<Vec<_>>())? {
+        Some(_) => Ok(()),
+        None => mapper.driver.bind(property).map(drop),
     }
 }
 

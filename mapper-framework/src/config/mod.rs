@@ -39,6 +39,7 @@
 //! | `driver.call_timeout` | `10s` | `MAPPER_DRIVER__CALL_TIMEOUT` | |
 //! | `driver.backoff_max` | `10s` | `MAPPER_DRIVER__BACKOFF_MAX` | |
 //! | `driver.credentials` |  | `MAPPER_DRIVER__CREDENTIALS` | |
+//! | `driver.max_frame_bytes` | `16777216` | `MAPPER_DRIVER__MAX_FRAME_BYTES` | |
 //! | `report.calls_per_second` | `1.0` | `MAPPER_REPORT__CALLS_PER_SECOND` | |
 //! | `report.burst` | `90` | `MAPPER_REPORT__BURST` | |
 //! | `report.strategy` | `onChange` | `MAPPER_REPORT__STRATEGY` | |

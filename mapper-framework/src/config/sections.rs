@@ -86,7 +86,7 @@ impl Default for CommonConfig {
     }
 }
 
-/// `driver`: how long the framework waits for the driver, and where its devices' credentials are.
+/// `driver`: how long the framework waits for the driver, what it takes of it, and where its devices' credentials are.
 ///
 /// `driver.settings` holds what the driver itself wants to be set, see [`Mapper::configured`](crate::Mapper::configured).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +102,9 @@ pub struct DriverConfig {
     /// `configData` says by `credentials: NAME`, or else `<namespace>.<device>`. See
     /// [`Device::credentials`](crate::Device::credentials). None by default.
     pub credentials: PathBuf,
+    /// The most bytes of a frame of a device's stream, above zero. By default 16 MiB. A larger frame is refused, and counted. Each device with a
+    /// stream keeps its newest frame in memory.
+    pub max_frame_bytes: u32,
 }
 
 impl Default for DriverConfig {
@@ -110,6 +113,7 @@ impl Default for DriverConfig {
             call_timeout: Duration::from_secs(10),
             backoff_max: Duration::from_secs(10),
             credentials: PathBuf::new(),
+            max_frame_bytes: 16 << 20,
         }
     }
 }

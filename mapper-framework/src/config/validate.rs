@@ -37,6 +37,7 @@ pub(super) fn first_problem(config: &Config) -> Option<(&'static str, InvalidVal
         ("common.edgecore_sock", short_enough(&common.edgecore_sock)),
         ("driver.call_timeout", longer_than_zero(driver.call_timeout)),
         ("driver.backoff_max", longer_than_zero(driver.backoff_max)),
+        ("driver.max_frame_bytes", at_least_one(driver.max_frame_bytes)),
         ("report.calls_per_second", fast_enough(report.calls_per_second)),
         ("report.burst", at_least_one(report.burst)),
         ("report.eventbus.address", broker(&report.eventbus.address)),

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{AccessMode, Device, DeviceState, Property, Reading, Value};
 
-use super::{Call, Change, DriverError, Reads, Subscriptions};
+use super::{Call, Change, DriverError, FrameSender, Reads, Subscriptions};
 
 /// Opens sessions to devices. One driver serves all devices of a mapper.
 ///
@@ -272,6 +272,25 @@ pub trait Session: Send + 'static {
     /// that nothing more will be delivered, so it costs the session, and the device is connected to anew.
     fn changed(&mut self) -> impl Future<Output = Result<Vec<Change>, DriverError>> + Send {
         pending()
+    }
+
+    /// Starts to send the device's frames. By default the driver has no stream.
+    ///
+    /// Called after [`subscribe`](Self::subscribe) for a device of which a property has the key `stream` in `visitors.configData`, and
+    /// again when its stream was stopped and is started again: the sender before that is closed then. Returns as soon as frames are on
+    /// their way; what captures them runs on a thread or a task of its own, and ends when
+    /// [`FrameSender::is_closed`] or [`FrameSender::send`] says so. The session's other methods are called meanwhile.
+    ///
+    /// When no frame comes for ten intervals of the granted rate, at least for five seconds, or for the time of the key
+    /// `streamStall`, the device is unhealthy, and the session is closed and opened anew.
+    ///
+    /// # Errors
+    ///
+    /// [`unsupported`](DriverError::unsupported) and [`refused`](DriverError::refused) leave the session as it is: the device is unhealthy,
+    /// and goes without a stream. Any other error costs the session, and the device is connected to anew.
+    fn stream(&mut self, frames: FrameSender) -> impl Future<Output = Result<(), DriverError>> + Send {
+        drop(frames);
+        async { Err(DriverError::unsupported("this driver has no stream: implement Session::stream")) }
     }
 
     /// Ends the session, by default by dropping it.

@@ -10,7 +10,7 @@ use crate::{
     typed::{self, Misfit},
 };
 
-use super::{Call, Change, Deadline, Driver, DriverError, Reads, Results, Session, Subscriptions};
+use super::{Call, Change, Deadline, Driver, DriverError, FrameSender, Reads, Results, Session, Subscriptions};
 
 /// A `Property<V>` with the driver's own `V`.
 pub(crate) type ErasedProperty = Arc<dyn Any + Send + Sync>;
@@ -48,6 +48,7 @@ pub(crate) trait ErasedSession: Send {
     ) -> Result<Vec<Value>, DriverError>;
     async fn state(&mut self) -> Result<DeviceState, DriverError>;
     async fn changed(&mut self) -> Result<Vec<Change>, DriverError>;
+    async fn stream(&mut self, frames: FrameSender) -> Result<(), DriverError>;
     async fn close(self: Box<Self>);
 }
 
@@ -149,6 +150,10 @@ impl<S: Session> ErasedSession for TypedSession<S> {
 
     async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
         self.session.changed().await
+    }
+
+    async fn stream(&mut self, frames: FrameSender) -> Result<(), DriverError> {
+        self.session.stream(frames).await
     }
 
     async fn close(self: Box<Self>) {

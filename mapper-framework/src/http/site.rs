@@ -21,7 +21,7 @@ use super::{
     tokens::Tokens,
 };
 
-/// The most event streams at a time. A connection each, and a queue of events.
+/// The most streams at a time, of events and of pictures. A connection each, and a queue of events or one picture.
 pub(super) const MAX_STREAMS: usize = 64;
 
 /// What is shown.
@@ -110,7 +110,7 @@ impl Site {
         self.0.started
     }
 
-    /// The places for event streams of a kind of client.
+    /// The places for streams of a kind of client.
     pub(super) fn streams(&self, peer: &Peer) -> &Arc<Semaphore> {
         &self.0.streams[usize::from(*peer == Peer::Socket)]
     }

@@ -166,6 +166,7 @@ impl MapperBuilder {
             // Until the mapper runs.
             writes: Writes::of(&config.writes),
             twins: config.report.rules(),
+            max_frame_bytes: usize::try_from(config.driver.max_frame_bytes).unwrap_or(usize::MAX),
         };
         let (found, findings) = mpsc::channel(FINDINGS);
         let detection =

@@ -21,6 +21,7 @@ mod report;
 mod resolve;
 mod sample;
 mod secret;
+mod stream;
 mod value;
 mod write;
 
@@ -42,6 +43,7 @@ pub(crate) use report::{ReportRules, Strategy};
 pub(crate) use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem, Resolved};
 pub use sample::{Quality, Reading, Sample};
 pub use secret::Secret;
+pub(crate) use stream::StreamTwin;
 pub use value::{DataType, Value, ValueError};
 pub(crate) use write::{Confirm, WritePolicy, WriteRules};
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::{Bounds, ConfigData, DataType, IllegalValues, PushMethod, ReportRules, Value, ValueError, WriteRules};
+use super::{Bounds, ConfigData, DataType, IllegalValues, PushMethod, ReportRules, StreamTwin, Value, ValueError, WriteRules};
 
 /// Whether a property may be written (`ModelProperty.accessMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +56,10 @@ impl Property {
             visitor.to_mut().remove(Self::POLL);
         }
         let is_ours = |key: &String| {
-            WriteRules::KEYS.contains(&key.as_str()) || ReportRules::is_key(key) || key == IllegalValues::KEY
+            WriteRules::KEYS.contains(&key.as_str())
+                || ReportRules::is_key(key)
+                || StreamTwin::is_key(key)
+                || key == IllegalValues::KEY
         };
         if visitor.keys().any(is_ours) {
             visitor.to_mut().retain(|key, _| !is_ours(key));

@@ -100,6 +100,11 @@ impl Problem {
         Self { property: Some(property.into()), field: field.into(), message: message.to_string(), cure: None }
     }
 
+    /// A problem of a key in a property's visitor.
+    pub(crate) fn of_visitor(property: &Property, Misfit { key, message, cure }: Misfit) -> Self {
+        Self::of_property(property.name(), format!("visitors.configData.{key}"), message).with_cure(cure)
+    }
+
     /// The same with what to do about it.
     #[must_use]
     pub(crate) fn with_cure(self, cure: impl fmt::Display) -> Self {
@@ -167,16 +172,12 @@ impl Device {
 /// What is wrong with the rules by which a property is reported and pushed, which costs these rules only.
 fn report_problems(property: &Property) -> Vec<Problem> {
     let misfits = ReportRules::misfits(property).into_iter().chain(IllegalValues::misfits(property));
-    misfits.map(|misfit| visitor_problem(property, misfit)).collect()
-}
-
-fn visitor_problem(property: &Property, Misfit { key, message, cure }: Misfit) -> Problem {
-    Problem::of_property(property.name(), format!("visitors.configData.{key}"), message).with_cure(cure)
+    misfits.map(|misfit| Problem::of_visitor(property, misfit)).collect()
 }
 
 /// What is wrong with the rules by which a property is written, which costs the writes only.
 fn write_problems(property: &Property, all: &[Arc<Property>]) -> Vec<Problem> {
-    let problem = |misfit| visitor_problem(property, misfit);
+    let problem = |misfit| Problem::of_visitor(property, misfit);
     match WriteRules::of(property) {
         Err(misfits) => misfits.into_iter().map(problem).collect(),
         Ok(rules) => rules.interlock.and_then(|interlock| interlock.misfit(all)).map(problem).into_iter().collect(),

@@ -1,10 +1,10 @@
 //! A device that the driver's types have read.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     driver::{ErasedDriver, ErasedProperty},
-    model::{Device, DeviceInstance, DeviceModel, Doubt, Problem, Property, ReportRules},
+    model::{Device, DeviceInstance, DeviceModel, Doubt, Misfit, Problem, Property, ReportRules, StreamTwin},
     sink::{Feed, RouteError, Sinks},
 };
 
@@ -35,6 +35,8 @@ pub(super) struct BoundDevice {
 pub(super) struct BoundProperty {
     pub(super) property: Arc<Property>,
     pub(super) erased: ErasedProperty,
+    /// What it shows of the device's stream; `None` if it is the driver's. The driver never gets one of the stream.
+    pub(super) stream: Option<StreamTwin>,
     /// Which samples its twin gets.
     pub(super) twin: ReportRules,
     /// Where its samples go besides its twin.
@@ -60,18 +62,15 @@ impl BoundDevice {
         problems.extend(config.err().into_iter().flatten());
         let mut properties = Vec::with_capacity(device.properties.len());
         for property in &device.properties {
-            let bound = fence
-                .checked(|| driver.bind(property))
-                .unwrap_or_else(|panic| Err(vec![Problem::of_property(property.name(), "visitors.configData", panic)]));
-            match bound {
-                Ok(erased) => {
+            match bind(driver, property, fence) {
+                Ok((erased, stream)) => {
                     let (feeds, refused) = sinks.bind(&device, property);
                     problems.extend(refused.into_iter().map(|RouteError { field, message, cure }| Problem {
                         cure,
                         ..Problem::of_property(property.name(), field, message)
                     }));
                     let (twin, feeds) = (ReportRules::of_twin(property, &settings.twins), feeds.into());
-                    properties.push(BoundProperty { property: Arc::clone(property), erased, twin, feeds });
+                    properties.push(BoundProperty { property: Arc::clone(property), erased, stream, twin, feeds });
                 }
                 Err(misfits) => problems.extend(misfits),
             }
@@ -93,6 +92,17 @@ impl BoundDevice {
         Self { device: Arc::new(device), properties, wishes, has_wrong_config, problems, lost, doubts }
     }
 
+    /// Whether the device has a stream: one of its properties shows something of it.
+    pub(super) fn has_stream(&self) -> bool {
+        self.properties.iter().any(|property| property.stream.is_some())
+    }
+
+    /// After which time without a frame the device's stream is stalled, where the manifest says so.
+    pub(super) fn stall(&self) -> Option<Duration> {
+        let of_stream = self.properties.iter().filter(|property| property.stream.is_some());
+        of_stream.filter_map(|property| StreamTwin::stall(&property.property)).min()
+    }
+
     /// Whether a session to the one device is a session to the other.
     pub(super) fn connects_like(&self, other: &Self) -> bool {
         self.device.config() == other.device.config() && self.device.protocol() == other.device.protocol()
@@ -106,4 +116,24 @@ impl BoundDevice {
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         (!problems.is_empty()).then(|| problems.join("; ") + &more)
     }
+}
+
+/// Has the driver read a property, unless it is one of the stream.
+fn bind(
+    driver: &dyn ErasedDriver,
+    property: &Property,
+    fence: &Fence,
+) -> Result<(ErasedProperty, Option<StreamTwin>), Vec<Problem>> {
+    match StreamTwin::of(property).map_err(|misfits| stream_problems(property, misfits))? {
+        Some(stream) => Ok((Arc::new(()), Some(stream))),
+        None => {
+            let panicked = |panic| Err(vec![Problem::of_property(property.name(), "visitors.configData", panic)]);
+            fence.checked(|| driver.bind(property)).unwrap_or_else(panicked).map(|erased| (erased, None))
+        }
+    }
+}
+
+fn stream_problems(property: &Property, misfits: Vec<Misfit>) -> Vec<Problem> {
+    let problem = |misfit| Problem::of_visitor(property, misfit);
+    misfits.into_iter().map(problem).collect()
 }

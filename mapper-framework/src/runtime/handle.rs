@@ -12,6 +12,7 @@ use crate::{
     dmi::client::Registration,
     model::{Device, DeviceId, DeviceState, Sample, Value},
     sink::{HistoryError, HistoryRequest, Point, Series, SinkStatus, Sinks, Target},
+    stream::FrameReader,
     telemetry::{
         Telemetry, Times,
         stats::{DeviceStats, Stats, TargetStats},
@@ -49,12 +50,25 @@ pub(super) enum Request {
     Fleet(oneshot::Sender<Vec<DeviceSummary>>),
     /// All that is known of a device; `None` if there is no such device.
     Inspect(DeviceId, oneshot::Sender<Option<Box<Inspection>>>),
+    /// The stream of a device.
+    Frames(DeviceId, oneshot::Sender<Result<FrameReader, NoFrames>>),
     /// What the reports of all devices cost.
     Demand(oneshot::Sender<Demand>),
     /// The models, in order.
     Models(oneshot::Sender<Vec<InspectedModel>>),
     /// The devices that a filter takes, and the number of the last event before.
     Snapshot(Filter, oneshot::Sender<Snapshot>),
+}
+
+/// Why the frames of a device cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoFrames {
+    /// There is no such device.
+    NoDevice,
+    /// None of its properties has the key `stream`.
+    NoStream,
+    /// The mapper is stopping.
+    Stopping,
 }
 
 /// A device at one moment.
@@ -329,6 +343,11 @@ impl Handle {
     /// All that is known of a device; `None` if there is no such device, or the mapper has stopped.
     pub(crate) async fn inspect(&self, device: &DeviceId) -> Option<Inspection> {
         self.ask(|reply| Request::Inspect(device.clone(), reply)).await.flatten().map(|inspection| *inspection)
+    }
+
+    /// Reads the stream of a device.
+    pub(crate) async fn frames(&self, device: &DeviceId) -> Result<FrameReader, NoFrames> {
+        self.ask(|reply| Request::Frames(device.clone(), reply)).await.unwrap_or(Err(NoFrames::Stopping))
     }
 
     /// The models that edgecore has brought, in the order of their names; `None` when the mapper has stopped.

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     model::{Device, DeviceId, DeviceModel, DeviceState, Doubt, ModelId, Problem, Property, ReportRules, Sample},
+    stream::FrameReader,
     telemetry::Telemetry,
     watch::DesiredStatus,
 };
@@ -74,6 +75,12 @@ pub(crate) struct InspectedModel {
 }
 
 impl Entry {
+    /// The frames of the device; `None` if it has no stream.
+    pub(super) fn frames(&self) -> Option<FrameReader> {
+        let running = self.running.as_ref()?;
+        running.target.borrow().has_stream().then(|| running.frames.reader())
+    }
+
     /// The device in one line.
     pub(super) fn summary(&self) -> DeviceSummary {
         let (id, model, protocol) =

@@ -35,7 +35,7 @@ use super::{
     Dispatch, Handle, InspectedModel, Snapshot,
     absence::{Absence, Judgement},
     bound::BoundDevice,
-    handle::{DeviceSnapshot, OperationError, Request, answer},
+    handle::{DeviceSnapshot, NoFrames, OperationError, Request, answer},
     order::Operation,
     served::Settings,
     tasks::{EndedTask, Running, Tasks},
@@ -295,6 +295,10 @@ impl Manager {
             Request::Inspect(id, reply) => {
                 let entry = self.devices.get(&id);
                 answer(reply, entry.map(|entry| Box::new(entry.inspect(&self.telemetry))));
+            }
+            Request::Frames(id, reply) => {
+                let entry = self.devices.get(&id).ok_or(NoFrames::NoDevice);
+                answer(reply, entry.and_then(|entry| entry.frames().ok_or(NoFrames::NoStream)));
             }
             Request::Demand(reply) => answer(reply, self.demand()),
             Request::Models(reply) => answer(reply, self.inspect_models()),

@@ -31,6 +31,7 @@ pub(crate) use call::panic_message;
 
 pub(crate) use credentials::CredentialsFolder;
 pub(crate) use dispatch::Dispatch;
+pub(crate) use handle::NoFrames;
 pub use handle::{DeviceSnapshot, Handle, OperationError, ReadFailure};
 pub(crate) use inspection::{DeviceSummary, InspectedModel, InspectedProperty, Inspection};
 pub use order::{Answer, Order};

@@ -16,6 +16,7 @@ use crate::{
     driver::{Deadline, ErasedDriver},
     hook::Chain,
     model::{Device, DeviceId, DeviceState, Property, ReportRules, Sample},
+    stream::{FrameSlot, StreamState},
     telemetry::{Telemetry, devices::StateChanged},
     twin::Urgency,
     writes::Writes,
@@ -50,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) writes: Writes,
     /// Which samples twins get, unless their manifests say otherwise.
     pub(crate) twins: ReportRules,
+    /// The most bytes of a frame.
+    pub(crate) max_frame_bytes: usize,
 }
 
 /// What a device's task is given by the manager.
@@ -60,6 +63,8 @@ pub(super) struct Context {
     pub(super) dispatch: Dispatch,
     pub(super) telemetry: Telemetry,
     pub(super) status: Arc<StatusCell>,
+    /// The device's newest frame, if it has a stream.
+    pub(super) frames: Arc<FrameSlot>,
     /// The device as edgecore wants it; the latest one counts.
     pub(super) target: watch::Receiver<Arc<BoundDevice>>,
     /// In boxes: a channel has room for 32 from the start, for each device.
@@ -92,6 +97,19 @@ pub(super) struct ServedDevice {
     announced: News,
     /// The properties whose desired value was taken back, until that is remembered.
     withdrawn: Vec<Arc<str>>,
+    /// How the device's stream fares over its sessions.
+    pub(super) stream: StreamCourse,
+}
+
+/// How the stream of a device fares over its sessions.
+#[derive(Debug, Default)]
+pub(super) struct StreamCourse {
+    /// Whether a method has stopped it.
+    pub(super) is_stopped: bool,
+    /// Why no frames come, though they should: the device is unhealthy.
+    pub(super) complaint: Option<String>,
+    /// Whether the log shows that it runs.
+    pub(super) is_shown: bool,
 }
 
 impl ServedDevice {
@@ -118,6 +136,7 @@ impl ServedDevice {
             failures,
             announced,
             withdrawn,
+            stream: StreamCourse::default(),
         }
     }
 
@@ -214,6 +233,11 @@ impl ServedDevice {
     pub(super) fn answered(&mut self) {
         self.reconnects.start_over();
         self.failures.over();
+    }
+
+    /// Whether frames come.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.context.frames.state() == StreamState::Streaming
     }
 
     /// The shortest of the cycles by which properties are read; `None` if none is.

@@ -4,6 +4,7 @@ mod health;
 mod looks;
 mod operations;
 mod reads;
+mod streams;
 mod subscribe;
 mod writes;
 
@@ -17,12 +18,14 @@ use tokio::{
 use crate::{
     driver::{Change, DriverError, ErasedProperty, ErasedSession},
     model::DeviceState,
+    stream::Progress,
     telemetry::reads::TicksSkipped,
 };
 
 use super::{end::End, order::Operation, schedule::Schedule, served::ServedDevice, status::Polled};
 
 use health::Health;
+use streams::LiveStream;
 
 /// A session that has ended.
 pub(super) struct Ended {
@@ -38,6 +41,8 @@ pub(super) struct LiveSession<'a> {
     session: Box<dyn ErasedSession>,
     schedule: Schedule,
     health: Health,
+    /// The device's stream, while it runs.
+    stream: Option<LiveStream>,
     /// Names of properties that were delivered and are not the device's, as far as they were logged.
     strangers: HashSet<String>,
     /// Whether an operation was served last: then the clock comes first, so that neither starves the other.
@@ -52,6 +57,8 @@ enum Event {
     Changed,
     Operation(Box<Operation>),
     Due,
+    /// The stream has begun or ended.
+    Stream(Progress),
     Delivered(Result<Result<Vec<Change>, DriverError>, String>),
 }
 
@@ -61,7 +68,8 @@ impl<'a> LiveSession<'a> {
         task.slots.iter_mut().filter_map(|slot| slot.goal.as_mut()).for_each(|goal| goal.session_begins(now));
         let schedule = Schedule::new([], now, task.seed());
         task.state_due = task.device().state_report().map(|_| now);
-        Self { task, session, schedule, health: Health::default(), strangers: HashSet::new(), operated: false }
+        let (health, strangers) = (Health::default(), HashSet::new());
+        Self { task, session, schedule, health, stream: None, strangers, operated: false }
     }
 
     /// Serves the session until it ends, and closes it, or drops it if it is lost.
@@ -72,6 +80,7 @@ impl<'a> LiveSession<'a> {
         };
         let has_answered = self.health.has_answered();
         self.task.context.status.set_polled(None);
+        self.end_stream(&end);
         match end {
             End::Closed(_) | End::Lost(_) => self.discard().await,
             End::Stopped | End::Reconfigured | End::Silent(_) => self.close().await,
@@ -82,6 +91,7 @@ impl<'a> LiveSession<'a> {
     /// Gives the session its properties, and makes those due that are polled.
     async fn begin(&mut self) -> Result<(), End> {
         self.subscribe().await?;
+        self.start_stream().await?;
         self.renew_state();
         let (cycles, seed) = (self.cycles(), self.task.seed());
         self.schedule = Schedule::new(cycles, Instant::now(), seed);
@@ -130,6 +140,7 @@ impl<'a> LiveSession<'a> {
             Some(operation) = context.operations.recv() => Event::Operation(operation),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
             () = credentials.changed(&bound.device) => Event::OtherCredentials,
+            progress = streams::changed(self.stream.as_mut()) => Event::Stream(progress),
             changes = context.fence.caught("changed", self.session.changed()) => Event::Delivered(changes),
         }
     }
@@ -142,6 +153,7 @@ impl<'a> LiveSession<'a> {
             Event::Changed => self.adopt_target().await,
             Event::Operation(operation) => self.operate(*operation).await,
             Event::Due => self.tick().await,
+            Event::Stream(progress) => self.stream_changed(progress),
             Event::Delivered(Ok(Ok(changes))) => {
                 // A driver that delivers without ever waiting would keep the thread to itself.
                 consume_budget().await;
@@ -156,7 +168,8 @@ impl<'a> LiveSession<'a> {
     fn next_due(&self) -> Option<Instant> {
         let goals = self.task.slots.iter().filter_map(|slot| slot.goal.as_ref()?.due());
         let held_back = self.task.release_due();
-        self.schedule.next().into_iter().chain(self.task.state_due).chain(goals).chain(held_back).min()
+        let stream = self.stream_due();
+        self.schedule.next().into_iter().chain(self.task.state_due).chain(goals).chain(held_back).chain(stream).min()
     }
 
     async fn adopt_target(&mut self) -> Result<(), End> {
@@ -167,6 +180,7 @@ impl<'a> LiveSession<'a> {
         if !self.task.device().properties().eq(before.device.properties()) {
             self.subscribe().await?;
         }
+        self.start_stream().await?;
         self.schedule.assign(self.cycles(), Instant::now());
         self.show_polled();
         // Whether the device is sound may have changed with its manifest.
@@ -188,6 +202,7 @@ impl<'a> LiveSession<'a> {
             self.task.context.telemetry.emit(TicksSkipped { device: self.task.id(), count: skipped });
         }
         self.task.release();
+        self.look_at_stream()?;
         self.pursue_goals().await?;
         if self.task.state_due.is_some_and(|due| due <= Instant::now()) {
             self.ask_state().await?;

@@ -121,6 +121,11 @@ impl Slot {
         }
     }
 
+    /// Whether it shows something of the device's stream, so that the driver does not know it.
+    pub(super) fn is_of_stream(&self) -> bool {
+        self.bound.stream.is_some()
+    }
+
     pub(super) fn property(&self) -> &Arc<Property> {
         &self.bound.property
     }

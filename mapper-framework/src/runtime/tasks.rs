@@ -13,6 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     driver::ErasedDriver,
     model::{DeviceId, DeviceInstance, DeviceModel, ReportRules},
+    stream::FrameSlot,
     telemetry::{Telemetry, sessions::ClosingCutOff},
     writes::{AuditFile, WriteMemory},
 };
@@ -53,6 +54,8 @@ pub(super) struct Running {
     pub(super) target: watch::Sender<Arc<BoundDevice>>,
     pub(super) operations: mpsc::Sender<Box<Operation>>,
     pub(super) status: Arc<StatusCell>,
+    /// Its newest frame. Readers of it end when this and the task are gone.
+    pub(super) frames: Arc<FrameSlot>,
     /// Cancelled to end the task.
     stop: CancellationToken,
     /// Cancelled by the task when it has ended.
@@ -111,7 +114,8 @@ impl Tasks {
         let id = bound.device.id().clone();
         let (target, targets) = watch::channel(bound);
         let (operations, received) = mpsc::channel(OPERATIONS);
-        let (stop, ended, status) = (CancellationToken::new(), CancellationToken::new(), Arc::new(StatusCell::new()));
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (status, frames) = (Arc::new(StatusCell::new()), FrameSlot::new());
         let context = Context {
             driver: Arc::clone(&self.driver),
             settings: self.settings.clone(),
@@ -119,6 +123,7 @@ impl Tasks {
             dispatch: self.dispatch.clone(),
             telemetry: self.telemetry.clone(),
             status: Arc::clone(&status),
+            frames: Arc::clone(&frames),
             target: targets,
             operations: received,
             stop: stop.clone(),
@@ -126,7 +131,7 @@ impl Tasks {
         let predecessor = self.leaving.get(&id).cloned();
         let task = self.running.spawn(serve(context, predecessor, pause, ended.clone().drop_guard())).id();
         self.devices.insert(task, id);
-        Running { target, operations, status, stop, ended, task }
+        Running { target, operations, status, frames, stop, ended, task }
     }
 
     /// Ends the task of a device that is removed.

@@ -19,6 +19,7 @@ pub(crate) mod sessions;
 pub(crate) mod sinks;
 pub(crate) mod spool;
 pub mod stats;
+pub(crate) mod streams;
 pub(crate) mod writes;
 
 use std::{

@@ -156,6 +156,17 @@ groups! {
         /// Samples that broke a rule of the anomaly detection.
         anomalies,
     }
+    /// Streams of frames.
+    streams: StreamCounts => Streams {
+        /// Sessions of which a frame has come.
+        begun,
+        /// Starts of a stream that a driver has none for, or has refused.
+        unavailable,
+        /// Streams that were stalled.
+        stalled,
+        /// Frames that were too large, or did not begin as their content type does.
+        frames_refused,
+    }
     /// Hooks on samples.
     hooks: HookCounts => Hooks {
         /// Hooks that panicked, and were switched off for their device.

@@ -39,7 +39,7 @@ use futures_util::FutureExt;
 use crate::{
     driver::{Deadline, Driver, ErasedDriver, ErasedProperty, ErasedSession, erase},
     local_edge,
-    model::{Device, Property, Resolved, Value},
+    model::{Device, Misfit, Problem, Property, Resolved, StreamTwin, Value},
     runtime::panic_message,
 };
 
@@ -115,12 +115,19 @@ impl<'a> Violation<'a> {
 }
 
 impl<'a> Suite<'a> {
-    fn new(driver: &'a dyn ErasedDriver, Resolved { device, problems }: Resolved) -> Self {
+    fn new(driver: &'a dyn ErasedDriver, Resolved { mut device, problems }: Resolved) -> Self {
+        let stream = device.properties().filter_map(|property| Some((property, StreamTwin::of(property).err()?)));
+        let of_stream = |(property, misfits): (&Property, Vec<Misfit>)| {
+            misfits.into_iter().map(|misfit| Problem::of_visitor(property, misfit)).collect::<Vec<_>>()
+        };
+        let stream: Vec<_> = stream.flat_map(of_stream).collect();
+        // The others are the framework's.
+        device.properties.retain(|property| StreamTwin::of(property) == Ok(None));
         let id = device.id();
         let bound: Vec<_> = device.properties().map(|property| driver.bind(property)).collect();
         let misfits = bound.iter().filter_map(|bound| bound.as_ref().err().cloned()).flatten();
         let config = driver.check_config(&device).err().into_iter().flatten();
-        let wrong: Vec<_> = problems.into_iter().chain(config).chain(misfits).map(|it| it.to_string()).collect();
+        let wrong: Vec<_> = problems.into_iter().chain(stream).chain(config).chain(misfits).map(|it| it.to_string()).collect();
         if !wrong.is_empty() {
             panic!("device {id}: {}: correct the manifest, or the driver's type for it", wrong.join("; "));
         }

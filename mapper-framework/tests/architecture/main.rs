@@ -14,7 +14,7 @@ use uses::{first_names, uses};
 const LAYERS: &[&[&str]] = &[
     &["model", "backoff", "typed"],
     &["watch"],
-    &["config", "telemetry"],
+    &["config", "stream", "telemetry"],
     &["credentials", "driver", "hook", "mqtt", "spool", "tls", "writes"],
     &["dmi", "eventbus", "sink"],
     &["manifest", "twin"],

@@ -12,3 +12,5 @@ mod http;
 mod lifecycle;
 mod logged;
 mod meter;
+#[cfg(feature = "http")]
+mod streams;

@@ -76,6 +76,7 @@ fn a_file_may_set_every_key() {
     assert_eq!(config.common.http_port, 8080);
     assert_eq!(config.driver.call_timeout, Duration::from_millis(2500));
     assert_eq!(config.driver.backoff_max, Duration::from_secs(300));
+    assert_eq!(config.driver.max_frame_bytes, 4_194_304);
     assert_eq!((config.report.calls_per_second, config.report.burst), (0.25, 20));
     let sinks = &config.sinks;
     assert_eq!((sinks.batch_records, sinks.queue_records, sinks.memory_bytes), (250, 5_000, 8_000_000));
@@ -377,6 +378,7 @@ fn a_value_that_cannot_work_says_why() {
         ("report: {burst: 0}".into(), "`report.burst` must be above zero, found 0".into()),
         ("driver: {call_timeout: 0s}".into(), "`driver.call_timeout` must be above zero, found 0ns".into()),
         ("driver: {backoff_max: 0s}".into(), "`driver.backoff_max` must be above zero, found 0ns".into()),
+        ("driver: {max_frame_bytes: 0}".into(), "`driver.max_frame_bytes` must be above zero, found 0".into()),
     ] {
         let text = error(file(&yaml));
         assert!(text.starts_with("config.yaml:1:") && text.ends_with(&format!(": {expected}")), "{text}");

@@ -5,6 +5,7 @@ mod devices;
 pub(super) mod edgecore;
 mod events;
 mod explain;
+mod frames;
 mod history;
 mod mapper;
 mod orders;
@@ -46,6 +47,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(devices::properties))
         .routes(routes!(devices::property, orders::write))
         .routes(routes!(orders::call))
+        .routes(routes!(frames::snapshot))
+        .routes(routes!(frames::live))
         .routes(routes!(history::get))
         .routes(routes!(explain::get))
         .routes(routes!(devices::models))

@@ -64,7 +64,7 @@ impl LiveSession<'_> {
     fn judge_failure(&mut self, last: &DriverError, is_retryable: bool) -> Result<(), End> {
         let slots = &mut self.task.slots;
         // One that is read on demand only says nothing by itself.
-        let is_silent = |slot: &Slot| slot.property().polling() == Some(false);
+        let is_silent = |slot: &Slot| slot.property().polling() == Some(false) || slot.is_of_stream();
         if !slots.iter().all(|slot| slot.failing.is_some() || is_silent(slot)) {
             self.health.fruitless = 0;
             return Ok(());
@@ -75,7 +75,7 @@ impl LiveSession<'_> {
         if is_dead {
             slots.iter_mut().for_each(|slot| slot.delivers = false);
         }
-        if slots.iter().all(|slot| !slot.delivers) {
+        if slots.iter().all(|slot| !slot.delivers) && !self.task.is_streaming() {
             self.health.nothing_read = Some(format!("no property can be read: {last}"));
             self.set_state(DeviceState::Unhealthy);
         }
@@ -112,16 +112,18 @@ impl LiveSession<'_> {
     /// The driver gives a state. `online` is what a driver says that has no view of its own: that is believed when something has
     /// come from the device, or where nothing is read, since nothing is there or all of it is subscribed.
     pub(super) fn state_given(&mut self, state: DeviceState) {
-        let is_proven = self.health.has_answered || self.polled().next().is_none();
+        let is_read = self.polled().any(|index| !self.task.slots[index].is_of_stream());
+        let is_proven = self.health.has_answered || !is_read && self.stream.is_none();
         if is_proven || state != DeviceState::Online {
             self.set_state(state);
         }
     }
 
-    /// The driver's view of the state, unless nothing can be read or part of the device had to be left out: that is not healthy,
-    /// whatever the driver says.
-    fn set_state(&mut self, state: DeviceState) {
-        match self.health.nothing_read.clone().or_else(|| self.task.bound.complaint()) {
+    /// The driver's view of the state, unless nothing can be read, frames are missing, or part of the device had to be left out: that is
+    /// not healthy, whatever the driver says.
+    pub(super) fn set_state(&mut self, state: DeviceState) {
+        let complaint = self.health.nothing_read.clone().or_else(|| self.task.stream.complaint.clone());
+        match complaint.or_else(|| self.task.bound.complaint()) {
             Some(complaint) => self.task.set_state(DeviceState::Unhealthy, Some(complaint)),
             None => self.task.set_state(state, None),
         }

@@ -20,14 +20,19 @@ impl LiveSession<'_> {
             Err(error) => return (Err(error), Ok(())),
         };
         let device = self.task.id().clone();
-        let (results, ended) = self.collect(&indices).await;
+        let (of_stream, drivers) = self.apart(&indices);
+        let (mut results, ended) =
+            if drivers.is_empty() { (Vec::new(), Ok(())) } else { self.collect(&drivers).await };
+        results.extend(of_stream.iter().map(|&index| (index, self.stream_reading(index))));
         let (mut samples, mut failed) = (Vec::with_capacity(indices.len()), None);
         for (index, result) in results {
             let has_come = result.is_ok();
             match result.and_then(|reading| self.sample(index, reading)) {
                 Ok(sample) => samples.push((index, sample)),
                 Err(error) => {
-                    self.failed(index, &error, Origin::Read, has_come);
+                    if !self.task.slots[index].is_of_stream() {
+                        self.failed(index, &error, Origin::Read, has_come);
+                    }
                     failed.get_or_insert((index, error));
                 }
             }
@@ -37,7 +42,9 @@ impl LiveSession<'_> {
             return (Err(OperationError::Unavailable { device, reason: end.to_string() }), Err(end));
         }
         let Some((index, error)) = failed else {
-            self.has_answered();
+            if !drivers.is_empty() {
+                self.has_answered();
+            }
             let read = samples.into_iter().map(|(_, sample)| sample).collect();
             return (Ok(Answer::new(Vec::new(), read)), Ok(()));
         };

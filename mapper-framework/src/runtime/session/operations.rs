@@ -169,6 +169,10 @@ impl LiveSession<'_> {
         }
         let index = self.task.slots.iter().position(|slot| slot.property().name() == property);
         let index = index.ok_or_else(|| self.missing("property", property))?;
+        if self.task.slots[index].is_of_stream() {
+            let reason = "is produced by the framework, so that it cannot be written: take it out of the method";
+            return Err(self.invalid(property, reason.to_owned()));
+        }
         let property = self.task.slots[index].property();
         let value = if method.is_some() { check_value(property, text) } else { check(property, text) };
         Ok((index, value.map_err(|reason| self.invalid(property.name(), reason))?))
@@ -301,9 +305,14 @@ impl LiveSession<'_> {
         let shown =
             arguments.iter().map(|(index, value)| format!("{}={value}", self.task.slots[*index].property().name()));
         let shown = shown.collect::<Vec<_>>().join(", ");
-        let erased = arguments.iter().map(|(index, value)| (self.erased(*index), value.clone())).collect();
         let begun = Instant::now();
-        let called: Called<Vec<Value>> = self.task.call("call", self.session.call(method, erased)).await;
+        let called: Called<Vec<Value>> = match self.stream_order(method) {
+            Some(order) => self.carry_out_stream_order(order).await,
+            None => {
+                let erased = arguments.iter().map(|(index, value)| (self.erased(*index), value.clone())).collect();
+                self.task.call("call", self.session.call(method, erased)).await
+            }
+        };
         self.task.context.telemetry.latencies().writes.observe(begun.elapsed());
         arguments.iter().for_each(|(index, _)| self.written_otherwise(*index));
         let (telemetry, device) = (&self.task.context.telemetry, self.task.id());

@@ -27,7 +27,12 @@ const MAX_STRANGERS: usize = 100;
 impl LiveSession<'_> {
     /// Reads properties and hands on what they gave, even if the session ends with it.
     pub(super) async fn read(&mut self, indices: &[usize]) -> Result<(), End> {
-        let (results, ended) = self.collect(indices).await;
+        let (of_stream, indices) = self.apart(indices);
+        self.show_stream(&of_stream);
+        if indices.is_empty() {
+            return Ok(());
+        }
+        let (results, ended) = self.collect(&indices).await;
         let (mut samples, mut lost, mut is_retryable) = (Vec::with_capacity(indices.len()), None, false);
         let mut last_error = None;
         for (index, result) in results {

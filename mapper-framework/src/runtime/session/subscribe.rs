@@ -5,7 +5,8 @@ use super::{End, LiveSession};
 impl LiveSession<'_> {
     /// Gives the session its properties, which says which of them are to be polled.
     pub(super) async fn subscribe(&mut self) -> Result<(), End> {
-        let properties: Vec<_> = (0..self.task.slots.len()).map(|index| self.erased(index)).collect();
+        let drivers = (0..self.task.slots.len()).filter(|&index| !self.task.slots[index].is_of_stream());
+        let properties: Vec<_> = drivers.map(|index| self.erased(index)).collect();
         let subscribed = self.task.call("subscribe", self.session.subscribe(&properties)).await?;
         let subscriptions = subscribed.map_err(|error| End::of_deliveries(&error))?;
         for slot in &mut self.task.slots {

@@ -12,6 +12,7 @@ mod reconnects;
 mod reporting;
 mod rig;
 mod sinks;
+mod streams;
 mod updates;
 mod watches;
 mod writing;

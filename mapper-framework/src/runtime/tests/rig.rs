@@ -38,6 +38,9 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// The longest pause between two attempts to connect, the default.
 pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
+/// The most bytes of a frame.
+pub(super) const MAX_FRAME: usize = 1 << 20;
+
 /// How long sessions may take to close when the manager stops.
 pub(super) const CLOSING: Duration = Duration::from_secs(5);
 
@@ -103,6 +106,7 @@ impl Rig {
             credentials: CredentialsFolder::default(),
             writes,
             twins: ReportConfig::default().rules(),
+            max_frame_bytes: MAX_FRAME,
         };
         let dispatch = Dispatch::new(Arc::clone(&outbox), sinks);
         let (manager, handle) = Manager::new(driver(puppet.clone()), settings, 1.0, dispatch, telemetry.clone());

@@ -1,0 +1,145 @@
+//! What a user writes in a device's manifest.
+
+use std::path::PathBuf;
+
+use mapper_framework::DriverError;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::fourcc::FourCc;
+
+/// The longest side of a picture that JPEG has room for.
+const LONGEST_SIDE: u32 = 65_535;
+
+/// The most frames in a second that make sense to ask for.
+const FASTEST: f64 = 1000.0;
+
+/// `spec.protocol.configData`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// Where the frames come from.
+    #[serde(default)]
+    pub source: Source,
+    /// The camera's file, such as `/dev/video0` or `/dev/v4l/by-id/…`, for the source `v4l2`.
+    pub device: Option<PathBuf>,
+    /// The folder of `.jpg` files, for the source `folder`.
+    pub folder: Option<PathBuf>,
+    /// The wanted width in pixels.
+    #[serde(default = "width", deserialize_with = "side")]
+    pub width: u32,
+    /// The wanted height in pixels.
+    #[serde(default = "height", deserialize_with = "side")]
+    pub height: u32,
+    /// The wanted format.
+    #[serde(default)]
+    pub format: FourCc,
+    /// The wanted number of frames in a second.
+    #[serde(default = "frame_rate", deserialize_with = "rate")]
+    pub frame_rate: f64,
+    /// The quality of pictures that are made into JPEG here, from 1 to 100.
+    #[serde(default = "quality", deserialize_with = "percent")]
+    pub quality: u8,
+}
+
+/// Where frames come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A camera of this machine.
+    #[default]
+    V4l2,
+    /// A moving test card.
+    Test,
+    /// The pictures in a folder, by their names and over and over.
+    Folder,
+}
+
+impl Config {
+    /// The file or folder that the source needs; none for the test card.
+    ///
+    /// # Errors
+    ///
+    /// It is missing.
+    pub(crate) fn place(&self) -> Result<Option<PathBuf>, DriverError> {
+        let missing = |key, source| {
+            DriverError::refused(format_args!("protocol.configData.{key} is missing: `source: {source}` needs it"))
+        };
+        match self.source {
+            Source::Test => Ok(None),
+            Source::V4l2 => self.device.clone().map(Some).ok_or_else(|| missing("device", "v4l2")),
+            Source::Folder => self.folder.clone().map(Some).ok_or_else(|| missing("folder", "folder")),
+        }
+    }
+}
+
+fn width() -> u32 {
+    640
+}
+
+fn height() -> u32 {
+    480
+}
+
+fn frame_rate() -> f64 {
+    30.0
+}
+
+fn quality() -> u8 {
+    80
+}
+
+fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let side = f64::deserialize(deserializer)?;
+    if side.fract() == 0.0 && (2.0..=f64::from(LONGEST_SIDE)).contains(&side) {
+        return Ok(side as u32);
+    }
+    Err(D::Error::custom(format_args!("found {side}, expected a whole number of pixels from 2 to {LONGEST_SIDE}")))
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let rate = f64::deserialize(deserializer)?;
+    if rate > 0.0 && rate <= FASTEST {
+        return Ok(rate);
+    }
+    Err(D::Error::custom(format_args!("found {rate}, expected frames in a second, above 0 and at most {FASTEST}")))
+}
+
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    let quality = f64::deserialize(deserializer)?;
+    if quality.fract() == 0.0 && (1.0..=100.0).contains(&quality) {
+        return Ok(quality as u8);
+    }
+    Err(D::Error::custom(format_args!("found {quality}, expected a whole number from 1 to 100")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_outside_of_what_a_camera_can_have_are_named() {
+        for (config, message) in [
+            (json!({"width": 0}), "found 0, expected a whole number of pixels from 2 to 65535"),
+            (json!({"height": 70000}), "found 70000, expected a whole number of pixels"),
+            (json!({"frameRate": 0}), "found 0, expected frames in a second, above 0 and at most 1000"),
+            (json!({"quality": 101}), "found 101, expected a whole number from 1 to 100"),
+            (json!({"source": "usb"}), "expected one of `v4l2`, `test`, `folder`"),
+        ] {
+            let error = serde_json::from_value::<Config>(config).expect_err(message).to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_source_needs_is_named() {
+        let place = |config| serde_json::from_value::<Config>(config).expect("it can be read").place();
+        let error = place(json!({})).expect_err("no device").to_string();
+        assert_eq!(error, "protocol.configData.device is missing: `source: v4l2` needs it");
+        assert!(place(json!({"source": "folder"})).is_err_and(|error| error.to_string().contains("configData.folder")));
+        assert!(place(json!({"source": "test"})).is_ok_and(|place| place.is_none()));
+        // Floats, as edgecore sends all numbers.
+        assert!(place(json!({"device": "/dev/video0", "width": 1280.0, "quality": 90.0})).is_ok());
+    }
+}

@@ -1,0 +1,294 @@
+//! The stream of a session, where the device has one: its start, its first frame, its end, and the properties that show it.
+
+use std::{fmt::Write, future::pending, time::Duration};
+
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::{
+    driver::{DriverError, FrameSender},
+    model::{DeviceState, Method, Reading, Sample, StreamTwin, Value},
+    stream::{Ending, FeedWatch, Frame, Progress, StreamStatus},
+    telemetry::{
+        Occurrence,
+        streams::{FramesRefused, StreamBegun, StreamOrdered, StreamStalled, StreamUnavailable},
+    },
+};
+
+use super::{super::slot::Origin, End, LiveSession, writes::Called};
+
+/// The stream of a session.
+pub(super) struct LiveStream {
+    /// Closes the driver's end when it is dropped.
+    watch: FeedWatch,
+    begun: Instant,
+    /// How many frames were refused when they were looked at last, over all sessions.
+    refused: u64,
+    /// Whether the log shows that frames are refused.
+    shown_refused: bool,
+}
+
+/// What a method does to the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StreamOrder {
+    Start,
+    Stop,
+}
+
+/// Waits for news of a stream. Safe to cancel.
+pub(super) async fn changed(stream: Option<&mut LiveStream>) -> Progress {
+    match stream {
+        Some(stream) => stream.watch.changed().await,
+        None => pending().await,
+    }
+}
+
+impl LiveSession<'_> {
+    /// Starts the stream if the device has one, and stops it if it has none any more.
+    pub(super) async fn start_stream(&mut self) -> Result<(), End> {
+        if !self.task.bound.has_stream() {
+            self.stream = None;
+            self.task.stream.complaint = None;
+        } else if self.stream.is_none() && !self.task.stream.is_stopped {
+            // What is wrong with it is the device's state.
+            self.open_stream().await?.ok();
+        }
+        Ok(())
+    }
+
+    /// Has the driver start to send frames.
+    async fn open_stream(&mut self) -> Called<()> {
+        let frames = &self.task.context.frames;
+        let refused = frames.status().refused;
+        let (feed, watch) = frames.open(self.task.context.settings.max_frame_bytes);
+        let started = self.task.call("stream", self.session.stream(FrameSender::new(feed))).await?;
+        match &started {
+            Ok(()) => {
+                let begun = Instant::now();
+                self.stream = Some(LiveStream { watch, begun, refused, shown_refused: false });
+            }
+            Err(error) if error.is_retryable() => return Err(End::of_deliveries(error)),
+            Err(error) => self.stream_is_unavailable(error),
+        }
+        Ok(started)
+    }
+
+    fn stream_is_unavailable(&mut self, error: &DriverError) {
+        let complaint = format!("the manifest asks for a stream (visitors.configData.stream), and there is none: {error}");
+        let is_news = self.task.stream.complaint.as_ref() != Some(&complaint);
+        let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
+        self.task.context.telemetry.emit(StreamUnavailable { device, error, occurrence });
+        self.task.context.frames.stop(Some(error.to_string()));
+        self.task.stream.complaint = Some(complaint);
+    }
+
+    /// The first frame has come, or the driver has ended the stream.
+    pub(super) fn stream_changed(&mut self, progress: Progress) -> Result<(), End> {
+        match progress {
+            Progress::Waiting => Ok(()),
+            Progress::Streaming => {
+                self.stream_begins();
+                Ok(())
+            }
+            Progress::Ended(Ending { reason, is_disconnected }) => {
+                let reason = format!("the stream has ended: {reason}");
+                self.task.stream.complaint = Some(reason.clone());
+                Err(if is_disconnected { End::Closed(reason) } else { End::Lost(reason) })
+            }
+        }
+    }
+
+    fn stream_begins(&mut self) {
+        let status = self.task.context.frames.status();
+        let format = status.granted.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        let is_news = !std::mem::replace(&mut self.task.stream.is_shown, true);
+        let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
+        self.task.context.telemetry.emit(StreamBegun { device, format: &format, occurrence });
+        let was_missed = self.task.stream.complaint.take().is_some();
+        self.has_delivered();
+        if was_missed {
+            self.renew_state();
+        }
+        self.show_all_of_stream();
+    }
+
+    /// When the stream is looked at next: when another frame should have come.
+    pub(super) fn stream_due(&self) -> Option<Instant> {
+        let stream = self.stream.as_ref()?;
+        let (arrived, stall) = self.stream_pulse();
+        Some(arrived.unwrap_or(stream.begun) + stall)
+    }
+
+    /// When a frame has come, and after which time without another one the stream is stalled.
+    fn stream_pulse(&self) -> (Option<Instant>, Duration) {
+        let (arrived, stall) = self.task.context.frames.pulse();
+        (arrived, self.task.bound.stall().unwrap_or(stall))
+    }
+
+    /// Looks whether frames come, and which were refused.
+    ///
+    /// # Errors
+    ///
+    /// None have come for too long.
+    pub(super) fn look_at_stream(&mut self) -> Result<(), End> {
+        let Some(due) = self.stream_due() else { return Ok(()) };
+        let status = self.task.context.frames.status();
+        self.count_refused(&status);
+        if due <= Instant::now() {
+            return Err(self.stream_is_stalled(&status));
+        }
+        if status.newest.is_some() {
+            self.has_delivered();
+        }
+        Ok(())
+    }
+
+    fn count_refused(&mut self, status: &StreamStatus) {
+        let (Some(stream), Some(reason)) = (&mut self.stream, &status.refusal) else { return };
+        let count = status.refused - std::mem::replace(&mut stream.refused, status.refused);
+        if count > 0 {
+            let is_news = !std::mem::replace(&mut stream.shown_refused, true);
+            let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
+            self.task.context.telemetry.emit(FramesRefused { device, count, reason, occurrence });
+        }
+    }
+
+    fn stream_is_stalled(&mut self, status: &StreamStatus) -> End {
+        let (_, stall) = self.stream_pulse();
+        let mut reason = format!("no frame has come for {stall:?}");
+        if let Some(refusal) = status.refusal.as_ref().filter(|_| status.newest.is_none()) {
+            // Writing to a text does not fail.
+            write!(reason, ": {refusal}").ok();
+        }
+        let is_news = std::mem::replace(&mut self.task.stream.is_shown, false) || self.task.stream.complaint.is_none();
+        let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
+        self.task.context.telemetry.emit(StreamStalled { device, reason: &reason, occurrence });
+        self.task.context.frames.stall(reason.clone());
+        self.task.stream.complaint = Some(reason.clone());
+        self.set_state(DeviceState::Unhealthy);
+        self.show_all_of_stream();
+        End::Silent(reason)
+    }
+
+    /// Ends the stream with its session.
+    pub(super) fn end_stream(&mut self, end: &End) {
+        if self.stream.is_none() {
+            return;
+        }
+        let status = self.task.context.frames.status();
+        self.count_refused(&status);
+        self.stream = None;
+        // Of a device that is removed nothing more is reported.
+        if !matches!(end, End::Stopped) {
+            self.show_all_of_stream();
+        }
+    }
+
+    /// What a method does to the stream; `None` if it is the driver's.
+    pub(super) fn stream_order(&self, method: &Method) -> Option<StreamOrder> {
+        if !self.task.bound.has_stream() || !method.property_names.is_empty() {
+            return None;
+        }
+        match method.name.as_str() {
+            "start" => Some(StreamOrder::Start),
+            "stop" => Some(StreamOrder::Stop),
+            _ => None,
+        }
+    }
+
+    /// Starts or stops the stream, which then remains so over sessions. Nothing happens if it is so.
+    pub(super) async fn carry_out_stream_order(&mut self, order: StreamOrder) -> Called<Vec<Value>> {
+        let method = if order == StreamOrder::Start { "start" } else { "stop" };
+        self.task.context.telemetry.emit(StreamOrdered { device: self.task.id(), method });
+        self.task.stream.is_stopped = order == StreamOrder::Stop;
+        if order == StreamOrder::Stop {
+            self.stream = None;
+            self.task.stream.complaint = None;
+            self.task.context.frames.stop(Some("the method stop was called".to_owned()));
+        } else if self.stream.is_none()
+            && let Err(error) = self.open_stream().await?
+        {
+            self.renew_state();
+            return Ok(Err(error));
+        }
+        self.renew_state();
+        self.show_all_of_stream();
+        Ok(Ok(Vec::new()))
+    }
+
+    /// Properties of the stream, and those of the driver.
+    pub(super) fn apart(&self, indices: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        indices.iter().partition(|&&index| self.task.slots[index].is_of_stream())
+    }
+
+    /// Publishes all properties of the stream that have a value.
+    fn show_all_of_stream(&mut self) {
+        let of_stream: Vec<_> = self.apart(&Vec::from_iter(0..self.task.slots.len())).0;
+        self.show_stream(&of_stream);
+    }
+
+    /// Publishes properties of the stream, those that have a value.
+    pub(super) fn show_stream(&mut self, indices: &[usize]) {
+        let mut samples: Vec<(usize, Sample)> = Vec::with_capacity(indices.len());
+        for &index in indices {
+            self.task.slots[index].fresh = false;
+            // One without a value has none before the first frame.
+            let sample = self.stream_reading(index).and_then(|reading| self.sample(index, reading));
+            samples.extend(sample.ok().map(|sample| (index, sample)));
+        }
+        self.publish(&samples, Origin::Read);
+    }
+
+    /// What a property of the stream shows now.
+    ///
+    /// # Errors
+    ///
+    /// No frame has come yet.
+    pub(super) fn stream_reading(&self, index: usize) -> Result<Reading, DriverError> {
+        let status = self.task.context.frames.status();
+        let newest = || status.newest.as_deref().ok_or_else(|| DriverError::failed("no frame has come yet"));
+        let twin = self.task.slots[index].bound.stream;
+        let twin = twin.ok_or_else(|| DriverError::failed("the property is none of the stream"))?;
+        Ok(match twin {
+            StreamTwin::State => status.state.as_str().into(),
+            StreamTwin::Format => {
+                let granted = status.granted.as_ref();
+                granted.ok_or_else(|| DriverError::failed("the device has granted no format yet"))?.to_string().into()
+            }
+            StreamTwin::FramesPerSecond => status.frames_per_second.into(),
+            StreamTwin::Skipped => whole(status.skipped).into(),
+            StreamTwin::Time => of_frame(newest()?, time_of(newest()?)),
+            StreamTwin::Sequence => of_frame(newest()?, whole(newest()?.sequence().unwrap_or_default())),
+            StreamTwin::Sha256 => of_frame(newest()?, digest(newest()?.bytes())),
+            StreamTwin::Uri => {
+                let device = self.task.id();
+                format!("/api/v2/devices/{}/{}/stream.mjpeg", device.namespace(), device.name()).into()
+            }
+        })
+    }
+}
+
+/// A value as of the time of a frame.
+fn of_frame(frame: &Frame, value: impl Into<Value>) -> Reading {
+    Reading::new(value).at(frame.time())
+}
+
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The time of a frame in UTC, as RFC 3339 has it.
+fn time_of(frame: &Frame) -> String {
+    // Before 1970 is what a clock says that was never set.
+    let time = frame.time().max(std::time::SystemTime::UNIX_EPOCH);
+    humantime_serde::re::humantime::format_rfc3339_millis(time).to_string()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a text does not fail.
+        write!(text, "{byte:02x}").ok();
+    }
+    text
+}
