@@ -73,7 +73,9 @@ impl<'de> Deserialize<'de> for FourCc {
                 }
                 format
             }
-            (Written::Text(text), None) => Self::ALL.into_iter().find(|it| it.as_str().eq_ignore_ascii_case(text.trim())),
+            (Written::Text(text), None) => {
+                Self::ALL.into_iter().find(|it| it.as_str().eq_ignore_ascii_case(text.trim()))
+            }
             (Written::Number(_), None) => None,
         };
         found.ok_or_else(|| {
@@ -105,7 +107,9 @@ mod tests {
     #[test]
     fn a_format_is_text_or_an_old_number() {
         let read = |written| serde_json::from_value::<FourCc>(written).map_err(|error| error.to_string());
-        for written in [json!("YUYV"), json!(" yuyv"), json!(1_448_695_129), json!(1_448_695_168.0), json!("1448695129")] {
+        for written in
+            [json!("YUYV"), json!(" yuyv"), json!(1_448_695_129), json!(1_448_695_168.0), json!("1448695129")]
+        {
             assert_eq!(read(written.clone()), Ok(FourCc::Yuyv), "{written}");
         }
         assert_eq!(read(json!("H264")), Err("found \"H264\", expected one of MJPG, JPEG, YUYV".to_owned()));

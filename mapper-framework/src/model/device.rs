@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{ConfigData, Credentials, DeviceId, ModelId, Property};
+use super::{ConfigData, Credentials, DeviceId, ModelId, Property, StreamTwin};
 
 /// A device: its manifest joined with its model.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +77,11 @@ impl Device {
     /// The methods, since KubeEdge v1.19.
     pub fn methods(&self) -> &[Method] {
         &self.methods
+    }
+
+    /// Whether one of the properties shows something of a stream.
+    pub(crate) fn has_stream(&self) -> bool {
+        self.properties().any(|property| matches!(StreamTwin::of(property), Ok(Some(_))))
     }
 
     /// How often the device's state is reported; `None` when the manifest asks for no reports.

@@ -43,7 +43,7 @@ pub(crate) use report::{ReportRules, Strategy};
 pub(crate) use resolve::{DeviceInstance, DeviceModel, InstanceProperty, ModelProperty, Problem, Resolved};
 pub use sample::{Quality, Reading, Sample};
 pub use secret::Secret;
-pub(crate) use stream::StreamTwin;
+pub(crate) use stream::{StreamOrder, StreamTwin};
 pub use value::{DataType, Value, ValueError};
 pub(crate) use write::{Confirm, WritePolicy, WriteRules};
 

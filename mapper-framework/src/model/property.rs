@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use super::{Bounds, ConfigData, DataType, IllegalValues, PushMethod, ReportRules, StreamTwin, Value, ValueError, WriteRules};
+use super::{
+    Bounds, ConfigData, DataType, IllegalValues, PushMethod, ReportRules, StreamTwin, Value, ValueError, WriteRules,
+};
 
 /// Whether a property may be written (`ModelProperty.accessMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AccessMode, Property, Value,
+    AccessMode, Method, Property, Value,
     keys::{Keys, Misfit},
 };
 
@@ -102,6 +102,27 @@ impl StreamTwin {
     }
 }
 
+/// What a method of a device with a stream does to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamOrder {
+    /// `start`
+    Start,
+    /// `stop`
+    Stop,
+}
+
+impl StreamOrder {
+    /// What the method does to the stream; `None` if it is the driver's, as one that names properties is.
+    pub(crate) fn of(method: &Method) -> Option<Self> {
+        match method.name.as_str() {
+            _ if !method.property_names.is_empty() => None,
+            "start" => Some(Self::Start),
+            "stop" => Some(Self::Stop),
+            _ => None,
+        }
+    }
+}
+
 fn stall_of(keys: &mut Keys<'_>) -> Option<Duration> {
     let expected = "a number of milliseconds from 100 to 3600000";
     let millis = keys.number(StreamTwin::STALL, expected, |number| STALLS.contains(&number))?;
@@ -142,7 +163,9 @@ mod tests {
     fn a_wrong_value_is_named_with_those_that_are_allowed() {
         assert_eq!(
             misfits(&property(DataType::String, &json!({"stream": "fps"}))),
-            ["stream: \"fps\" is none of state, format, framesPerSecond, skipped, time, sequence, sha256, uri: write one of them"]
+            [
+                "stream: \"fps\" is none of state, format, framesPerSecond, skipped, time, sequence, sha256, uri: write one of them"
+            ]
         );
         let stall = misfits(&property(DataType::String, &json!({"stream": "state", "streamStall": 5})));
         assert!(stall.len() == 1 && stall[0].contains("a number of milliseconds from 100 to 3600000"), "{stall:?}");

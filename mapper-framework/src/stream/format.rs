@@ -5,6 +5,9 @@ use std::{fmt, time::Duration};
 /// The shortest time without a frame after which a stream is stalled, unless the manifest says otherwise.
 const LEAST_STALL: Duration = Duration::from_secs(5);
 
+/// The longest, so that a camera which takes a picture a day may say so.
+const LONGEST_STALL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// After how many intervals without a frame a stream is stalled, unless the manifest says otherwise.
 const INTERVALS: f64 = 10.0;
 
@@ -62,7 +65,7 @@ impl Format {
     pub(crate) fn stall(granted: Option<&Self>) -> Duration {
         let interval = granted.and_then(|format| format.frames_per_second).map(|rate| INTERVALS / rate);
         let intervals = interval.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        intervals.unwrap_or_default().max(LEAST_STALL)
+        intervals.unwrap_or_default().clamp(LEAST_STALL, LONGEST_STALL)
     }
 }
 
@@ -80,6 +83,7 @@ mod tests {
     fn a_stream_is_stalled_after_ten_intervals_and_no_less_than_five_seconds() {
         let stall = |rate| Format::stall(Some(&Format::new("MJPG", 1, 1).frames_per_second(rate)));
         assert_eq!([30.0, 0.5, 1e-300, f64::NAN, -1.0].map(|rate| stall(rate).as_secs()), [5, 20, 5, 5, 5]);
+        assert_eq!(stall(1e-18), LONGEST_STALL);
         assert_eq!(Format::stall(None), LEAST_STALL);
     }
 }

@@ -152,7 +152,10 @@ impl Frame {
         let magic = self.content_type.magic();
         (!self.bytes.starts_with(magic)).then(|| {
             let begin = &self.bytes[..length.min(4)];
-            format!("a frame of {length} bytes is no {}: it begins with {begin:02x?} and not with {magic:02x?}", self.content_type)
+            format!(
+                "a frame of {length} bytes is no {}: it begins with {begin:02x?} and not with {magic:02x?}",
+                self.content_type
+            )
         })
     }
 }

@@ -90,6 +90,9 @@ impl FrameSlot {
         let mut number = 0;
         self.current.send_modify(|current| {
             current.feed += 1;
+            if current.state == StreamState::Stopped {
+                current.reason = None;
+            }
             (current.granted, current.newest, current.arrived) = (None, None, None);
             (current.taken_by_feed, current.rate, current.refusal) = (0, Rate::default(), None);
             number = current.feed;
@@ -371,8 +374,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stalled_stream_shows_no_old_frame_and_remains_stalled_until_frames_come() {
         let slot = FrameSlot::new();
-        let (feed, watch) = slot.open(LIMIT);
+        let (feed, _first) = slot.open(LIMIT);
         feed.grant(Format::new("MJPG", 640, 480).frames_per_second(30.0));
+        feed.send(jpeg(1));
+        slot.stop(Some("it was stopped".to_owned()));
+        assert_eq!(slot.status().reason.as_deref(), Some("it was stopped"));
+        let (feed, watch) = slot.open(LIMIT);
+        assert_eq!((slot.status().state, slot.status().reason), (StreamState::Stopped, None), "it is started again");
         feed.send(jpeg(1));
         slot.stall("no frame for 5s".to_owned());
         assert!(!feed.send(jpeg(2)));

@@ -39,7 +39,7 @@ use futures_util::FutureExt;
 use crate::{
     driver::{Deadline, Driver, ErasedDriver, ErasedProperty, ErasedSession, erase},
     local_edge,
-    model::{Device, Misfit, Problem, Property, Resolved, StreamTwin, Value},
+    model::{Device, Misfit, Problem, Property, Resolved, StreamOrder, StreamTwin, Value},
     runtime::panic_message,
 };
 
@@ -121,13 +121,18 @@ impl<'a> Suite<'a> {
             misfits.into_iter().map(|misfit| Problem::of_visitor(property, misfit)).collect::<Vec<_>>()
         };
         let stream: Vec<_> = stream.flat_map(of_stream).collect();
-        // The others are the framework's.
+        // What shows the stream, starts it and stops it is the framework's.
+        let properties = device.properties.len();
         device.properties.retain(|property| StreamTwin::of(property) == Ok(None));
+        if device.properties.len() < properties {
+            device.methods.retain(|method| StreamOrder::of(method).is_none());
+        }
         let id = device.id();
         let bound: Vec<_> = device.properties().map(|property| driver.bind(property)).collect();
         let misfits = bound.iter().filter_map(|bound| bound.as_ref().err().cloned()).flatten();
         let config = driver.check_config(&device).err().into_iter().flatten();
-        let wrong: Vec<_> = problems.into_iter().chain(stream).chain(config).chain(misfits).map(|it| it.to_string()).collect();
+        let wrong: Vec<_> =
+            problems.into_iter().chain(stream).chain(config).chain(misfits).map(|it| it.to_string()).collect();
         if !wrong.is_empty() {
             panic!("device {id}: {}: correct the manifest, or the driver's type for it", wrong.join("; "));
         }

@@ -201,7 +201,8 @@ impl Live {
     async fn next(&mut self) -> (String, u8) {
         let head = self.until(b"\r\n\r\n").await;
         let head = String::from_utf8_lossy(&head).into_owned();
-        let length: usize = head.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+        let length: usize =
+            head.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
         self.until(&[0xff, 0xd8]).await;
         let rest = length - 2;
         while self.bytes.len() < rest {
@@ -217,11 +218,18 @@ impl Live {
 #[tokio::test]
 async fn the_newest_picture_is_shown_with_its_number_and_time() {
     let (bed, address, camera) = bed(|_| {}).await;
+    for (device, has_stream) in [("door", true), ("blind", false)] {
+        let (_, body) = get(address, &format!("/api/v2/devices/default/{device}")).await;
+        let device: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(device["stream"], has_stream, "{device}");
+    }
     camera.send(100);
     let mark = camera.send(200);
     let (head, body) = get(address, SNAPSHOT).await;
     assert!(head.starts_with("http/1.1 200") && head.contains("content-type: image/jpeg"), "{head}");
-    assert!(head.contains("cache-control: no-store") && head.contains("x-sequence: 2") && head.contains("x-timestamp: "));
+    assert!(
+        head.contains("cache-control: no-store") && head.contains("x-sequence: 2") && head.contains("x-timestamp: ")
+    );
     assert_eq!((body.len(), body[199]), (200, mark));
     bed.stop().await.unwrap();
 }
@@ -293,7 +301,10 @@ async fn what_cannot_be_shown_is_a_problem_with_its_cure() {
     let (status, detail) = problem(address, "/api/v2/devices/default/nobody/snapshot.jpg").await;
     assert!(status == 404 && detail.contains("there is no device default/nobody"), "{detail}");
     let (status, detail) = problem(address, "/api/v2/devices/default/blind/stream.mjpeg").await;
-    assert!(status == 404 && detail.contains("device default/blind has no stream: give one of its properties"), "{detail}");
+    assert!(
+        status == 404 && detail.contains("device default/blind has no stream: give one of its properties"),
+        "{detail}"
+    );
     // A stream that has begun, and of which no picture comes.
     let (status, detail) = problem(address, SNAPSHOT).await;
     assert!(status == 503 && detail.contains("no frame of device default/door has come within 5s"), "{detail}");

@@ -64,7 +64,8 @@ impl FrameSource for Folder {
             self.files = pictures(&self.path)?;
         }
         let Some(file) = self.files.pop() else { return Ok(Captured::Damaged) };
-        let bytes = fs::read(&file).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+        let bytes =
+            fs::read(&file).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
         Ok(Captured::Frame(Frame::new(ContentType::Jpeg, bytes)))
     }
 }
@@ -99,7 +100,10 @@ mod tests {
     fn a_folder_without_pictures_is_an_error_with_its_cure() {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let error = Folder::open(folder.path(), &config()).expect_err("it is empty").to_string();
-        assert!(error.starts_with(folder.path().to_str().expect("it is text")) && error.ends_with("put one there"), "{error}");
+        assert!(
+            error.starts_with(folder.path().to_str().expect("it is text")) && error.ends_with("put one there"),
+            "{error}"
+        );
         let missing = Folder::open(&folder.path().join("none"), &config()).expect_err("it is not there");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }

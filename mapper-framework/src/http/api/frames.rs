@@ -102,7 +102,8 @@ async fn reader(site: &Site, id: &DeviceId) -> Result<FrameReader, Problem> {
         NoFrames::NoDevice => no_device(id),
         NoFrames::Stopping => Problem::stopping(),
         NoFrames::NoStream => {
-            let cure = "give one of its properties `stream: state` in visitors.configData, and take a driver that has streams";
+            let cure =
+                "give one of its properties `stream: state` in visitors.configData, and take a driver that has streams";
             Problem::not_found(format_args!("device {id} has no stream: {cure}"))
         }
     })?;
@@ -119,7 +120,8 @@ fn no_frame(id: &DeviceId, status: &StreamStatus) -> Problem {
     let reason = status.reason.clone().or_else(|| status.refusal.clone());
     let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
     let cure = format!("GET /api/v2/devices/{id} says how the device is");
-    let detail = format!("no frame of device {id} has come within {FIRST_WITHIN:?}, its stream is {state}{reason}: {cure}");
+    let detail =
+        format!("no frame of device {id} has come within {FIRST_WITHIN:?}, its stream is {state}{reason}: {cure}");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 

@@ -48,6 +48,9 @@ pub(crate) struct Device {
     #[serde(flatten)]
     pub(crate) summary: Summary,
     pub(crate) methods: Vec<Method>,
+    /// Whether it has a stream: `snapshot.jpg` and `stream.mjpeg` below this path show it.
+    #[serde(default)]
+    pub(crate) stream: bool,
     /// What is wrong with its manifest or its model, and left out.
     pub(crate) manifest_problems: Vec<String>,
     /// What works, and is probably not what was meant.
@@ -96,6 +99,7 @@ impl Device {
         let problems = inspection.lost.iter().chain(&inspection.problems);
         Self {
             methods: device.map(|device| device.methods().iter().map(method).collect()).unwrap_or_default(),
+            stream: device.is_some_and(crate::model::Device::has_stream),
             manifest_problems: problems.map(ToString::to_string).collect(),
             doubts: inspection.doubts.iter().map(ToString::to_string).collect(),
             state_report_seconds: device

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     driver::{DriverError, FrameSender},
-    model::{DeviceState, Method, Reading, Sample, StreamTwin, Value},
+    model::{DeviceState, Method, Reading, Sample, StreamOrder, StreamTwin, Value},
     stream::{Ending, FeedWatch, Frame, Progress, StreamStatus},
     telemetry::{
         Occurrence,
@@ -26,13 +26,6 @@ pub(super) struct LiveStream {
     refused: u64,
     /// Whether the log shows that frames are refused.
     shown_refused: bool,
-}
-
-/// What a method does to the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StreamOrder {
-    Start,
-    Stop,
 }
 
 /// Waits for news of a stream. Safe to cancel.
@@ -74,7 +67,8 @@ impl LiveSession<'_> {
     }
 
     fn stream_is_unavailable(&mut self, error: &DriverError) {
-        let complaint = format!("the manifest asks for a stream (visitors.configData.stream), and there is none: {error}");
+        let complaint =
+            format!("the manifest asks for a stream (visitors.configData.stream), and there is none: {error}");
         let is_news = self.task.stream.complaint.as_ref() != Some(&complaint);
         let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
         self.task.context.telemetry.emit(StreamUnavailable { device, error, occurrence });
@@ -186,14 +180,7 @@ impl LiveSession<'_> {
 
     /// What a method does to the stream; `None` if it is the driver's.
     pub(super) fn stream_order(&self, method: &Method) -> Option<StreamOrder> {
-        if !self.task.bound.has_stream() || !method.property_names.is_empty() {
-            return None;
-        }
-        match method.name.as_str() {
-            "start" => Some(StreamOrder::Start),
-            "stop" => Some(StreamOrder::Stop),
-            _ => None,
-        }
+        StreamOrder::of(method).filter(|_| self.task.bound.has_stream())
     }
 
     /// Starts or stops the stream, which then remains so over sessions. Nothing happens if it is so.

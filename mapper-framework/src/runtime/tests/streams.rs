@@ -13,8 +13,8 @@ use tokio::{
 
 use super::rig::{MAX_FRAME, Rig, SECOND, id, keyed};
 use crate::{
-    Call, ContentType, Device, DeviceState, Driver, DriverError, Format, Frame, FrameSender, Property, Reading, Session,
-    Subscriptions, Value,
+    Call, ContentType, Device, DeviceState, Driver, DriverError, Format, Frame, FrameSender, Property, Reading,
+    Session, Subscriptions, Value,
     driver::erase,
     model::{DeviceInstance, DeviceModel, InstanceProperty, Method, ModelId, ModelProperty},
     runtime::NoFrames,
@@ -191,11 +191,12 @@ async fn a_stream_is_shown_by_properties_that_the_driver_does_not_see() {
     assert_eq!(shown("framesPerSecond").await, "25");
     assert_eq!(shown("time").await, "2023-11-14T22:13:20.250Z");
     assert_eq!(shown("skipped").await, "0");
-    assert_eq!(shown("uri").await, "/api/v2/devices//a/stream.mjpeg");
+    assert_eq!(shown("uri").await, "/api/v2/devices/default/a/stream.mjpeg");
     assert_eq!(shown("sha256").await, "32461d5bd1773012acef0ba15636752949bd7c2ce50f9172159d9f56cf0dd9af");
     assert_eq!(rig.state("a").await, DeviceState::Online);
     let stage = camera.0.borrow();
-    let of_driver = stage.calls.iter().filter(|call| !["connect", "subscribe gain", "read gain"].contains(&call.as_str()));
+    let of_driver =
+        stage.calls.iter().filter(|call| !["connect", "subscribe gain", "read gain"].contains(&call.as_str()));
     assert_eq!(of_driver.count(), 0, "{:?}", stage.calls);
 }
 
@@ -220,7 +221,10 @@ async fn without_frames_the_device_is_unhealthy_and_its_session_is_opened_anew()
     until(&rig, "state", "stalled").await;
     assert_eq!(begun.elapsed().as_secs(), 5);
     let snapshot = rig.snapshot("a").await;
-    assert_eq!((snapshot.state, snapshot.reason.as_deref()), (DeviceState::Unhealthy, Some("no frame has come for 5s")));
+    assert_eq!(
+        (snapshot.state, snapshot.reason.as_deref()),
+        (DeviceState::Unhealthy, Some("no frame has come for 5s"))
+    );
     let next = camera.sender(1).await;
     assert!(frames.is_closed() && !frames.send(jpeg()));
     assert_eq!((camera.count("close"), camera.count("connect")), (1, 2));
