@@ -1,4 +1,4 @@
-//! A camera of this machine, over Video4Linux. This file was never run with a camera: README.md says what is known of it.
+//! A camera of this machine, over V4L2. This file was never run with a camera: README.md says what is known of it.
 
 use std::{io, path::Path};
 
