@@ -11,6 +11,7 @@ use axum::{
 };
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::{
     model::DeviceId,
@@ -33,6 +34,12 @@ const FIRST_WITHIN: Duration = Duration::from_secs(5);
 /// What stands between two pictures.
 const BOUNDARY: &str = "frame";
 
+/// Bytes that are no text, for the document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only its schema matters")]
+struct Picture(Vec<u8>);
+
 /// The newest picture of a device's stream
 ///
 /// `X-Sequence` is the number of the frame, and `X-Timestamp` when it was taken, in seconds since 1970. A stream whose first frame has not come is
@@ -40,7 +47,7 @@ const BOUNDARY: &str = "frame";
 /// and 503 where no frame comes.
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/snapshot.jpg", tag = "streams", operation_id = "getSnapshot",
     params(("namespace" = String, Path), ("name" = String, Path)),
-    responses((status = 200, content_type = "image/jpeg", body = [u8]), Refused))]
+    responses((status = 200, content_type = "image/jpeg", body = inline(Picture)), Refused))]
 pub(super) async fn snapshot(
     State(site): State<Site>,
     Path((namespace, name)): Path<(String, String)>,
@@ -68,7 +75,7 @@ pub(super) async fn snapshot(
 /// of the mapper's streams.
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/stream.mjpeg", tag = "streams", operation_id = "watchStream",
     params(("namespace" = String, Path), ("name" = String, Path)),
-    responses((status = 200, content_type = "multipart/x-mixed-replace", body = [u8]), Refused))]
+    responses((status = 200, content_type = "multipart/x-mixed-replace", body = inline(Picture)), Refused))]
 pub(super) async fn live(
     State(site): State<Site>,
     Extension(peer): Extension<Peer>,

@@ -1,6 +1,10 @@
 //! The stream of a session, where the device has one: its start, its first frame, its end, and the properties that show it.
 
-use std::{fmt::Write, future::pending, time::Duration};
+use std::{
+    fmt::Write,
+    future::pending,
+    time::{Duration, SystemTime},
+};
 
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -264,10 +268,13 @@ fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// The last second that RFC 3339 has a text for, in seconds since 1970.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+
 /// The time of a frame in UTC, as RFC 3339 has it.
 fn time_of(frame: &Frame) -> String {
-    // Before 1970 is what a clock says that was never set.
-    let time = frame.time().max(std::time::SystemTime::UNIX_EPOCH);
+    // What lies outside is what a clock says that was never set.
+    let time = frame.time().clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST_SECOND);
     humantime_serde::re::humantime::format_rfc3339_millis(time).to_string()
 }
 
@@ -278,4 +285,18 @@ fn digest(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").ok();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::ContentType;
+
+    #[test]
+    fn a_time_that_no_text_has_room_for_is_the_nearest_one() {
+        let text = |time| time_of(&Frame::new(ContentType::Jpeg, Vec::new()).at(time));
+        let (day, ages) = (Duration::from_secs(86_400), Duration::from_secs(1 << 40));
+        assert_eq!(text(SystemTime::UNIX_EPOCH - day), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(SystemTime::UNIX_EPOCH + ages), "9999-12-31T23:59:59.000Z");
+    }
 }
