@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     io::{self, Write},
     thread,
     time::SystemTime,
@@ -97,11 +98,11 @@ impl Console {
 }
 
 fn left_out(lines: u64) -> String {
-    dated(format!("… {lines} lines left out"))
+    dated(format_args!("… {lines} lines left out"))
 }
 
 /// The time stands last, so that a line is found by how it begins.
-fn dated(line: String) -> String {
+fn dated(line: impl Display) -> String {
     // Before 1970 is what a clock says that was never set.
     let now = SystemTime::now().max(SystemTime::UNIX_EPOCH);
     format!("{line}  {}", humantime::format_rfc3339_seconds(now))

@@ -14,7 +14,7 @@ use crate::{
     sink::{HistoryError, HistoryRequest, Point, Series, SinkStatus, Sinks, Target},
     stream::FrameReader,
     telemetry::{
-        Telemetry, Times,
+        Latency, Telemetry, Times,
         stats::{DeviceStats, Stats, TargetStats},
     },
     twin::Demand,
@@ -363,7 +363,7 @@ impl Handle {
     /// How long rounds of reads take, and writes, by how much rounds begin late, and how old twins are when edgecore accepts them.
     pub(crate) fn times(&self) -> [Times; 4] {
         let latencies = self.telemetry.latencies();
-        [&latencies.reads, &latencies.writes, &latencies.lag, &latencies.staleness].map(|latency| latency.read())
+        [&latencies.reads, &latencies.writes, &latencies.lag, &latencies.staleness].map(Latency::read)
     }
 
     /// The desired values of a device, in the order of their properties' names.

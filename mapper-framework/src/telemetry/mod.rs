@@ -41,7 +41,7 @@ use self::{
 
 pub(crate) use crate::watch::Occurrence;
 pub(crate) use damper::Damper;
-pub(crate) use latency::{Latencies, Times};
+pub(crate) use latency::{Latencies, Latency, Times};
 
 /// Where everything reports what happens. Cloning shares the counters.
 #[derive(Clone, Debug, Default)]
