@@ -696,7 +696,8 @@ class PropertiesView extends DeviceView {
     this.events = el('ol', { class: 'plain events' });
     this.eventRows = new Map();
     this.image = el('img', { alt: 'The newest picture. It leads to the live ones.' });
-    this.picture = el('p', { class: 'picture' }, el('a', { href: `api/v2/${this.path}/stream.mjpeg` }, this.image));
+    this.live = el('a', { href: `api/v2/${this.path}/stream.mjpeg` });
+    this.picture = el('p', { class: 'picture' }, this.live);
     this.picture.hidden = true;
     // A stream that is stopped or stalled has none.
     for (const [kind, hidden] of [['load', false], ['error', true]]) this.image.addEventListener(kind, () => { this.picture.hidden = hidden; });
@@ -715,8 +716,10 @@ class PropertiesView extends DeviceView {
   async load() {
     const [items] = await Promise.all([this.pages.load(`${this.path}/properties`, { search: this.text }), super.load()]);
     this.items = items;
-    if (this.device.stream) this.image.src = `api/v2/${this.path}/snapshot.jpg?${newId()}`;
-    else this.picture.hidden = true;
+    if (this.device.stream) {
+      this.live.append(this.image);
+      this.image.src = `api/v2/${this.path}/snapshot.jpg?${newId()}`;
+    } else this.picture.hidden = true;
     this.byName = new Map(items.map((item) => [item.name, item]));
     history.keep(this.id, new Set(this.byName.keys()));
     for (const { name, value, time } of items) if (time) history.add(name, value, time);
