@@ -60,6 +60,11 @@ impl Access {
         Self { config: config.clone(), tokens: Tokens::new(&config.token), is_loopback }
     }
 
+    /// Checks that the file of tokens can be used, if there is one.
+    pub(super) fn check_tokens(&self) -> Result<(), String> {
+        self.tokens.check()
+    }
+
     /// Whether there is a way to write over TCP.
     pub(super) fn is_writable(&self) -> bool {
         self.tokens.is_set() || self.config.tls.knows_clients()

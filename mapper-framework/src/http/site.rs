@@ -18,7 +18,6 @@ use super::{
     Bound, HttpError,
     access::{Access, Peer},
     api::Replay,
-    tokens::Tokens,
 };
 
 /// The most streams at a time, of events and of pictures. A connection each, and a queue of events or one picture.
@@ -54,10 +53,11 @@ impl Site {
     /// A file that the config names cannot be used.
     pub(crate) fn new(sources: Sources, bound: &Bound) -> Result<Self, HttpError> {
         let http = &sources.config.http;
-        Tokens::new(&http.token).check().map_err(HttpError::File)?;
+        let is_loopback = bound.address.ip().is_loopback();
+        let access = Access::new(http, is_loopback);
+        access.check_tokens().map_err(HttpError::File)?;
         #[cfg(feature = "_tls")]
         super::tls::check(&http.tls).map_err(HttpError::File)?;
-        let is_loopback = bound.address.ip().is_loopback();
         if !is_loopback && !http.tls.is_on() && !http.token.as_os_str().is_empty() {
             tracing::warn!(
                 address = %bound.address,
@@ -65,7 +65,6 @@ impl Site {
                  common.address to 127.0.0.1"
             );
         }
-        let access = Access::new(http, is_loopback);
         let run = format!("{:08x}", RandomState::new().hash_one(SystemTime::now()) as u32);
         let replay = Arc::new(Replay::new(sources.handle.clone()));
         Ok(Self(Arc::new(Inner {

@@ -27,12 +27,16 @@ const MAX_STRANGERS: usize = 100;
 impl LiveSession<'_> {
     /// Reads properties and hands on what they gave, even if the session ends with it.
     pub(super) async fn read(&mut self, indices: &[usize]) -> Result<(), End> {
-        let (of_stream, indices) = self.apart(indices);
-        self.show_stream(&of_stream);
-        if indices.is_empty() {
-            return Ok(());
+        if !self.task.bound.has_stream() {
+            return self.read_of_driver(indices).await;
         }
-        let (results, ended) = self.collect(&indices).await;
+        let (of_stream, of_driver) = self.apart(indices);
+        self.show_stream(&of_stream);
+        if of_driver.is_empty() { Ok(()) } else { self.read_of_driver(&of_driver).await }
+    }
+
+    async fn read_of_driver(&mut self, indices: &[usize]) -> Result<(), End> {
+        let (results, ended) = self.collect(indices).await;
         let (mut samples, mut lost, mut is_retryable) = (Vec::with_capacity(indices.len()), None, false);
         let mut last_error = None;
         for (index, result) in results {

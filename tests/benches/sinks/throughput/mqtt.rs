@@ -9,7 +9,7 @@ use mapper_framework::{
 };
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 
-use super::{Bare, compare};
+use super::{Bare, GOAL, compare};
 use crate::table::Table;
 
 pub(super) async fn run(table: &Table) -> Result<()> {
@@ -22,7 +22,7 @@ pub(super) async fn run(table: &Table) -> Result<()> {
     push.topic = "ours".to_owned();
     push.qos = 1;
     let mut bare = Client { client, events };
-    compare(table, "mqtt", 20, PushMethod::Mqtt(push), &Credentials::none(), &mut bare).await
+    compare(table, "mqtt", 20, PushMethod::Mqtt(push), &Credentials::none(), &mut bare, GOAL).await
 }
 
 struct Client {

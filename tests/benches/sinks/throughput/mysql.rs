@@ -9,7 +9,7 @@ use mapper_framework::{
 };
 use mysql_async::{Conn, OptsBuilder, Params, Statement, Value, prelude::Queryable};
 
-use super::{BATCH, Bare, compare};
+use super::{BATCH, Bare, GOAL, compare};
 use crate::table::Table;
 
 pub(super) async fn run(table: &Table) -> Result<()> {
@@ -27,7 +27,7 @@ pub(super) async fn run(table: &Table) -> Result<()> {
     push.database = MariaDbServer::DATABASE.to_owned();
     push.user_name = MariaDbServer::USER.to_owned();
     let credentials = Credentials::none().with_password(MariaDbServer::PASSWORD);
-    compare(table, "mysql", 20, PushMethod::Mysql(push), &credentials, &mut bare).await
+    compare(table, "mysql", 20, PushMethod::Mysql(push), &credentials, &mut bare, GOAL).await
 }
 
 /// The golden files of the sink: a table like its own, and the statement that fills it.

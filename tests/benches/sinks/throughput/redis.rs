@@ -9,7 +9,7 @@ use mapper_framework::{
 };
 use redis::aio::MultiplexedConnection;
 
-use super::{Bare, compare};
+use super::{Bare, GOAL, compare};
 use crate::table::Table;
 
 pub(super) async fn run(table: &Table) -> Result<()> {
@@ -19,7 +19,7 @@ pub(super) async fn run(table: &Table) -> Result<()> {
     let mut bare = Client(client.get_multiplexed_async_connection().await?);
     let mut push = RedisPush::default();
     push.addr = addr;
-    compare(table, "redis", 40, PushMethod::Redis(push), &Credentials::none(), &mut bare).await
+    compare(table, "redis", 40, PushMethod::Redis(push), &Credentials::none(), &mut bare, GOAL).await
 }
 
 struct Client(MultiplexedConnection);

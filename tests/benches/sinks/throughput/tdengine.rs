@@ -12,7 +12,7 @@ use mapper_framework::{
 };
 use taos::{AsyncQueryable, AsyncTBuilder, Taos, TaosBuilder};
 
-use super::{Bare, compare_sizes, measure};
+use super::{Bare, compare, compare_sizes};
 use crate::table::Table;
 
 /// User and password that every TDengine begins with, and the double has.
@@ -38,24 +38,12 @@ pub(super) async fn run(table: &Table) -> Result<()> {
     let nobody = Credentials::none();
     let mut rest =
         Rest { client: reqwest::Client::builder().no_proxy().build()?, url: format!("http://{at}/rest/sql") };
-    compare(table, "tdengine by REST", push("http"), &nobody, &mut rest).await?;
+    compare(table, "tdengine by REST", 20, push("http"), &nobody, &mut rest, None).await?;
     let (user, password) = LOGIN;
     let mut websocket = WebSocket(TaosBuilder::from_dsn(format!("ws://{user}:{password}@{at}"))?.build().await?);
-    compare(table, "tdengine by WebSocket", push("ws"), &nobody, &mut websocket).await?;
+    compare(table, "tdengine by WebSocket", 20, push("ws"), &nobody, &mut websocket, None).await?;
     compare_sizes(table, "tdengine by REST", push("http"), &nobody).await?;
     compare_sizes(table, "tdengine by WebSocket", push("ws"), &nobody).await
-}
-
-async fn compare(
-    table: &Table,
-    name: &str,
-    method: PushMethod,
-    credentials: &Credentials,
-    bare: &mut dyn Bare,
-) -> Result<()> {
-    let kept = measure(table, name, 20, method, credentials, bare).await?;
-    table.tell(&format!("{name}, kept"), format!("{kept:.0} %"));
-    Ok(())
 }
 
 struct Rest {
