@@ -46,7 +46,7 @@ struct Figures {
 
 fn main() -> Result<()> {
     if let Some(folder) = process::folder_of_mapper() {
-        return process::serve(&folder);
+        return process::serve(&folder, fleet::mapper());
     }
     if !common::is_wanted() {
         return Ok(());

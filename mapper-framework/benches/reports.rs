@@ -46,7 +46,7 @@ const OLDEST_STATE: Duration = Duration::from_secs(2 * DEVICES as u64);
 
 fn main() -> Result<()> {
     if let Some(folder) = process::folder_of_mapper() {
-        return process::serve(&folder);
+        return process::serve(&folder, fleet::mapper());
     }
     if !common::is_wanted() {
         return Ok(());

@@ -12,6 +12,8 @@ const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
 const SERVERS: &str = "MAPPER_TEST_SERVERS";
 /// The folder of the browser that shows the page.
 const BROWSER: &str = "MAPPER_TEST_BROWSER";
+/// The folder of the programs that read, write and play streams of pictures.
+const FFMPEG: &str = "MAPPER_TEST_FFMPEG";
 
 /// A tool that a test needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,16 @@ pub fn server(name: &str) -> Tool {
 #[track_caller]
 pub fn browser(name: &str) -> Tool {
     Request { tool: "browser", variable: BROWSER, file: Some(name) }.answer()
+}
+
+/// What reads, writes and plays streams of pictures: `ffmpeg` or `ffprobe`.
+///
+/// # Panics
+///
+/// If the test was not started by `cargo xtask test`, which installs it.
+#[track_caller]
+pub fn ffmpeg(name: &str) -> Tool {
+    Request { tool: "ffmpeg", variable: FFMPEG, file: Some(name) }.answer()
 }
 
 /// What a test asks for.

@@ -6,6 +6,7 @@
 mod browser;
 mod components;
 mod debian;
+mod ffmpeg;
 mod go;
 mod interpreter;
 mod python;
@@ -37,6 +38,8 @@ const GO_CLIENTS: &str = "MAPPER_TEST_GO_CLIENTS";
 const SERVERS: &str = "MAPPER_TEST_SERVERS";
 /// The folder of the browser that shows the page.
 const BROWSER: &str = "MAPPER_TEST_BROWSER";
+/// The folder of the programs that read, write and play streams of pictures.
+const FFMPEG: &str = "MAPPER_TEST_FFMPEG";
 
 /// A tool that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,6 +52,8 @@ pub(crate) enum Tool {
     Servers,
     /// The browser that shows the page, with its WebDriver and the checks of accessibility: Chromium and axe-core.
     Browser,
+    /// The programs that read, write and play streams of pictures: ffmpeg and ffprobe.
+    Ffmpeg,
     /// cargo-semver-checks, which compares the public API with that of the last release.
     SemverChecks,
 }
@@ -60,6 +65,7 @@ impl Display for Tool {
             Self::Python => "python",
             Self::Servers => "servers",
             Self::Browser => "browser",
+            Self::Ffmpeg => "ffmpeg",
             Self::SemverChecks => "semver-checks",
         })
     }
@@ -124,12 +130,14 @@ pub(crate) fn provide(without: &Without) -> Result<Environment> {
     let go_clients = unless_left_out(without, Tool::Go, go::provide)?;
     let servers = unless_left_out(without, Tool::Servers, servers::provide)?;
     let browser = unless_left_out(without, Tool::Browser, browser::provide)?;
+    let ffmpeg = unless_left_out(without, Tool::Ffmpeg, ffmpeg::provide)?;
     let variables = vec![
         (WITHOUT, without.list().map(OsString::from)),
         (PYTHON, python.map(PathBuf::into_os_string)),
         (GO_CLIENTS, go_clients.map(PathBuf::into_os_string)),
         (SERVERS, servers.map(PathBuf::into_os_string)),
         (BROWSER, browser.map(PathBuf::into_os_string)),
+        (FFMPEG, ffmpeg.map(PathBuf::into_os_string)),
     ];
     Ok(Environment { variables })
 }

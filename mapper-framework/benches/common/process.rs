@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use mapper_framework::config::{Config, ReportVia};
+use mapper_framework::{
+    MapperBuilder,
+    config::{Config, ReportVia},
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -44,7 +47,7 @@ pub(crate) fn folder_of_mapper() -> Option<PathBuf> {
 }
 
 /// The whole of the mapper's process: answers each line on standard input with its counters, and stops when the input ends.
-pub(crate) fn serve(folder: &Path) -> Result<()> {
+pub(crate) fn serve(folder: &Path, mapper: MapperBuilder) -> Result<()> {
     let mut config = Config::default();
     config.common.protocol = fleet::PROTOCOL.to_owned();
     config.common.edgecore_sock = folder.join("dmi.sock");
@@ -59,7 +62,7 @@ pub(crate) fn serve(folder: &Path) -> Result<()> {
     if let Ok(port) = env::var(HTTP_PORT) {
         (config.http.enabled, config.common.http_port) = (true, port.parse()?);
     }
-    let mapper = fleet::mapper().config(config).build();
+    let mapper = mapper.config(config).build();
     let handle = mapper.handle();
     let (stop, stopped) = oneshot::channel::<()>();
     let asked = handle.clone();
