@@ -35,7 +35,7 @@ pub fn python() -> Tool {
     Request { tool: "python", variable: PYTHON, file: None }.answer()
 }
 
-/// The Go program of this name: `go-1.53` or `go-1.67`, clients by the release of grpc-go in them, or `mqtt-broker`.
+/// The Go program of this name: `go-1.53` or `go-1.67`, clients by the release of grpc-go in them, `mqtt-broker` or `rtsp-server`.
 ///
 /// # Panics
 ///

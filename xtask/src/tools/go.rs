@@ -1,5 +1,5 @@
 //! Go, for the tests with programs in Go: clients, since edgecore and the mappers that exist so far are in Go, and a check of what
-//! deploys a mapper, since Helm and the types of Kubernetes and KubeEdge are; and a broker beside Mosquitto.
+//! deploys a mapper, since Helm and the types of Kubernetes and KubeEdge are; a broker beside Mosquitto; and a server of RTSP.
 
 use std::{
     fs,
@@ -24,11 +24,12 @@ const ROOT_OF_PACKAGE: &str = "import go; print(go.__path__[0])";
 /// A program: its name, the folder of its source below the workspace's root, and the module file that says what it is built with.
 struct Program(&'static str, &'static str, &'static str);
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program("go-1.53", "tests/clients/go", "grpc-1.53.mod"),
     Program("go-1.67", "tests/clients/go", "go.mod"),
     Program("deploy-check", "tests/deploy", "go.mod"),
     Program("mqtt-broker", "tests/brokers/mochi", "go.mod"),
+    Program("rtsp-server", "tests/streams/rtsp", "go.mod"),
 ];
 
 /// The modules with KubeEdge's resource definitions, releases that the proxy for Go modules gives out, and the folders of those which a
