@@ -113,8 +113,10 @@ impl RtspServer {
     ///
     /// If the server does not take it.
     pub async fn publish(&mut self, path: &str, video: Video, size: (u32, u32)) -> Option<Publisher> {
-        let mut arguments: Vec<_> =
-            format!("-re -f lavfi -i testsrc2=size={}x{}:rate=10", size.0, size.1).split(' ').map(str::to_owned).collect();
+        let mut arguments: Vec<_> = format!("-re -f lavfi -i testsrc2=size={}x{}:rate=10", size.0, size.1)
+            .split(' ')
+            .map(str::to_owned)
+            .collect();
         arguments.extend(video.encoder().split(' ').map(str::to_owned));
         self.publish_by(path, &arguments).await
     }
@@ -174,7 +176,9 @@ impl Video {
         match self {
             Self::Mjpeg => "-c:v mjpeg -pix_fmt yuvj420p -huffman default -force_duplicated_matrix 1 -q:v 5",
             Self::H264 => "-c:v libx264 -preset ultrafast -tune zerolatency -g 10 -pix_fmt yuv420p",
-            Self::H265 => "-c:v libx265 -preset ultrafast -tune zerolatency -x265-params keyint=10:log-level=error -pix_fmt yuv420p",
+            Self::H265 => {
+                "-c:v libx265 -preset ultrafast -tune zerolatency -x265-params keyint=10:log-level=error -pix_fmt yuv420p"
+            }
         }
     }
 }
