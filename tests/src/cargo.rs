@@ -22,18 +22,17 @@ const OF_THE_OUTER_ONE: [&str; 12] = [
     "RUSTFLAGS",
 ];
 
-/// Cargo in a project's folder, as its user runs it, but for where it builds.
+/// Cargo in a project's folder, as its user runs it, but for where it builds: in the folder in which this test was built, so that the
+/// crates which the workspace needs as well are compiled once.
 #[must_use]
-pub fn cargo(project: &Path, target: &Path) -> Command {
+pub fn cargo(project: &Path) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
         if OF_THE_OUTER_ONE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             cargo.env_remove(name);
         }
     }
-    // Nobody debugs what is built here, nor builds it twice with a small change.
-    cargo.env("CARGO_PROFILE_DEV_DEBUG", "0").env("CARGO_INCREMENTAL", "0");
-    cargo.current_dir(project).env("CARGO_TARGET_DIR", target);
+    cargo.current_dir(project).env("CARGO_TARGET_DIR", target());
     cargo
 }
 

@@ -81,10 +81,10 @@ pub fn generate_into(destination: &Path, answers: &[(&str, &str)]) -> Result<Pat
 impl Project {
     /// Cargo in the project's folder, as its user would run it.
     ///
-    /// All projects share one target folder, below the workspace's, so that the crates they depend on are built once.
+    /// All projects share the workspace's target folder, so that the crates they depend on are built once.
     #[must_use]
     pub fn cargo(&self) -> Command {
-        cargo::cargo(&self.path, &cargo::target().join("generated"))
+        cargo::cargo(&self.path)
     }
 
     /// Gives the project the workspace's `Cargo.lock`: these versions have been downloaded already, and all tests of a machine

@@ -11,10 +11,7 @@ use std::{
 };
 
 use clap::Parser;
-use integration_tests::{
-    ChildGuard,
-    cargo::{cargo, target},
-};
+use integration_tests::{ChildGuard, cargo::cargo};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -98,7 +95,7 @@ impl Reader {
 
     /// Cargo in the reader's place, which asks no registry.
     fn cargo(&self, words: &str) -> std::process::Command {
-        let mut cargo = cargo(&self.path(""), &target().join("generated"));
+        let mut cargo = cargo(&self.path(""));
         cargo.args(words.split(' ')).env("CARGO_NET_OFFLINE", "true").env_remove("RUST_LOG");
         cargo
     }

@@ -9,5 +9,6 @@ mod pictures;
 mod plant;
 mod rig;
 mod size;
+mod stream;
 mod views;
 mod writes;

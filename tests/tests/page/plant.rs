@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, Value};
+use jpeg_encoder::{ColorType, Encoder};
+use mapper_framework::{
+    ContentType, Device, Driver, DriverError, Format, Frame, FrameSender, Property, Reading, Session, Value,
+};
+use tokio::sync::watch;
 
 /// The protocol of the devices.
 pub(crate) const PROTOCOL: &str = "plant";
@@ -17,9 +21,12 @@ pub(crate) const MARKUP: &str = "<img src=x onerror=\"window.harmed=true\"><scri
 /// A device with a heating of three properties, and others whose names are in the languages of their users.
 pub(crate) const HEATING: &str = "heizung";
 
+/// A device with a stream.
+pub(crate) const CAMERA: &str = "kamera";
+
 /// The driver, and what its devices hold. A clone is the same.
 #[derive(Clone, Default)]
-pub(crate) struct Plant(Arc<Mutex<Held>>);
+pub(crate) struct Plant(Arc<Mutex<Held>>, watch::Sender<Option<Frame>>);
 
 #[derive(Default)]
 struct Held {
@@ -38,6 +45,16 @@ impl Plant {
     /// Has every read fail for this reason, or none any more.
     pub(crate) fn fail(&self, reason: Option<&str>) {
         self.0.lock().unwrap().failing = reason.map(str::to_owned);
+    }
+
+    /// Has the camera give a grey picture of this size from now on, or end its stream.
+    pub(crate) fn picture(&self, size: Option<(u16, u16)>) {
+        let frame = size.map(|(width, height)| {
+            let (mut jpeg, pixels) = (Vec::new(), vec![0x80; usize::from(width) * usize::from(height)]);
+            Encoder::new(&mut jpeg, 80).encode(&pixels, width, height, ColorType::Luma).unwrap();
+            Frame::new(ContentType::Jpeg, jpeg)
+        });
+        self.1.send_replace(frame);
     }
 
     /// What a property was written or set to.
@@ -76,6 +93,27 @@ impl Session for Connected {
             return Err(DriverError::refused("the valve is locked by hand"));
         }
         self.0.set(property.name(), value.clone());
+        Ok(())
+    }
+
+    async fn stream(&mut self, frames: FrameSender) -> Result<(), DriverError> {
+        let mut pictures = self.0.1.subscribe();
+        if pictures.borrow_and_update().is_none() {
+            return Err(DriverError::disconnected("the lens is covered"));
+        }
+        frames.granted(Format::new("MJPG", 64, 48).frames_per_second(1.0 / 60.0));
+        tokio::spawn(async move {
+            loop {
+                let Some(frame) = pictures.borrow_and_update().clone() else {
+                    return frames.fail(DriverError::disconnected("the lens is covered"));
+                };
+                frames.send(frame);
+                tokio::select! {
+                    changed = pictures.changed() => if changed.is_err() { return },
+                    () = frames.closed() => return,
+                }
+            }
+        });
         Ok(())
     }
 }
@@ -130,6 +168,13 @@ fn heating_of(devices: usize, properties: &[(&str, &str)], more: &str) -> String
         yaml.push_str(&device_of(&name, "heating", &used, METHODS));
     }
     yaml
+}
+
+/// A device with a stream, [`CAMERA`].
+pub(crate) fn camera() -> String {
+    let used = declared("state", "collectCycle: 200, visitors: {protocolName: plant, configData: {stream: state}}");
+    let model = model_of("camera", &[declared("state", "type: STRING, accessMode: ReadOnly")]);
+    [model, device_of(CAMERA, "camera", &[used], "methods: [{name: stop}]")].concat()
 }
 
 /// A device, `many`, with this many properties, `p0` and so on, which are read once a second.

@@ -41,7 +41,7 @@ async fn is_whole(project: &Project, name: &str) {
 
 /// The program itself: `cargo run` would wait for the other projects, which are built in the same folder.
 async fn runs(project: &Project, name: &str) {
-    let program = target().join("generated/debug").join(name);
+    let program = target().join("debug").join(name);
     let mut command = tokio::process::Command::new(program);
     let mut mapper = ChildGuard::spawn(command.args(["--standalone", "devices"]).current_dir(&project.path));
     for property in ["temperature = ", "setpoint = 22.5 (desired 22.5)", "enabled = true (desired true)", "count = "] {

@@ -36,7 +36,7 @@ impl<'a> Project<'a> {
 
     /// Runs cargo in the project. All that it prints becomes part of a failure.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Result<()> {
-        let mut cargo = cargo(&self.folder, &self.registry.build_folder());
+        let mut cargo = cargo(&self.folder);
         self.registry.configure(cargo.args(arguments));
         let output = cargo.output().context("cargo cannot be started")?;
         let printed = [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat();

@@ -62,11 +62,6 @@ impl Registry {
         self.list(&packages[0], &folder::checksum(&published)?)
     }
 
-    /// Where what is in the registry is built, its dependencies once for all runs.
-    pub(crate) fn build_folder(&self) -> PathBuf {
-        self.folder.with_file_name("build")
-    }
-
     /// Has cargo take all crates from here.
     pub(crate) fn configure(&self, cargo: &mut Command) {
         let folder = self.folder.display();
@@ -84,13 +79,24 @@ impl Registry {
     /// with the working tree.
     fn forget_framework(&self) -> Result<()> {
         let unpacked = folders(&self.home().join("registry/src")).into_iter().flat_map(|source| folders(&source));
-        let built = folders(&self.build_folder().join("debug/.fingerprint"));
-        for folder in unpacked.chain(built) {
-            if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("mapper-framework-")) {
-                fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
-            }
+        let of_framework = |folder: &PathBuf| {
+            folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("mapper-framework-"))
+        };
+        for folder in unpacked.filter(of_framework).chain(self.built_framework()) {
+            fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
         }
         Ok(())
+    }
+
+    /// By which folders cargo knows the framework from here as built. The workspace's own lies beside it, and stays.
+    fn built_framework(&self) -> Vec<PathBuf> {
+        let (built, home) = (target().join("debug"), self.home().display().to_string());
+        let sources = folders(&built.join("deps")).into_iter().filter_map(|file| {
+            let hash = file.file_name()?.to_str()?.strip_prefix("mapper_framework-")?.strip_suffix(".d")?.to_owned();
+            fs::read_to_string(&file).ok()?.contains(&home).then_some(hash)
+        });
+        let known = sources.map(|hash| built.join(format!(".fingerprint/mapper-framework-{hash}")));
+        known.filter(|folder| folder.is_dir()).collect()
     }
 
     /// Appends a version to the index.

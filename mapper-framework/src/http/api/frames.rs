@@ -31,6 +31,10 @@ use super::{
 /// How long a request waits for the first frame of a stream that has just begun.
 const FIRST_WITHIN: Duration = Duration::from_secs(5);
 
+/// After which pause a picture is sent once more. Chromium shows a picture when the next one begins, and of a camera that gives one a minute it would
+/// show what was a minute ago.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// What stands between two pictures.
 const BOUNDARY: &str = "frame";
 
@@ -71,7 +75,7 @@ pub(super) async fn snapshot(
 /// The pictures of a device's stream as they come
 ///
 /// Each part is a JPEG with its `Content-Length`, `X-Sequence` and `X-Timestamp`, as for a snapshot. Who reads too slowly skips pictures, and gets the
-/// newest one next. The answer ends when the device is removed; while its stream is stalled or stopped it goes on without pictures. It counts as one
+/// newest one next. A picture that none follows within half a second is sent once more, since browsers show a picture when the next one begins. The answer ends when the device is removed; while its stream is stalled or stopped it goes on without pictures. It counts as one
 /// of the mapper's streams.
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/stream.mjpeg", tag = "streams", operation_id = "watchStream",
     params(("namespace" = String, Path), ("name" = String, Path)),
@@ -141,11 +145,23 @@ fn check_type(id: &DeviceId, frame: &Frame) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::CONFLICT, detail))
 }
 
-/// The body of a live stream. The boundary follows each picture at once, so that a browser need not wait for the next one to show it.
+/// The body of a live stream. The boundary follows each picture at once, so that a player need not wait for the next one to know its end.
 fn parts(reader: FrameReader) -> impl Stream<Item = Bytes> {
     let first = stream::iter([Bytes::from(format!("--{BOUNDARY}\r\n"))]);
-    let frames = stream::unfold(reader, async |mut reader| Some((reader.next().await?, reader)));
+    let frames = stream::unfold((reader, None), async |(mut reader, sent)| {
+        let (frame, is_news) = next(&mut reader, sent).await?;
+        Some((Arc::clone(&frame), (reader, is_news.then_some(frame))))
+    });
     first.chain(frames.flat_map(|frame| stream::iter(part(&frame))))
+}
+
+/// Waits for the next frame, or gives the one that was sent last once more. Returns whether it is a new one.
+async fn next(reader: &mut FrameReader, sent: Option<Arc<Frame>>) -> Option<(Arc<Frame>, bool)> {
+    let Some(sent) = sent else { return Some((reader.next().await?, true)) };
+    match timeout(AGAIN_AFTER, reader.next()).await {
+        Ok(frame) => Some((frame?, true)),
+        Err(_) => Some((sent, false)),
+    }
 }
 
 /// One picture. The bytes are those in the slot: they are not copied.

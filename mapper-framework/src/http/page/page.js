@@ -699,8 +699,10 @@ class PropertiesView extends DeviceView {
     this.live = el('a', { href: `api/v2/${this.path}/stream.mjpeg` });
     this.picture = el('p', { class: 'picture' }, this.live);
     this.picture.hidden = true;
+    this.lookAt = 0;
     // A stream that is stopped or stalled has none.
-    for (const [kind, hidden] of [['load', false], ['error', true]]) this.image.addEventListener(kind, () => { this.picture.hidden = hidden; });
+    this.image.addEventListener('load', () => this.looked(false, 1));
+    this.image.addEventListener('error', () => this.looked(true, this.every));
     this.root.append(this.manifest.node, this.doubts.node, this.picture, this.search.node, this.table.node, this.pages.node,
       el('h2', {}, 'Since this view was opened'), this.events,
       el('h2', {}, 'About this device'), this.facts.node,
@@ -716,10 +718,6 @@ class PropertiesView extends DeviceView {
   async load() {
     const [items] = await Promise.all([this.pages.load(`${this.path}/properties`, { search: this.text }), super.load()]);
     this.items = items;
-    if (this.device.stream) {
-      this.live.append(this.image);
-      this.image.src = `api/v2/${this.path}/snapshot.jpg?${newId()}`;
-    } else this.picture.hidden = true;
     this.byName = new Map(items.map((item) => [item.name, item]));
     history.keep(this.id, new Set(this.byName.keys()));
     for (const { name, value, time } of items) if (time) history.add(name, value, time);
@@ -737,10 +735,27 @@ class PropertiesView extends DeviceView {
     if (property) applyToProperty(property, kind, data);
   }
 
+  /** Looks at the camera, if the last picture has come and it is time for another one. */
+  look() {
+    if (!this.device.stream) {
+      this.picture.hidden = true;
+    } else if (performance.now() >= this.lookAt) {
+      this.lookAt = Infinity;
+      this.live.append(this.image);
+      this.image.src = `api/v2/${this.path}/snapshot.jpg?${newId()}`;
+    }
+  }
+
+  looked(hidden, pause) {
+    this.picture.hidden = hidden;
+    this.lookAt = performance.now() + pause * 1000;
+  }
+
   draw() {
     super.draw();
     if (!this.device) return;
     const { device } = this;
+    this.look();
     history.fit();
     this.manifest.fill(device.manifestProblems);
     this.doubts.fill(device.doubts);
