@@ -24,7 +24,7 @@ pub use mosquitto::{Mosquitto, MosquittoOptions};
 pub use nginx::{Nginx, NginxDoor, NginxOptions};
 pub use receiver::{Answer, Received, Receiver, ReceiverTls};
 pub use redis::{RedisOptions, RedisRole, RedisServer, Reply};
-pub use rtsp::{Login, Publisher, RtspOptions, RtspServer, Video};
+pub use rtsp::{Login, Publisher, RtspOptions, RtspServer, Video, two_sizes};
 pub use subscriber::{Published, Subscriber};
 pub use tdengine_double::{SqlError, TdengineDouble, TdengineRow};
 pub use tinyproxy::Tinyproxy;

@@ -1,7 +1,11 @@
 //! A server of RTSP in Go, to which ffmpeg publishes what a camera would show.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::{ChildGuard, Tool};
@@ -121,14 +125,14 @@ impl RtspServer {
         self.publish_by(path, &arguments).await
     }
 
-    /// Publishes what lies in a file as it is, over and over, at the speed of its times; none without ffmpeg.
+    /// Publishes what lies in a file as it is, at the speed of its times; none without ffmpeg.
     ///
     /// # Panics
     ///
     /// If the server does not take it.
     pub async fn publish_file(&mut self, path: &str, file: &Path) -> Option<Publisher> {
         let file = file.to_str().expect("the path is text");
-        self.publish_by(path, &["-re", "-stream_loop", "-1", "-i", file, "-c", "copy"].map(str::to_owned)).await
+        self.publish_by(path, &["-re", "-i", file, "-c", "copy"].map(str::to_owned)).await
     }
 
     async fn publish_by(&mut self, path: &str, arguments: &[String]) -> Option<Publisher> {
@@ -177,8 +181,32 @@ impl Video {
             Self::Mjpeg => "-c:v mjpeg -pix_fmt yuvj420p -huffman default -force_duplicated_matrix 1 -q:v 5",
             Self::H264 => "-c:v libx264 -preset ultrafast -tune zerolatency -g 10 -pix_fmt yuv420p",
             Self::H265 => {
-                "-c:v libx265 -preset ultrafast -tune zerolatency -x265-params keyint=10:log-level=error -pix_fmt yuv420p"
+                "-c:v libx265 -preset ultrafast -tune zerolatency -x265-params keyint=10:open-gop=0:log-level=error -pix_fmt yuv420p"
             }
         }
     }
+}
+
+/// A file of a minute of H.264 that changes its size every two seconds, and the folder that goes with it; none without ffmpeg.
+///
+/// # Panics
+///
+/// If ffmpeg does not make it.
+pub async fn two_sizes(first: (u32, u32), second: (u32, u32)) -> Option<(TempDir, PathBuf)> {
+    let Tool::At(program) = crate::ffmpeg("ffmpeg") else { return None };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut whole = Vec::new();
+    for (width, height) in [first, second] {
+        let part = folder.path().join(format!("{width}x{height}.h264"));
+        let card = format!("testsrc2=size={width}x{height}:rate=25:duration=2");
+        let mut command = Command::new(&program);
+        command.args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &card]);
+        command.args(Video::H264.encoder().split(' ')).arg(&part);
+        let mut encoder = ChildGuard::spawn(&mut command);
+        assert!(encoder.exit().await.success(), "{:?}", encoder.lines());
+        whole.extend(fs::read(part).expect("ffmpeg has written it"));
+    }
+    let file = folder.path().join("whole.h264");
+    fs::write(&file, whole.repeat(15)).expect("the folder is ours");
+    Some((folder, file))
 }

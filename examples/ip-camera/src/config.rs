@@ -1,0 +1,119 @@
+//! What a user writes in a device's manifest.
+
+use std::{fmt, time::Duration};
+
+use mapper_framework::DriverError;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use url::Url;
+
+/// `spec.protocol.configData`, beside `credentials`, which is the framework's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// Where the video is, such as `rtsp://192.0.2.7/stream1`. Without a password.
+    #[serde(default, deserialize_with = "rtsp")]
+    pub(crate) url: Option<Url>,
+    /// By what the video comes.
+    #[serde(default)]
+    pub(crate) transport: Transport,
+    /// How long each answer of the camera is waited for, in milliseconds.
+    #[serde(default = "timeout", deserialize_with = "millis")]
+    pub(crate) timeout: Duration,
+}
+
+/// By what the video comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Transport {
+    /// On the connection of RTSP, which loses nothing.
+    #[default]
+    Tcp,
+    /// In datagrams, for cameras that have nothing else.
+    Udp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+impl Config {
+    /// Where the video is.
+    ///
+    /// # Errors
+    ///
+    /// The manifest does not say it.
+    pub(crate) fn url(&self) -> Result<&Url, DriverError> {
+        let missing =
+            "protocol.configData.url is missing: write the address of the video, such as rtsp://192.0.2.7/stream1";
+        self.url.as_ref().ok_or_else(|| DriverError::refused(missing))
+    }
+}
+
+fn timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+/// edgecore sends all numbers as floats.
+fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let millis = f64::deserialize(deserializer)?;
+    if (100.0..=60_000.0).contains(&millis) {
+        return Ok(Duration::from_millis(millis as u64));
+    }
+    Err(D::Error::custom(format_args!("found {millis}, expected milliseconds from 100 to 60000")))
+}
+
+fn rtsp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    address(deserializer, "rtsp", "rtsp://192.0.2.7/stream1")
+}
+
+/// An address of this scheme. Its text is in no error, for there may be a password in it.
+fn address<'de, D: Deserializer<'de>>(deserializer: D, scheme: &str, example: &str) -> Result<Option<Url>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let url = Url::parse(&text).map_err(|error| D::Error::custom(format_args!("{error}: expected {example}")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        let cure = "take them out, and name a folder in driver.credentials by `credentials`";
+        return Err(D::Error::custom(format_args!("it has a user name or a password in it: {cure}")));
+    }
+    if url.scheme() != scheme || url.host().is_none() {
+        let found = url.scheme();
+        return Err(D::Error::custom(format_args!("found an address of {found:?}, expected one such as {example}")));
+    }
+    Ok(Some(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named_and_a_password_is_not_shown() {
+        for (config, message) in [
+            (json!({"url": "rtsp://operator:hunter2@192.0.2.7/"}), "a user name or a password in it: take them out"),
+            (json!({"url": "http://192.0.2.7/"}), r#"found an address of "http", expected one such as rtsp://"#),
+            (json!({"url": "192.0.2.7/hunter2"}), "expected rtsp://192.0.2.7/stream1"),
+            (json!({"url": "rtsp:///stream"}), "expected"),
+            (json!({"transport": "tls"}), "expected `tcp` or `udp`"),
+            (json!({"timeout": 0}), "found 0, expected milliseconds from 100 to 60000"),
+        ] {
+            let error = serde_json::from_value::<Config>(config).expect_err(message).to_string();
+            assert!(error.contains(message) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_edgecore_sends_is_read() {
+        let config = json!({"url": "rtsp://192.0.2.7:8554/a?b=c", "transport": "udp", "timeout": 2000.0});
+        let config: Config = serde_json::from_value(config).expect("it can be read");
+        assert_eq!(config.url().map(Url::as_str).ok(), Some("rtsp://192.0.2.7:8554/a?b=c"));
+        assert_eq!((config.transport, config.timeout), (Transport::Udp, Duration::from_secs(2)));
+        let empty: Config = serde_json::from_value(json!({})).expect("it can be read");
+        assert!(empty.url().is_err_and(|error| error.to_string().contains("protocol.configData.url is missing")));
+    }
+}

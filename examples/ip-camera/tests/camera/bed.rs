@@ -1,0 +1,127 @@
+//! The mapper between an edgecore and cameras.
+
+use std::{fs, net::SocketAddr};
+
+use ip_camera::IpCamera;
+use mapper_framework::{
+    model::DeviceId,
+    testing::{DEADLINE, TestBed},
+    watch::{Filter, Kind, What},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+const MODEL: &str = include_str!("../../devices/model.yaml");
+const INSTANCE: &str = include_str!("../../devices/instance.yaml");
+
+/// A mapper with an HTTP server, and a folder of credentials.
+pub(crate) struct Bed {
+    pub(crate) bed: TestBed,
+    address: SocketAddr,
+    credentials: TempDir,
+}
+
+impl Bed {
+    pub(crate) async fn start() -> Self {
+        let credentials = tempfile::tempdir().unwrap();
+        let folder = credentials.path().to_owned();
+        let builder = TestBed::builder(IpCamera, "ip-camera").config(move |config| {
+            config.common.http_port = 0;
+            config.http.enabled = true;
+            config.driver.credentials = folder;
+        });
+        let bed = builder.start().await;
+        let address = bed.handle().http_address().expect("it listens before it registers");
+        Self { bed, address, credentials }
+    }
+
+    /// Puts a login into the folder of credentials, in the place of an earlier one.
+    pub(crate) fn login(&self, name: &str, username: &str, password: &str) {
+        let folder = self.credentials.path().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("username"), username).unwrap();
+        fs::write(folder.join("password"), password).unwrap();
+    }
+
+    /// Serves these cameras.
+    pub(crate) async fn apply(&self, cameras: &[String]) {
+        self.bed.edge().apply(&manifests(cameras)).await.unwrap();
+    }
+
+    /// Waits until a twin has a value that fits.
+    pub(crate) async fn until(&self, camera: &str, property: &str, fits: impl Fn(&str) -> bool) {
+        let id = id(camera);
+        let what = format!("{property} of {camera}");
+        self.bed.until(&what, |edge| edge.twin(&id, property).is_some_and(|twin| fits(twin.value()))).await;
+    }
+
+    /// Waits until a twin has this value.
+    pub(crate) async fn holds(&self, camera: &str, property: &str, value: &str) {
+        self.until(camera, property, |it| it == value).await;
+    }
+
+    /// Waits until the camera is in a state whose reason has this in it, and returns the whole reason.
+    pub(crate) async fn reason(&self, camera: &str, part: &str) -> String {
+        let filter = Filter::all().kinds([Kind::State]).device(id(camera));
+        let mut watch = self.bed.handle().watch(filter).await.unwrap();
+        let snapshot = watch.snapshot();
+        let known = snapshot.devices().iter().find(|(it, _)| *it == id(camera)).and_then(|(_, it)| it.reason.clone());
+        let mut seen = vec![known.unwrap_or_default()];
+        let wait = async {
+            while !seen.last().unwrap().contains(part) {
+                if let What::State { reason: Some(reason), .. } = watch.next().await.unwrap().what() {
+                    seen.push(reason.to_string());
+                }
+            }
+        };
+        let came = timeout(DEADLINE, wait).await.is_ok();
+        assert!(came, "{part:?} has not come, but {seen:?}");
+        seen.pop().unwrap()
+    }
+
+    /// The head of an answer, in lower case, and its body.
+    pub(crate) async fn get(&self, path: &str) -> (String, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        timeout(DEADLINE, stream.read_to_end(&mut bytes)).await.expect("it answers in time").unwrap();
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("there is a head");
+        (String::from_utf8_lossy(&bytes[..end]).to_lowercase(), bytes.split_off(end + 4))
+    }
+
+    /// The size of the newest picture, which has to decode.
+    pub(crate) async fn picture(&self, camera: &str) -> (u16, u16) {
+        let (head, jpeg) = self.get(&format!("/api/v2/devices/default/{camera}/snapshot.jpg")).await;
+        assert!(head.starts_with("http/1.1 200"), "{head} {}", String::from_utf8_lossy(&jpeg));
+        let mut decoder = jpeg_decoder::Decoder::new(&jpeg[..]);
+        decoder.decode().expect("it is a JPEG");
+        let info = decoder.info().expect("it has a head");
+        (info.width, info.height)
+    }
+
+    pub(crate) async fn stop(self) {
+        self.bed.stop().await.unwrap();
+    }
+}
+
+pub(crate) fn id(camera: &str) -> DeviceId {
+    DeviceId::new("default", camera)
+}
+
+/// The model and these cameras.
+pub(crate) fn manifests(cameras: &[String]) -> String {
+    std::iter::once(MODEL.to_owned()).chain(cameras.iter().cloned()).collect::<Vec<_>>().join("\n---\n")
+}
+
+/// A camera with this in its `configData`, in the form of flow YAML without the braces.
+pub(crate) fn camera(name: &str, config: &str) -> String {
+    let begin = INSTANCE.find("    configData:\n      url:").unwrap();
+    let end = INSTANCE.find("  properties:\n").unwrap();
+    let instance = format!("{}    configData: {{{config}}}\n{}", &INSTANCE[..begin], &INSTANCE[end..]);
+    instance.replace("name: gate", &format!("name: {name}")).replace("Cycle: 5000", "Cycle: 500")
+}
