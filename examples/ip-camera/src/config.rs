@@ -10,15 +10,37 @@ use url::Url;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
-    /// Where the video is, such as `rtsp://192.0.2.7/stream1`. Without a password.
-    #[serde(default, deserialize_with = "rtsp")]
+    /// Where the video is, such as `rtsp://192.0.2.7/stream1`, or a JPEG, `http://192.0.2.7/snapshot.jpg`. Without a password.
+    #[serde(default, deserialize_with = "video")]
     pub(crate) url: Option<Url>,
+    /// The camera's device service, such as `http://192.0.2.7/onvif/device_service`. Without a password.
+    #[serde(default, deserialize_with = "service")]
+    pub(crate) onvif: Option<Url>,
+    /// Name or token of the profile to take; by default the first one.
+    pub(crate) profile: Option<String>,
+    /// What is taken of the profile where there is no `url`.
+    #[serde(default)]
+    pub(crate) source: Source,
+    /// How many snapshots are fetched in a second.
+    #[serde(default = "frame_rate", deserialize_with = "rate")]
+    frame_rate: f64,
     /// By what the video comes.
     #[serde(default)]
     pub(crate) transport: Transport,
     /// How long each answer of the camera is waited for, in milliseconds.
     #[serde(default = "timeout", deserialize_with = "millis")]
     pub(crate) timeout: Duration,
+}
+
+/// What is taken of a profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
+    /// The video.
+    #[default]
+    Rtsp,
+    /// One snapshot after the other.
+    Snapshot,
 }
 
 /// By what the video comes.
@@ -42,15 +64,18 @@ impl fmt::Display for Transport {
 }
 
 impl Config {
-    /// Where the video is.
-    ///
-    /// # Errors
-    ///
-    /// The manifest does not say it.
-    pub(crate) fn url(&self) -> Result<&Url, DriverError> {
-        let missing =
-            "protocol.configData.url is missing: write the address of the video, such as rtsp://192.0.2.7/stream1";
-        self.url.as_ref().ok_or_else(|| DriverError::refused(missing))
+    /// The error of a manifest without an address.
+    pub(crate) fn nowhere() -> DriverError {
+        let (url, onvif) = ("rtsp://192.0.2.7/stream1", "http://192.0.2.7/onvif/device_service");
+        DriverError::refused(format_args!(
+            "protocol.configData has neither url nor onvif: write where the video is, such as `url: {url}`, or the camera's device \
+             service, such as `onvif: {onvif}`"
+        ))
+    }
+
+    /// How long it is from one snapshot to the next.
+    pub(crate) fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.frame_rate)
     }
 }
 
@@ -67,19 +92,39 @@ fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Err
     Err(D::Error::custom(format_args!("found {millis}, expected milliseconds from 100 to 60000")))
 }
 
-fn rtsp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
-    address(deserializer, "rtsp", "rtsp://192.0.2.7/stream1")
+fn frame_rate() -> f64 {
+    1.0
 }
 
-/// An address of this scheme. Its text is in no error, for there may be a password in it.
-fn address<'de, D: Deserializer<'de>>(deserializer: D, scheme: &str, example: &str) -> Result<Option<Url>, D::Error> {
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let rate = f64::deserialize(deserializer)?;
+    if (0.001..=30.0).contains(&rate) {
+        return Ok(rate);
+    }
+    Err(D::Error::custom(format_args!("found {rate}, expected snapshots in a second, from 0.001 to 30")))
+}
+
+fn video<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    address(deserializer, &["rtsp", "http"], "rtsp://192.0.2.7/stream1")
+}
+
+fn service<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    address(deserializer, &["http"], "http://192.0.2.7/onvif/device_service")
+}
+
+/// An address of one of these schemes. Its text is in no error, for there may be a password in it.
+fn address<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    schemes: &[&str],
+    example: &str,
+) -> Result<Option<Url>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     let url = Url::parse(&text).map_err(|error| D::Error::custom(format_args!("{error}: expected {example}")))?;
     if !url.username().is_empty() || url.password().is_some() {
         let cure = "take them out, and name a folder in driver.credentials by `credentials`";
         return Err(D::Error::custom(format_args!("it has a user name or a password in it: {cure}")));
     }
-    if url.scheme() != scheme || url.host().is_none() {
+    if !schemes.contains(&url.scheme()) || url.host().is_none() {
         let found = url.scheme();
         return Err(D::Error::custom(format_args!("found an address of {found:?}, expected one such as {example}")));
     }
@@ -96,7 +141,11 @@ mod tests {
     fn what_is_wrong_is_named_and_a_password_is_not_shown() {
         for (config, message) in [
             (json!({"url": "rtsp://operator:hunter2@192.0.2.7/"}), "a user name or a password in it: take them out"),
-            (json!({"url": "http://192.0.2.7/"}), r#"found an address of "http", expected one such as rtsp://"#),
+            (json!({"url": "rtsps://192.0.2.7/"}), r#"found an address of "rtsps", expected one such as rtsp://"#),
+            (json!({"onvif": "https://192.0.2.7/"}), r#"found an address of "https", expected one such as http://"#),
+            (json!({"onvif": "http://operator@192.0.2.7/"}), "a user name or a password in it: take them out"),
+            (json!({"source": "mjpeg"}), "expected `rtsp` or `snapshot`"),
+            (json!({"frameRate": 0}), "found 0, expected snapshots in a second, from 0.001 to 30"),
             (json!({"url": "192.0.2.7/hunter2"}), "expected rtsp://192.0.2.7/stream1"),
             (json!({"url": "rtsp:///stream"}), "expected"),
             (json!({"transport": "tls"}), "expected `tcp` or `udp`"),
@@ -111,9 +160,9 @@ mod tests {
     fn what_edgecore_sends_is_read() {
         let config = json!({"url": "rtsp://192.0.2.7:8554/a?b=c", "transport": "udp", "timeout": 2000.0});
         let config: Config = serde_json::from_value(config).expect("it can be read");
-        assert_eq!(config.url().map(Url::as_str).ok(), Some("rtsp://192.0.2.7:8554/a?b=c"));
+        assert_eq!(config.url.as_ref().map(Url::as_str), Some("rtsp://192.0.2.7:8554/a?b=c"));
         assert_eq!((config.transport, config.timeout), (Transport::Udp, Duration::from_secs(2)));
-        let empty: Config = serde_json::from_value(json!({})).expect("it can be read");
-        assert!(empty.url().is_err_and(|error| error.to_string().contains("protocol.configData.url is missing")));
+        let often: Config = serde_json::from_value(json!({"frameRate": 4.0})).expect("it can be read");
+        assert_eq!(often.interval(), Duration::from_millis(250));
     }
 }

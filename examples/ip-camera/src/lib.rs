@@ -1,18 +1,29 @@
-//! A mapper for IP cameras: video over RTSP.
+//! A mapper for IP cameras: video over RTSP, and the rest over ONVIF.
 //!
 //! - `driver`: what the framework calls, an [`IpCamera`] that connects a [`Camera`] for each device
 //! - `config`: what a user writes in a manifest, as [`Config`]
 //! - `login`: user name and password, from the device's credentials
 //! - `rtsp`: a camera's video over RTSP, from the question for it to the first packet
 //! - `video`: from packets to frames
+//! - `snapshot`: pictures that are fetched one by one
 //! - `clock`: how far the camera's clock is ahead
+//! - `onvif`: a camera's services, with `soap`, `xml` and `ptz`, and [`discovery`]
+//! - `http`: HTTP with the login that the camera asks for
 
 mod clock;
 mod config;
 mod driver;
+mod http;
 mod login;
+mod onvif;
 mod rtsp;
+mod snapshot;
 mod video;
 
 pub use config::Config;
 pub use driver::{Camera, IpCamera, Visitor};
+
+/// Asks the network for cameras, by WS-Discovery.
+pub mod discovery {
+    pub use crate::onvif::discovery::{EVERYBODY, Found, discover};
+}

@@ -9,6 +9,6 @@ fn main() -> ExitCode {
     Mapper::builder(IpCamera)
         .package(mapper_framework::package!())
         .protocol("ip-camera")
-        .sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/instance.yaml")))
+        .sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/gate.yaml")))
         .main()
 }

@@ -25,7 +25,7 @@ const FRESH: Duration = Duration::from_secs(5);
 
 /// Where a stream is, and how to get at it.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub(crate) struct Rtsp {
     pub(crate) url: Url,
     pub(crate) login: Option<Login>,
     pub(crate) transport: Transport,
@@ -49,7 +49,7 @@ impl Described {
     }
 }
 
-impl Source {
+impl Rtsp {
     /// Asks the camera for its streams, and finds the video.
     ///
     /// # Errors

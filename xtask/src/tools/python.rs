@@ -7,7 +7,11 @@ use anyhow::Result;
 use super::venv::{Packages, Venv};
 
 /// The requirements files, below the workspace's root. All go into one virtual environment, so they have to agree.
-const REQUIREMENTS: &[&str] = &["tests/clients/python/requirements.txt", "examples/modbus-tcp/tests/requirements.txt"];
+const REQUIREMENTS: &[&str] = &[
+    "tests/clients/python/requirements.txt",
+    "examples/ip-camera/tests/requirements.txt",
+    "examples/modbus-tcp/tests/requirements.txt",
+];
 
 /// Provides an interpreter with the packages of all requirements files.
 pub(super) fn provide() -> Result<PathBuf> {

@@ -12,7 +12,7 @@ use mapper_framework::model::Secret;
 use tokio::process::Command;
 
 use super::*;
-use crate::{login::Login, rtsp::Source};
+use crate::{login::Login, rtsp::Rtsp};
 
 /// Frames of about three seconds, so of several key frames.
 const FRAMES: usize = 32;
@@ -27,7 +27,7 @@ async fn play(server: &RtspServer, transport: Transport) -> Video {
     let password = Secret::new(RtspServer::PASSWORD);
     let login = Some(Login { username: RtspServer::USER.to_owned(), password });
     let url = server.url("/camera").parse().unwrap();
-    let source = Source { url, login, transport, patience: Duration::from_secs(5) };
+    let source = Rtsp { url, login, transport, patience: Duration::from_secs(5) };
     let described = source.describe().await.unwrap();
     source.play(described, Clock::default()).await.unwrap()
 }

@@ -16,7 +16,8 @@ use tokio::{
 };
 
 const MODEL: &str = include_str!("../../devices/model.yaml");
-const INSTANCE: &str = include_str!("../../devices/instance.yaml");
+const GATE: &str = include_str!("../../devices/gate.yaml");
+const DOME: &str = include_str!("../../devices/dome.yaml");
 
 /// A mapper with an HTTP server, and a folder of credentials.
 pub(crate) struct Bed {
@@ -118,10 +119,23 @@ pub(crate) fn manifests(cameras: &[String]) -> String {
     std::iter::once(MODEL.to_owned()).chain(cameras.iter().cloned()).collect::<Vec<_>>().join("\n---\n")
 }
 
-/// A camera with this in its `configData`, in the form of flow YAML without the braces.
+/// A camera like the gate, with this in its `configData`, in the form of flow YAML without the braces.
 pub(crate) fn camera(name: &str, config: &str) -> String {
-    let begin = INSTANCE.find("    configData:\n      url:").unwrap();
-    let end = INSTANCE.find("  properties:\n").unwrap();
-    let instance = format!("{}    configData: {{{config}}}\n{}", &INSTANCE[..begin], &INSTANCE[end..]);
-    instance.replace("name: gate", &format!("name: {name}")).replace("Cycle: 5000", "Cycle: 500")
+    with_config(&GATE.replace("name: gate", &format!("name: {name}")), config)
+}
+
+/// A camera like the dome, which is asked by ONVIF.
+pub(crate) fn dome(name: &str, config: &str) -> String {
+    with_config(&DOME.replace("name: dome", &format!("name: {name}")), config)
+}
+
+/// In more of a hurry.
+fn with_config(manifest: &str, config: &str) -> String {
+    let begin = manifest.find("    configData:\n      ").unwrap();
+    let end = manifest.find("  properties:\n").unwrap();
+    let manifest = format!("{}    configData: {{{config}}}\n{}", &manifest[..begin], &manifest[end..]);
+    manifest
+        .replace("Cycle: 5000", "Cycle: 500")
+        .replace("Cycle: 60000", "Cycle: 1000")
+        .replace("Cycle: 10000", "Cycle: 500")
 }

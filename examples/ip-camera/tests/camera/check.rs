@@ -11,6 +11,6 @@ fn its_own_devices_pass_the_strict_check() {
     }
     let output = check.output().unwrap();
     let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert_eq!(printed, "1 device and 1 model in 2 files: nothing to complain about\n");
+    assert_eq!(printed, "2 devices and 1 model in 3 files: nothing to complain about\n");
     assert!(output.status.success());
 }

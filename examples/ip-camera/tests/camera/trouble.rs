@@ -65,7 +65,7 @@ async fn a_password_that_is_put_right_lets_the_mapper_in() {
 }
 
 /// Answers each connection with these bytes, and then with nothing.
-async fn answers(bytes: &'static [u8]) -> u16 {
+pub(crate) async fn answers(bytes: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
