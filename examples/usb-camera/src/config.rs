@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use mapper_framework::DriverError;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::fourcc::FourCc;
+use crate::{fourcc::FourCc, words::words};
 
 /// The longest side of a picture that JPEG has room for.
 const LONGEST_SIDE: u32 = 65_535;
 
 /// The most frames in a second that make sense to ask for.
-const FASTEST: f64 = 1000.0;
+pub(crate) const FASTEST: f64 = 1000.0;
 
 /// `spec.protocol.configData`
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +22,11 @@ pub struct Config {
     pub source: Source,
     /// The camera's file, such as `/dev/video0` or `/dev/v4l/by-id/…`, for the source `v4l2`.
     pub device: Option<PathBuf>,
+    /// The camera's serial number, in the place of `device`.
+    #[serde(default, deserialize_with = "serial")]
+    pub serial: Option<String>,
+    /// What ffmpeg reads, as its command line has it, for the source `ffmpeg`.
+    pub input: Option<String>,
     /// The folder of `.jpg` files, for the source `folder`.
     pub folder: Option<PathBuf>,
     /// The wanted width in pixels.
@@ -52,22 +57,65 @@ pub enum Source {
     Test,
     /// The pictures in a folder, by their names and over and over.
     Folder,
+    /// Whatever the program `ffmpeg` reads.
+    Ffmpeg,
+}
+
+impl Source {
+    /// As a manifest has it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::V4l2 => "v4l2",
+            Self::Test => "test",
+            Self::Folder => "folder",
+            Self::Ffmpeg => "ffmpeg",
+        }
+    }
+}
+
+/// How the source is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// There is nothing to find.
+    Nowhere,
+    /// By the name of a file or folder.
+    File(PathBuf),
+    /// By a camera's serial number.
+    Serial(String),
 }
 
 impl Config {
-    /// The file or folder that the source needs; none for the test card.
+    /// How the source is found.
     ///
     /// # Errors
     ///
-    /// It is missing.
-    pub(crate) fn place(&self) -> Result<Option<PathBuf>, DriverError> {
+    /// What it takes is missing.
+    pub(crate) fn place(&self) -> Result<Place, DriverError> {
         let missing = |key, source| {
             DriverError::refused(format_args!("protocol.configData.{key} is missing: `source: {source}` needs it"))
         };
         match self.source {
-            Source::Test => Ok(None),
-            Source::V4l2 => self.device.clone().map(Some).ok_or_else(|| missing("device", "v4l2")),
-            Source::Folder => self.folder.clone().map(Some).ok_or_else(|| missing("folder", "folder")),
+            Source::Test => Ok(Place::Nowhere),
+            Source::V4l2 => match (&self.device, &self.serial) {
+                (Some(device), None) => Ok(Place::File(device.clone())),
+                (None, Some(serial)) => Ok(Place::Serial(serial.clone())),
+                (None, None) => Err(missing("device (or serial)", "v4l2")),
+                (Some(_), Some(_)) => {
+                    Err(DriverError::refused("protocol.configData has both device and serial: take one of them out"))
+                }
+            },
+            Source::Folder => self.folder.clone().map(Place::File).ok_or_else(|| missing("folder", "folder")),
+            Source::Ffmpeg => {
+                let input = self.input.as_deref().ok_or_else(|| missing("input", "ffmpeg"))?;
+                let wrong = |what| DriverError::refused(format_args!("protocol.configData.input: {what}"));
+                let words = words(input).map_err(wrong)?;
+                let has_input = words.iter().any(|word| word == "-i");
+                if has_input {
+                    Ok(Place::Nowhere)
+                } else {
+                    Err(wrong("it has no -i: name what is to be read".to_owned()))
+                }
+            }
         }
     }
 }
@@ -86,6 +134,24 @@ fn frame_rate() -> f64 {
 
 fn quality() -> u8 {
     80
+}
+
+/// As a manifest has it. A number is rounded on its way through edgecore, and leading zeros are lost.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Serial {
+    Text(String),
+    Number(f64),
+}
+
+fn serial<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<Serial>::deserialize(deserializer)? {
+        Some(Serial::Number(number)) => Err(D::Error::custom(format_args!(
+            "found the number {number}, which edgecore may have rounded: write the serial number in quotes"
+        ))),
+        Some(Serial::Text(text)) => Ok(Some(text.trim().to_owned())),
+        None => Ok(None),
+    }
 }
 
 fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
@@ -125,7 +191,8 @@ mod tests {
             (json!({"height": 70000}), "found 70000, expected a whole number of pixels"),
             (json!({"frameRate": 0}), "found 0, expected frames in a second, above 0 and at most 1000"),
             (json!({"quality": 101}), "found 101, expected a whole number from 1 to 100"),
-            (json!({"source": "usb"}), "expected one of `v4l2`, `test`, `folder`"),
+            (json!({"serial": 200_901_010_001_u64}), "write the serial number in quotes"),
+            (json!({"source": "usb"}), "expected one of `v4l2`, `test`, `folder`, `ffmpeg`"),
         ] {
             let error = serde_json::from_value::<Config>(config).expect_err(message).to_string();
             assert!(error.contains(message), "{error}");
@@ -136,9 +203,17 @@ mod tests {
     fn what_a_source_needs_is_named() {
         let place = |config| serde_json::from_value::<Config>(config).expect("it can be read").place();
         let error = place(json!({})).expect_err("no device").to_string();
-        assert_eq!(error, "protocol.configData.device is missing: `source: v4l2` needs it");
+        assert_eq!(error, "protocol.configData.device (or serial) is missing: `source: v4l2` needs it");
+        let both =
+            place(json!({"device": "/dev/video0", "serial": "A"})).expect_err("it is one or the other").to_string();
+        assert!(both.ends_with("has both device and serial: take one of them out"), "{both}");
+        assert!(place(json!({"serial": " 0042 "})).is_ok_and(|place| place == Place::Serial("0042".to_owned())));
+        for (input, wrong) in [("-i 'a", "a ' is opened and not closed"), ("rtsp://a", "it has no -i")] {
+            let error = place(json!({"source": "ffmpeg", "input": input})).expect_err(wrong).to_string();
+            assert!(error.contains("configData.input: ") && error.contains(wrong), "{error}");
+        }
         assert!(place(json!({"source": "folder"})).is_err_and(|error| error.to_string().contains("configData.folder")));
-        assert!(place(json!({"source": "test"})).is_ok_and(|place| place.is_none()));
+        assert!(place(json!({"source": "test"})).is_ok_and(|place| place == Place::Nowhere));
         // Floats, as edgecore sends all numbers.
         assert!(place(json!({"device": "/dev/video0", "width": 1280.0, "quality": 90.0})).is_ok());
     }

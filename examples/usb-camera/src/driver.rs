@@ -2,100 +2,266 @@
 
 use std::{
     collections::HashMap,
-    io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use mapper_framework::{Device, Driver, DriverError, FrameSender, Property, Reading, Session};
-use serde::Deserialize;
-use tokio::{sync::Mutex, time::timeout};
+use mapper_framework::{
+    DataType, Device, Driver, DriverError, FrameSender, Property, Reading, Session, Subscriptions, Value,
+};
+use tokio::{
+    sync::{Mutex as Lock, OwnedMutexGuard},
+    task::spawn_blocking,
+    time::timeout,
+};
 
-use crate::{capture, config::Config};
+use crate::{
+    capture::{self, Opener},
+    config::{Config, FASTEST, Place, Source},
+    control::{self, Difference, twin_text},
+    desk::{Desk, Facts},
+    live::Live,
+    machine::Machine,
+    v4l2::{ControlKind, Identity, Node},
+    visitor::{Shows, Visitor, What},
+};
 
-/// How long a session waits for the capture of the one before to end.
+/// How long a session waits for a thread of the one before to end.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 
-/// A camera takes one capture at a time. The thread of it holds this lock.
-type Turn = Arc<Mutex<()>>;
+/// A camera has one thread that captures, and one for its settings. A thread holds its lock until it ends.
+#[derive(Clone, Debug, Default)]
+struct Turns {
+    capture: Arc<Lock<()>>,
+    settings: Arc<Lock<()>>,
+}
 
 /// Opens cameras.
 #[derive(Debug, Default)]
 pub struct UsbCamera {
+    machine: Machine,
     /// By the file of the camera, however it is named. Locked for a moment when a device is connected to; no more entries than cameras that
     /// were ever named.
-    turns: std::sync::Mutex<HashMap<PathBuf, Turn>>,
+    turns: Mutex<HashMap<PathBuf, Turns>>,
+    /// The rates that were written, by device, each with that of the manifest that it took the place of. Locked for a moment.
+    rates: Rates,
 }
 
-/// `visitors.configData` of a property that is not of the stream: what it shows of the camera's settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "shows", rename_all = "camelCase")]
-pub enum Visitor {
-    /// The wanted width in pixels.
-    Width,
-    /// The wanted height in pixels.
-    Height,
-    /// The wanted number of frames in a second.
-    FrameRate,
-}
+type Rates = Arc<Mutex<HashMap<String, (f64, f64)>>>;
 
 /// A camera.
 #[derive(Debug)]
 pub struct Camera {
-    config: Config,
-    turn: Turn,
+    device: String,
+    turns: Turns,
+    opener: Opener,
+    facts: Facts,
+    rates: Rates,
+    /// The rate of the manifest.
+    rate: f64,
+    /// How the model differs from the camera.
+    differences: Vec<Difference>,
 }
 
 impl Driver for UsbCamera {
     type Config = Config;
     type Session = Camera;
 
-    /// Only looks whether the camera is there: opening it may take its time, and belongs to the thread that captures.
+    /// Finds the camera, and looks what it is. Capturing may take its time, and belongs to a thread of its own.
     async fn connect(&self, device: &Device, config: Config) -> Result<Camera, DriverError> {
-        let turn = match config.place()? {
-            None => self.turn_of(Path::new(device.id().as_str())),
-            Some(place) => self.turn_of(&find(&place).await?),
+        let place = self.find(config.place()?).await?;
+        let device = device.id().as_str().to_owned();
+        let turns = self.turns_of(place.as_deref().unwrap_or_else(|| Path::new(&device)));
+        let (desk, facts) = match (&place, config.source) {
+            (Some(place), Source::V4l2) => {
+                let turn = turn(&turns.settings, "thread for the settings").await?;
+                let (desk, facts) = Desk::open(self.machine.kernel(), place.clone(), turn).await?;
+                (Some(desk), facts)
+            }
+            _ => (None, Facts::default()),
         };
-        Ok(Camera { config, turn })
+        let rate = config.frame_rate;
+        let live = Arc::new(Live::new(self.rate_of(&device, rate)));
+        let opener = Opener { config, place, machine: self.machine.clone(), desk, live };
+        Ok(Camera { device, turns, opener, facts, rates: Arc::clone(&self.rates), rate, differences: Vec::new() })
     }
 }
 
 impl UsbCamera {
-    fn turn_of(&self, place: &Path) -> Turn {
+    /// Cameras of another machine than this one.
+    pub fn on(machine: Machine) -> Self {
+        Self { machine, ..Self::default() }
+    }
+
+    /// Finds a file or folder, each time anew: a camera that was plugged in again may have another number.
+    async fn find(&self, place: Place) -> Result<Option<PathBuf>, DriverError> {
+        let machine = self.machine.clone();
+        let found = spawn_blocking(move || match place {
+            Place::Nowhere => Ok(None),
+            Place::File(path) => machine.file(&path).map(Some),
+            Place::Serial(serial) => machine.file_of(&serial).map(Some),
+        });
+        found.await?.map_err(|error| {
+            DriverError::disconnected(format_args!("{error}: is the camera plugged in, and may the mapper see it?"))
+        })
+    }
+
+    fn turns_of(&self, place: &Path) -> Turns {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(turns.entry(place.to_owned()).or_default())
+        turns.entry(place.to_owned()).or_default().clone()
+    }
+
+    /// The rate that was written last, unless the manifest has another one since.
+    fn rate_of(&self, device: &str, rate: f64) -> f64 {
+        let rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.get(device).filter(|(instead_of, _)| *instead_of == rate).map_or(rate, |(_, written)| *written)
     }
 }
 
-/// Where the camera's file is. A name by its id is a link to it.
-async fn find(place: &Path) -> Result<PathBuf, DriverError> {
-    let named = |error: io::Error| {
-        let cure = "is the camera plugged in, and may the mapper see it?";
-        DriverError::disconnected(format_args!("{}: {error}: {cure}", place.display()))
-    };
-    tokio::fs::canonicalize(place).await.map_err(named)
+async fn turn(turn: &Arc<Lock<()>>, whose: &str) -> Result<OwnedMutexGuard<()>, DriverError> {
+    timeout(TURN_WITHIN, Arc::clone(turn).lock_owned()).await.map_err(|_| {
+        let cure = "unplug it and plug it in again, or look which program has it";
+        DriverError::disconnected(format_args!(
+            "another {whose} of this camera has not ended within {TURN_WITHIN:?}, and hangs in the kernel perhaps: {cure}"
+        ))
+    })
 }
 
 impl Session for Camera {
     type Visitor = Visitor;
 
+    fn check(property: &Property<Visitor>) -> Result<(), DriverError> {
+        property.visitor().check(property)
+    }
+
+    /// Compares the bounds of the model with those of the camera.
+    async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
+        let controls = &self.facts.controls;
+        let difference = |property: &Arc<Property<Visitor>>| match property.visitor().what(property.name()) {
+            What::Control(wanted) => {
+                let control = &controls[control::find(controls, &wanted).ok()?];
+                Difference::of(control, property)
+            }
+            _ => None,
+        };
+        let differences: Vec<_> = properties.iter().filter_map(difference).collect();
+        if differences != self.differences && !differences.is_empty() {
+            let named: Vec<_> = differences.iter().map(ToString::to_string).collect();
+            let (device, differences) = (&self.device, named.join("; "));
+            tracing::warn!(
+                device,
+                differences,
+                "bounds in the model differ from the camera's: what lies outside of the latter is refused"
+            );
+        }
+        self.differences = differences;
+        Ok(Subscriptions::none())
+    }
+
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
-        Ok(match property.visitor() {
-            Visitor::Width => self.config.width.into(),
-            Visitor::Height => self.config.height.into(),
-            Visitor::FrameRate => self.config.frame_rate.into(),
+        let config = &self.opener.config;
+        Ok(match property.visitor().what(property.name()) {
+            What::Shows(Shows::Width) => config.width.into(),
+            What::Shows(Shows::Height) => config.height.into(),
+            What::Shows(Shows::FrameRate) => self.rate.into(),
+            What::Shows(Shows::DamagedFrames) => whole(self.opener.live.damaged()),
+            What::Shows(Shows::Differences) => self.differences().into(),
+            What::Rate => self.opener.live.granted_rate().into(),
+            What::BusInfo => twin_text(&self.identity()?.bus_info).into(),
+            What::Card => twin_text(&self.identity()?.card).into(),
+            What::Input => twin_text(self.identity()?.input.as_deref().unwrap_or("none")).into(),
+            What::Trigger => format!("/api/v2/devices/{}/snapshot.jpg", self.device).into(),
+            What::Control(wanted) => self.read_control(&wanted, property.data_type()).await?.into(),
         })
     }
 
+    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        match property.visitor().what(property.name()) {
+            What::Rate => self.write_rate(value),
+            What::Trigger => self.next_frame().await,
+            What::Control(wanted) => self.write_control(wanted, value.clone()).await,
+            _ => Err(DriverError::refused("it can only be read: make it ReadOnly in the model")),
+        }
+    }
+
     async fn stream(&mut self, frames: FrameSender) -> Result<(), DriverError> {
-        let waited = timeout(TURN_WITHIN, Arc::clone(&self.turn).lock_owned()).await;
-        let turn = waited.map_err(|_| {
-            let cure = "unplug it and plug it in again, or look which program has it";
-            DriverError::disconnected(format_args!(
-                "another capture of this camera has not ended within {TURN_WITHIN:?}, and hangs in the kernel perhaps: {cure}"
+        let turn = turn(&self.turns.capture, "capture").await?;
+        capture::start(self.opener.clone(), frames, turn).await
+    }
+}
+
+fn whole(count: u64) -> Reading {
+    i64::try_from(count).unwrap_or(i64::MAX).into()
+}
+
+impl Camera {
+    fn desk(&self) -> Result<&Desk, DriverError> {
+        let cure = "this property needs `source: v4l2`";
+        let source = self.opener.config.source;
+        self.opener.desk.as_ref().ok_or_else(|| {
+            DriverError::unsupported(format_args!("the source {} has no settings: {cure}", source.as_str()))
+        })
+    }
+
+    fn identity(&self) -> Result<&Identity, DriverError> {
+        self.desk().map(|_| &self.facts.identity)
+    }
+
+    fn differences(&self) -> String {
+        let twins: Vec<_> = self.differences.iter().map(Difference::twin).collect();
+        if twins.is_empty() { "none".to_owned() } else { twins.join(",") }
+    }
+
+    async fn read_control(&self, wanted: &str, data_type: DataType) -> Result<Value, DriverError> {
+        let desk = self.desk()?;
+        let place = control::find(&self.facts.controls, wanted)?;
+        let control = &self.facts.controls[place];
+        if control.kind == ControlKind::Button {
+            return Ok(Value::Boolean(false));
+        }
+        if !control.readable {
+            return Err(DriverError::refused(format_args!(
+                "the camera's setting {} can only be written",
+                control::name(control)
+            )));
+        }
+        let raw = desk.run(move |node| node.get(place)).await?;
+        Ok(control::value(control, raw, data_type))
+    }
+
+    /// Looks at the setting as it is now: another one may have made it inactive.
+    async fn write_control(&self, wanted: String, value: Value) -> Result<(), DriverError> {
+        let set = move |node: &mut dyn Node| {
+            let controls = node.controls()?;
+            let raw = control::find(&controls, &wanted)
+                .and_then(|place| control::raw(&controls[place], &value).map(|raw| (place, raw)));
+            match raw {
+                Ok((place, raw)) => node.set(place, raw).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        };
+        self.desk()?.run(set).await?
+    }
+
+    /// Has the thread that captures open its source anew.
+    fn write_rate(&self, value: &Value) -> Result<(), DriverError> {
+        let rate = value.as_f64().filter(|rate| *rate > 0.0 && *rate <= FASTEST);
+        let rate = rate.ok_or_else(|| {
+            DriverError::refused(format_args!(
+                "found {value}, expected frames in a second, above 0 and at most {FASTEST}"
             ))
         })?;
-        capture::start(self.config.clone(), frames, turn).await
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).insert(self.device.clone(), (self.rate, rate));
+        self.opener.live.set_rate(rate);
+        Ok(())
+    }
+
+    /// Waits for the next frame, so that the snapshot is one of after the call. The framework's deadline ends it.
+    async fn next_frame(&self) -> Result<(), DriverError> {
+        let mut frames = self.opener.live.frames();
+        frames.borrow_and_update();
+        frames.changed().await?;
+        Ok(())
     }
 }

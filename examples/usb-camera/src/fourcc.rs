@@ -14,13 +14,16 @@ pub enum FourCc {
     Jpeg,
     /// Raw pictures, 16 bits for a pixel, of which JPEG is made here.
     Yuyv,
+    /// Raw pictures, 12 bits for a pixel, of which JPEG is made here.
+    Nv12,
 }
 
 /// edgecore sends numbers as 32-bit floats. Those of the size of these codes are 128 apart, so what comes is off by at most half of it.
 const DAMAGE: f64 = 64.0;
 
 impl FourCc {
-    const ALL: [Self; 3] = [Self::Mjpg, Self::Jpeg, Self::Yuyv];
+    /// All, those first that cost the least.
+    pub(crate) const ALL: [Self; 4] = [Self::Mjpg, Self::Jpeg, Self::Yuyv, Self::Nv12];
 
     /// The four characters.
     pub fn as_str(self) -> &'static str {
@@ -28,12 +31,18 @@ impl FourCc {
             Self::Mjpg => "MJPG",
             Self::Jpeg => "JPEG",
             Self::Yuyv => "YUYV",
+            Self::Nv12 => "NV12",
         }
     }
 
     /// The number that the kernel has for it: the characters, the first one lowest.
     pub fn number(self) -> u32 {
         self.as_str().bytes().rev().fold(0, |number, byte| number << 8 | u32::from(byte))
+    }
+
+    /// The format of four characters, in any case.
+    pub fn of_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str().eq_ignore_ascii_case(text.trim()))
     }
 
     /// The format of a number as old manifests have it, which may have been rounded on its way.
@@ -73,9 +82,7 @@ impl<'de> Deserialize<'de> for FourCc {
                 }
                 format
             }
-            (Written::Text(text), None) => {
-                Self::ALL.into_iter().find(|it| it.as_str().eq_ignore_ascii_case(text.trim()))
-            }
+            (Written::Text(text), None) => Self::of_text(text),
             (Written::Number(_), None) => None,
         };
         found.ok_or_else(|| {
@@ -83,7 +90,7 @@ impl<'de> Deserialize<'de> for FourCc {
                 Written::Number(number) => number.to_string(),
                 Written::Text(text) => format!("{text:?}"),
             };
-            D::Error::custom(format_args!("found {found}, expected one of MJPG, JPEG, YUYV"))
+            D::Error::custom(format_args!("found {found}, expected one of MJPG, JPEG, YUYV, NV12"))
         })
     }
 }
@@ -112,7 +119,7 @@ mod tests {
         {
             assert_eq!(read(written.clone()), Ok(FourCc::Yuyv), "{written}");
         }
-        assert_eq!(read(json!("H264")), Err("found \"H264\", expected one of MJPG, JPEG, YUYV".to_owned()));
-        assert_eq!(read(json!(5)), Err("found 5, expected one of MJPG, JPEG, YUYV".to_owned()));
+        assert_eq!(read(json!("H264")), Err("found \"H264\", expected one of MJPG, JPEG, YUYV, NV12".to_owned()));
+        assert_eq!(read(json!(5)), Err("found 5, expected one of MJPG, JPEG, YUYV, NV12".to_owned()));
     }
 }

@@ -1,14 +1,19 @@
 //! Where frames come from.
 
+mod camera;
+mod ffmpeg;
 mod folder;
 mod test_card;
-mod v4l2;
 
-use std::{io, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 use mapper_framework::{Format, Frame};
 
-use crate::config::{Config, Source};
+use crate::{
+    config::{Config, Source},
+    machine::Machine,
+    words::words,
+};
 
 /// Gives frames. It lives on a thread of its own, which it may block.
 pub trait FrameSource {
@@ -30,20 +35,24 @@ pub enum Captured {
     Frame(Frame),
     /// None yet.
     NotBefore(Duration),
-    /// One that the camera marked as damaged.
-    Damaged,
+    /// One that is damaged, and what is wrong with it. Others follow.
+    Damaged(String),
 }
 
-/// Opens the source that a manifest asks for. May block.
+/// Opens the source that a manifest asks for, with the file or folder that was found for it. May block.
 ///
 /// # Errors
 ///
-/// The file or the folder is not there, or does not give what is asked for.
-pub(crate) fn open(config: &Config) -> io::Result<Box<dyn FrameSource>> {
+/// It is not there, or does not give what is asked for.
+pub(crate) fn open(config: &Config, place: Option<&Path>, machine: &Machine) -> io::Result<Box<dyn FrameSource>> {
     let missing = || io::Error::new(io::ErrorKind::InvalidInput, "the source needs a file or a folder");
     Ok(match config.source {
         Source::Test => Box::new(test_card::TestCard::new(config)),
-        Source::Folder => Box::new(folder::Folder::open(config.folder.as_deref().ok_or_else(missing)?, config)?),
-        Source::V4l2 => Box::new(v4l2::V4l2::open(config.device.as_deref().ok_or_else(missing)?, config)?),
+        Source::Folder => Box::new(folder::Folder::open(place.ok_or_else(missing)?, config)?),
+        Source::V4l2 => Box::new(camera::Camera::open(&*machine.kernel(), place.ok_or_else(missing)?, config)?),
+        Source::Ffmpeg => {
+            let input = words(config.input.as_deref().unwrap_or_default()).map_err(io::Error::other)?;
+            Box::new(ffmpeg::Ffmpeg::open(machine.program(), &input, config)?)
+        }
     })
 }

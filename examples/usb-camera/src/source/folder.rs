@@ -63,7 +63,7 @@ impl FrameSource for Folder {
         if self.files.is_empty() {
             self.files = pictures(&self.path)?;
         }
-        let Some(file) = self.files.pop() else { return Ok(Captured::Damaged) };
+        let Some(file) = self.files.pop() else { return Ok(Captured::NotBefore(Duration::ZERO)) };
         let bytes =
             fs::read(&file).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
         Ok(Captured::Frame(Frame::new(ContentType::Jpeg, bytes)))

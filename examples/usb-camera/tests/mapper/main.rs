@@ -2,55 +2,31 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says so when something is missing")]
 
+mod bed;
+mod fake;
+mod foreign;
+mod hardware;
+mod pictures;
+mod scaffolding;
+mod settings;
+
 use std::net::SocketAddr;
 
+use bed::{get, reason, request, size};
 use mapper_framework::{
     DeviceState,
     model::DeviceId,
     testing::{DEADLINE, TestBed, driver_contract},
-    watch::{Filter, Kind, What},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, time::timeout};
 use usb_camera::UsbCamera;
 
-const DEVICES: &str = concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/instance.yaml"));
+const DEVICES: &str =
+    concat!(include_str!("../../devices/model.yaml"), "---\n", include_str!("../../devices/instance.yaml"));
 
 async fn bed() -> (TestBed, SocketAddr, DeviceId) {
-    let builder = TestBed::builder(UsbCamera::default(), "usb-camera").config(|config| {
-        config.common.http_port = 0;
-        config.http.enabled = true;
-    });
-    let bed = builder.start().await;
-    let address = bed.handle().http_address().expect("it listens before it registers");
-    (bed, address, DeviceId::new("default", "camera-1"))
-}
-
-/// Sends a request, and returns the connection.
-async fn request(address: SocketAddr, path: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream
-}
-
-/// The head of an answer, in lower case, and its body.
-async fn get(address: SocketAddr, path: &str) -> (String, Vec<u8>) {
-    let (mut stream, mut bytes) = (request(address, path).await, Vec::new());
-    timeout(DEADLINE, stream.read_to_end(&mut bytes)).await.expect("it answers in time").unwrap();
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("there is a head");
-    (String::from_utf8_lossy(&bytes[..end]).to_lowercase(), bytes.split_off(end + 4))
-}
-
-/// Width and height of a picture that decodes.
-fn size(jpeg: &[u8]) -> (u16, u16) {
-    let mut decoder = jpeg_decoder::Decoder::new(jpeg);
-    decoder.decode().expect("it is a JPEG");
-    let info = decoder.info().expect("it has a head");
-    (info.width, info.height)
+    let (bed, address) = bed::start(UsbCamera::default()).await;
+    (bed, address, bed::id("camera-1"))
 }
 
 #[tokio::test]
@@ -104,21 +80,8 @@ async fn an_unplugged_camera_is_disconnected_with_the_cure() {
     let (bed, _address, id) = bed().await;
     let manifests = DEVICES.replace("source: test", "source: v4l2\n      device: /nowhere/video0");
     bed.edge().apply(&manifests).await.unwrap();
-    let mut watch = bed.handle().watch(Filter::all().kinds([Kind::State]).device(id)).await.unwrap();
-    let known = watch.snapshot().devices().first().and_then(|(_, device)| device.reason.clone());
-    let is_disconnected = async {
-        if let Some(reason) = known {
-            return reason;
-        }
-        loop {
-            let event = watch.next().await.expect("the mapper runs");
-            if let What::State { state: DeviceState::Disconnected, reason, .. } = event.what() {
-                return reason.as_deref().unwrap_or_default().to_owned();
-            }
-        }
-    };
-    let reason = timeout(DEADLINE, is_disconnected).await.expect("it is noticed in time");
-    assert!(reason.contains("/nowhere/video0: ") && reason.contains("is the camera plugged in"), "{reason}");
+    let reason = reason(&bed, id.name(), DeviceState::Disconnected, "is the camera plugged in").await;
+    assert!(reason.contains("/nowhere/video0: "), "{reason}");
     bed.stop().await.unwrap();
 }
 

@@ -1,0 +1,70 @@
+//! What has to be known of a JPEG picture without decoding it.
+
+/// The begin of a picture.
+const BEGIN: [u8; 2] = [0xff, 0xd8];
+
+/// Its end, which does not occur within the coded pixels.
+const END: [u8; 2] = [0xff, 0xd9];
+
+/// The picture without what a camera puts behind it to fill its buffer.
+///
+/// # Errors
+///
+/// What is wrong with it: it has no begin, or no end, since it was cut short.
+pub(crate) fn whole(bytes: &[u8]) -> Result<&[u8], String> {
+    if !bytes.starts_with(&BEGIN) {
+        return Err(format!("a picture of {} bytes does not begin as JPEG does", bytes.len()));
+    }
+    let end = bytes.windows(2).rposition(|two| two == END);
+    let end = end.ok_or_else(|| format!("a picture ends early, after {} bytes", bytes.len()))?;
+    Ok(&bytes[..end + 2])
+}
+
+/// Width and height, where the picture says so.
+pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let mut rest = bytes.strip_prefix(&BEGIN)?;
+    loop {
+        let [0xff, marker, ..] = *rest else { return None };
+        // Bytes that fill up, and markers without a length.
+        if matches!(marker, 0x01 | 0xd0..=0xd7 | 0xff) {
+            rest = &rest[if marker == 0xff { 1 } else { 2 }..];
+            continue;
+        }
+        let length = usize::from(u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]));
+        // The heads of frames; between them stand the marks of tables.
+        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
+            let side = |at: usize| Some(u32::from(u16::from_be_bytes([*rest.get(at)?, *rest.get(at + 1)?])));
+            return Some((side(7)?, side(5)?));
+        }
+        rest = rest.get(2 + length..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yuyv::Yuyv;
+
+    #[test]
+    fn what_stands_behind_a_picture_is_cut_off_and_one_that_is_cut_short_is_an_error() {
+        let picture = [0xff, 0xd8, 1, 2, 0xff, 0xd9];
+        let padded = [&picture[..], &[0; 50]].concat();
+        assert_eq!(whole(&padded), Ok(&picture[..]));
+        assert_eq!(whole(&picture[..5]), Err("a picture ends early, after 5 bytes".to_owned()));
+        assert_eq!(whole(b"no"), Err("a picture of 2 bytes does not begin as JPEG does".to_owned()));
+        assert!(whole(&[]).is_err());
+    }
+
+    #[test]
+    fn the_size_stands_in_the_head_and_garbage_has_none() {
+        let jpeg =
+            Yuyv::new(&[128; 34 * 2 * 19], (34, 19), 0).and_then(|picture| picture.encode(80)).expect("it is one");
+        assert_eq!(size(&jpeg), Some((34, 19)));
+        for length in 0..jpeg.len().min(700) {
+            // Nothing panics, and nothing is made up.
+            assert!(size(&jpeg[..length]).is_none_or(|size| size == (34, 19)));
+        }
+        assert_eq!(size(&[0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff]), None);
+        assert_eq!(size(&[0xff, 0xd8, 0xff, 0xe0, 0, 0, 1, 2]), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! ffmpeg, as the source of a stream and as its reader.
+
+use std::{process::Stdio, time::Duration};
+
+use integration_tests::{Tool, ffmpeg};
+use mapper_framework::DeviceState;
+use serde_json::Value as Json;
+use tokio::{process::Command, time::timeout};
+use usb_camera::{Machine, UsbCamera};
+
+use crate::bed::{get, manifests, reason, size, start, twin};
+
+/// For programs that read a stream for a while.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const STATE: &[(&str, &str, &str)] = &[("state", "STRING", "accessMode: ReadOnly")];
+
+/// What a program prints.
+async fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = timeout(PATIENCE, output).await.expect("it ends in time").unwrap();
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {error}");
+    out.into_owned()
+}
+
+fn stream_of(json: &str) -> Json {
+    let mut json: Json = serde_json::from_str(json).unwrap();
+    json["streams"][0].take()
+}
+
+/// The test card as ffprobe and ffmpeg read it, each picture of it decoded.
+async fn read_live(frames: u32, rate: u32) {
+    let (Tool::At(ffprobe), Tool::At(ffmpeg)) = (ffmpeg("ffprobe"), ffmpeg("ffmpeg")) else { return };
+    let (bed, address) = start(UsbCamera::default()).await;
+    let config = format!("source: test\nwidth: 318\nheight: 200\nframeRate: {rate}");
+    bed.edge().apply(&manifests("camera-1", &config, STATE)).await.unwrap();
+    twin(&bed, "camera-1", "state", "streaming").await;
+    let url = format!("http://{address}/api/v2/devices/default/camera-1");
+    let mut probe = Command::new(ffprobe);
+    probe.args(["-v", "error", "-show_streams", "-of", "json"]).arg(format!("{url}/snapshot.jpg"));
+    let snapshot = stream_of(&run(&mut probe).await);
+    assert_eq!(snapshot["codec_name"], "mjpeg");
+    assert_eq!((&snapshot["width"], &snapshot["height"]), (&318.into(), &200.into()));
+    let mut read = Command::new(ffmpeg);
+    // A picture that is damaged ends the program.
+    read.args(["-v", "error", "-xerror", "-f", "mpjpeg", "-i"]).arg(format!("{url}/stream.mjpeg"));
+    read.args(["-frames:v", &frames.to_string(), "-vsync", "passthrough", "-f", "framemd5", "-"]);
+    let printed = run(&mut read).await;
+    let mut digests: Vec<_> = printed.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(digests.len(), frames as usize);
+    // The card has a number in it, so that no picture is another's copy.
+    digests.iter_mut().for_each(|line| *line = line.rsplit(',').next().unwrap_or_default());
+    digests.sort_unstable();
+    digests.dedup();
+    assert_eq!(digests.len(), frames as usize, "a picture came twice");
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn ffprobe_and_ffmpeg_read_the_snapshot_and_hundreds_of_pictures_of_the_live_stream() {
+    read_live(500, 100).await;
+}
+
+#[tokio::test]
+#[ignore = "takes a minute: run it by `cargo xtask test -- -p usb-camera --test mapper -- --ignored a_minute`"]
+async fn ffmpeg_reads_a_minute_of_the_live_stream_without_a_damaged_picture() {
+    read_live(1800, 30).await;
+}
+
+/// Whether a process is there.
+fn lives(pid: &str) -> bool {
+    std::fs::metadata(format!("/proc/{pid}")).is_ok()
+}
+
+/// The children of this process that have this word on their command lines.
+fn children(word: &str) -> Vec<String> {
+    let mine = std::process::id().to_string();
+    let is_child = |pid: &String| {
+        let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let status = String::from_utf8_lossy(&read("status")).into_owned();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim).map(str::to_owned);
+        parent.as_deref() == Some(&mine) && String::from_utf8_lossy(&read("cmdline")).contains(word)
+    };
+    let names =
+        std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_child).collect()
+}
+
+#[tokio::test]
+async fn what_ffmpeg_reads_is_a_camera_and_its_process_ends_with_the_device() {
+    let Tool::At(program) = ffmpeg("ffmpeg") else { return };
+    let (bed, address) = start(UsbCamera::on(Machine::default().ffmpeg(program))).await;
+    let config = "source: ffmpeg\ninput: -f lavfi -i testsrc2=size=1280x720:rate=30\nframeRate: 30";
+    bed.edge().apply(&manifests("camera-1", config, STATE)).await.unwrap();
+    twin(&bed, "camera-1", "state", "streaming").await;
+    let (_, jpeg) = get(address, "/api/v2/devices/default/camera-1/snapshot.jpg").await;
+    assert_eq!(size(&jpeg), (1280, 720));
+    let running = children("testsrc2=size=1280x720");
+    assert_eq!(running.len(), 1, "{running:?}");
+    bed.handle().call(&crate::bed::id("camera-1"), "stop", &[]).await.expect_err("the device has no methods");
+    bed.edge().delete_device(&crate::bed::id("camera-1")).await.unwrap();
+    let gone = async {
+        while lives(&running[0]) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it ends with its device");
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_input_that_fails_is_an_error_with_the_last_line_of_ffmpeg_and_no_password() {
+    let Tool::At(program) = ffmpeg("ffmpeg") else { return };
+    let (bed, _) = start(UsbCamera::on(Machine::default().ffmpeg(program))).await;
+    let port = integration_tests::free_port();
+    let config = format!("source: ffmpeg\ninput: -i http://admin:s3cret@127.0.0.1:{port}/video");
+    bed.edge().apply(&manifests("camera-1", &config, STATE)).await.unwrap();
+    let reason = reason(&bed, "camera-1", DeviceState::Disconnected, "ffmpeg has ended").await;
+    assert!(reason.contains("Connection refused") && !reason.contains("s3cret"), "{reason}");
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_machine_without_ffmpeg_says_so() {
+    let (bed, _) = start(UsbCamera::on(Machine::default().ffmpeg("/nowhere/ffmpeg"))).await;
+    bed.edge().apply(&manifests("camera-1", "source: ffmpeg\ninput: -i x", STATE)).await.unwrap();
+    reason(&bed, "camera-1", DeviceState::Disconnected, "needs this program: install it").await;
+    bed.stop().await.unwrap();
+}

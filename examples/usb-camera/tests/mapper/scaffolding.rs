@@ -1,0 +1,52 @@
+//! Manifests from a camera, on a fake.
+
+use std::{fs, path::Path, process::Command};
+
+use usb_camera::scaffold::manifests;
+
+use crate::{
+    bed::{on, twin},
+    fake::{FakeCamera, FakeMachine},
+};
+
+#[tokio::test]
+async fn manifests_from_a_camera_pass_the_strict_check_and_serve_it() {
+    let (machine, camera) = (FakeMachine::new(), FakeCamera::new("A1"));
+    machine.plug(&camera, 3);
+    let yaml = manifests(&machine.machine(), Path::new("/dev/video3")).unwrap();
+    for line in [
+        "      device: \"/dev/v4l/by-id/usb-Fake_A1-video-index0\"",
+        "      width: 640",
+        "      frameRate: 30",
+        "    - name: \"WhiteBalanceTemperature\"",
+        "      minimum: \"2800\"",
+        "      maximum: \"6500\"",
+        "      description: \"Power Line Frequency: one of Disabled, 50_Hz, 60_Hz; at first 50_Hz\"",
+        "          writePolicy: once",
+    ] {
+        assert!(yaml.lines().any(|it| it == line), "{line}\nis not in\n{yaml}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("camera.yaml"), &yaml).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_usb-camera"));
+    let output = check.args(["check", "--strict"]).arg(folder.path()).output().unwrap();
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{printed}\n{yaml}");
+    let (bed, _) = on(&machine).await;
+    bed.edge().apply(&yaml).await.unwrap();
+    twin(&bed, "fake-cam-a1-1", "state", "streaming").await;
+    twin(&bed, "fake-cam-a1-1", "PowerLineFrequency", "50_Hz").await;
+    twin(&bed, "fake-cam-a1-1", "ZoomAbsolute", "100").await;
+    bed.handle().write(&crate::bed::id("fake-cam-a1-1"), "PanReset", "true").await.unwrap();
+    assert_eq!(camera.value("Pan, Reset"), 1);
+    bed.stop().await.unwrap();
+}
+
+#[test]
+fn a_file_that_is_no_camera_is_an_error_of_the_program_with_its_name() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_usb-camera"));
+    let output = program.args(["scaffold", "--from-device", "/nowhere/video0"]).output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(printed.starts_with("error: /nowhere/video0: ") && output.stdout.is_empty(), "{printed}");
+}
