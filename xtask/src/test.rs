@@ -1,5 +1,7 @@
 //! Runs all tests, after installing what they need, and compares the public API with the last release's.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::{
@@ -10,11 +12,17 @@ use crate::{
 /// Takes the dependencies as they are committed.
 const LOCKED: &str = "--locked";
 
+/// Names the camera for the tests that need one.
+const CAMERA: &str = "MAPPER_TEST_CAMERA";
+
 /// The arguments of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     without: Without,
+    /// Runs the tests that need a camera with this one, and others that are left out otherwise. May stand behind the dashes, too.
+    #[arg(long, value_name = "PATH")]
+    hardware: Option<PathBuf>,
     /// Passed on to `cargo test`; with `-p` in it, only those packages are tested.
     #[arg(last = true, value_name = "CARGO TEST ARGUMENTS")]
     cargo: Vec<String>,
@@ -23,7 +31,27 @@ pub(crate) struct Args {
 impl Args {
     /// All tests but those that need what is left out, with the dependencies as they are committed.
     pub(crate) fn all(without: Without) -> Self {
-        Self { without, cargo: vec![LOCKED.to_owned()] }
+        Self { without, hardware: None, cargo: vec![LOCKED.to_owned()] }
+    }
+
+    /// The camera, and the arguments for cargo, which runs the tests that are left out otherwise if there is one.
+    fn hardware(&self) -> (Option<PathBuf>, Vec<String>) {
+        let (mut hardware, mut cargo) = (self.hardware.clone(), Vec::new());
+        let mut arguments = self.cargo.iter();
+        while let Some(argument) = arguments.next() {
+            match argument.strip_prefix("--hardware") {
+                Some("") => hardware = arguments.next().map(PathBuf::from).or(hardware),
+                Some(path) if path.starts_with('=') => hardware = Some(PathBuf::from(&path[1..])),
+                _ => cargo.push(argument.clone()),
+            }
+        }
+        if hardware.is_some() {
+            if !cargo.iter().any(|argument| argument == "--") {
+                cargo.push("--".to_owned());
+            }
+            cargo.push("--include-ignored".to_owned());
+        }
+        (hardware, cargo)
     }
 
     /// Whether nothing narrows down what is tested.
@@ -38,10 +66,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let environment = tools::provide(&args.without)?;
     let mut cargo = shell::cargo();
     cargo.arg("test");
-    if !selects_packages(&args.cargo) {
+    let (hardware, arguments) = args.hardware();
+    if !selects_packages(&arguments) {
         cargo.arg("--workspace");
     }
-    cargo.args(&args.cargo);
+    cargo.args(&arguments);
+    if let Some(camera) = hardware {
+        cargo.env(CAMERA, camera);
+    }
     environment.apply(&mut cargo);
     let mut outcome = shell::run(&mut cargo);
     if args.is_all() {
@@ -77,6 +109,17 @@ mod tests {
     fn everything_after_the_dashes_is_passed_on_with_the_second_dashes() {
         let args = parse("--without go -- --test dmi -- --nocapture one_name");
         assert_eq!(args.cargo, ["--test", "dmi", "--", "--nocapture", "one_name"]);
+    }
+
+    #[test]
+    fn a_camera_runs_what_is_left_out_otherwise() {
+        let path = Some(PathBuf::from("/dev/video0"));
+        let (camera, cargo) = parse("-- -p usb-camera --hardware /dev/video0").hardware();
+        assert_eq!((camera, cargo.join(" ")), (path.clone(), "-p usb-camera -- --include-ignored".to_owned()));
+        let (camera, cargo) = parse("--hardware /dev/video0 -- -p usb-camera -- a_real").hardware();
+        assert_eq!((camera, cargo.join(" ")), (path.clone(), "-p usb-camera -- a_real --include-ignored".to_owned()));
+        assert_eq!(parse("-- --hardware=/dev/video0").hardware().0, path);
+        assert_eq!(parse("-- -p usb-camera").hardware(), (None, vec!["-p".to_owned(), "usb-camera".to_owned()]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What deploys a mapper made from the template, read by what will read it: Helm, `BuildKit`, the types and schemas of Kubernetes and
 //! KubeEdge, and the mapper itself.
 
+mod camera;
 mod chart;
 mod files;
 mod image;

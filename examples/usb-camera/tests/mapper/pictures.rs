@@ -99,6 +99,7 @@ async fn a_camera_is_found_again_under_another_number_by_its_id_and_by_its_seria
         bed.edge().apply(&stream("camera-2", "serial: \"9999\"")).await.unwrap();
         twin(&bed, "camera-1", "state", "streaming").await;
         twin(&bed, "camera-2", "BusInfo", "usb-fake-9999").await;
+        twin(&bed, "camera-2", "state", "streaming").await;
         machine.unplug(&camera, 0);
         reason(&bed, "camera-1", DeviceState::Disconnected, "is the camera plugged in").await;
         twin(&bed, "camera-1", "state", "stopped").await;
