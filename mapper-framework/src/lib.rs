@@ -120,6 +120,7 @@ mod mqtt;
 #[cfg(not(feature = "cli"))]
 mod plain_cli;
 #[cfg(feature = "http")]
+mod recording;
 mod remote;
 mod runtime;
 #[cfg(feature = "cli")]

@@ -38,13 +38,16 @@ fn check_property(mapper: &Mapper<'_>, manifest: &DeviceManifest, property: &Pro
         verdicts.error(fault(manifest, &problem));
     }
     let is_of_a_sink = |key: &String| mapper.kinds.iter().any(|kind| kind.visitor_keys().contains(&key.as_str()));
-    let unread_keys = caught("visitors.configData", name, || Ok(mapper.driver.unread_visitor(property)));
+    // The driver never sees one of the stream.
+    let is_drivers = StreamTwin::of(property) == Ok(None);
+    let keys = || Ok(if is_drivers { mapper.driver.unread_visitor(property) } else { Vec::new() });
+    let unread_keys = caught("visitors.configData", name, keys);
     for key in unread_keys.unwrap_or_default().into_iter().filter(|key| !is_of_a_sink(key)) {
         let field = format!("visitors.configData.{key}");
         let near = Doubt::of_unread(property, &key).map(|doubt| doubted(manifest, property, doubt));
         verdicts.warning(near.unwrap_or_else(|| unread(manifest, name, &field)));
     }
-    for doubt in Doubt::of_writes(property) {
+    for doubt in Doubt::of_writes(property).into_iter().chain(Doubt::of_recording(property)) {
         verdicts.warning(doubted(manifest, property, doubt));
     }
 }

@@ -142,6 +142,7 @@
 //! | `spool.orphan_age` | `7days` | `MAPPER_SPOOL__ORPHAN_AGE` | |
 //! | `spool.sync` | `batch` | `MAPPER_SPOOL__SYNC` | |
 //! | `spool.linger` | `1s` | `MAPPER_SPOOL__LINGER` | |
+//! | `streams.dir` | `<spool.dir>/recordings` | `MAPPER_STREAMS__DIR` | |
 //! | `writes.mode` | `enabled` | `MAPPER_WRITES__MODE` | |
 //! | `writes.dry_run` | `false` | `MAPPER_WRITES__DRY_RUN` | |
 //! | `writes.first_start` | `write` | `MAPPER_WRITES__FIRST_START` | |
@@ -201,6 +202,7 @@ mod sink_targets;
 mod sinks;
 mod sources;
 mod strategies;
+mod streams;
 mod validate;
 mod warning;
 mod writes;
@@ -229,6 +231,7 @@ pub use sinks::{
 pub use sources::{Origin, Sources};
 pub(crate) use strategies::MAX_SILENCE;
 pub use strategies::{PushStrategy, ReportStrategy};
+pub use streams::StreamsConfig;
 pub use warning::ConfigWarning;
 pub use writes::{AuditConfig, FirstStart, WritesConfig, WritesMode};
 

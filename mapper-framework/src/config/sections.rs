@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::{
     EventbusConfig, HttpConfig, IllegalValues, Package, ReportStrategy, ReportVia, SinksConfig, SpoolConfig,
-    WritesConfig, eventbus::DEFAULT_ADDRESS, own::OwnSections, strategies::MAX_SILENCE,
+    StreamsConfig, WritesConfig, eventbus::DEFAULT_ADDRESS, own::OwnSections, strategies::MAX_SILENCE,
 };
 
 /// The mapper's configuration. [`Config::load`] makes it; [`Config::default`] is where it starts from.
@@ -25,6 +25,8 @@ pub struct Config {
     pub sinks: SinksConfig,
     /// What waits on disk for a sink that is away.
     pub spool: SpoolConfig,
+    /// Where the frames of devices are recorded.
+    pub streams: StreamsConfig,
     /// Whether devices are written to, and what is kept of it.
     pub writes: WritesConfig,
     /// The HTTP server.
@@ -304,6 +306,10 @@ impl Config {
         }
         if self.spool.dir.as_os_str().is_empty() {
             self.spool.dir = format!("/var/lib/kubeedge/{}/spool", self.common.name.replace('/', "-")).into();
+        }
+        if self.streams.dir.as_os_str().is_empty() {
+            // On the spool's volume, which takes no notice of folders that are not its own.
+            self.streams.dir = self.spool.dir.join("recordings");
         }
         if self.writes.memory.as_os_str().is_empty() {
             // The one folder that outlives a pod. The spool takes no notice of files.

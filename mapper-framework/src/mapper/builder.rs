@@ -10,6 +10,7 @@ use crate::{
     driver::{Driver, ErasedDriver, erase},
     hook::{AnomalyDetection, Hooks, SampleHook},
     model::AnomalyRules,
+    recording::Recordings,
     runtime::{CredentialsFolder, Dispatch, Settings, manager::Manager},
     sink::{self, ErasedKind, SinkKind, Sinks},
     telemetry::Telemetry,
@@ -167,6 +168,7 @@ impl MapperBuilder {
             writes: Writes::of(&config.writes),
             twins: config.report.rules(),
             max_frame_bytes: usize::try_from(config.driver.max_frame_bytes).unwrap_or(usize::MAX),
+            recordings: Recordings::new(&config.streams.dir, cfg!(feature = "http") && config.http.enabled),
         };
         let (found, findings) = mpsc::channel(FINDINGS);
         let detection =

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ConfigData, Device, Property, WriteRules, keys};
+use super::{ConfigData, Device, Property, RecordRules, WriteRules, keys};
 
 /// Cycles of more than a day are doubted.
 const LONGEST_CYCLE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,6 +29,7 @@ impl Doubt {
             let cycles = [("collectCycle", property.collect_cycle()), ("reportCycle", property.report_cycle())];
             let of_property = |doubt| Self { property: Some(property.name().to_owned()), ..doubt };
             doubts.extend(Self::of_writes(property));
+            doubts.extend(Self::of_recording(property));
             doubts
                 .extend(cycles.into_iter().filter_map(|(field, cycle)| Self::of_cycle(field, cycle)).map(of_property));
         }
@@ -41,6 +42,13 @@ impl Doubt {
     pub(crate) fn of_writes(property: &Property) -> Vec<Self> {
         let idle = WriteRules::idle_keys(property).into_iter();
         idle.map(|misfit| Self::of_key(property, &misfit.key, &misfit.message, misfit.cure)).collect()
+    }
+
+    /// How the Go framework's keys of a property that records are read.
+    pub(crate) fn of_recording(property: &Property) -> Option<Self> {
+        let (message, cure) = RecordRules::reading_of_go(property)?;
+        let (property, field) = (Some(property.name().to_owned()), "visitors.configData".to_owned());
+        Some(Self { property, field, message, cure })
     }
 
     /// The doubt about a key of a visitor that the driver does not read, if it is nearly one of the framework's.

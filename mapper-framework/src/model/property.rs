@@ -3,7 +3,8 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::{
-    Bounds, ConfigData, DataType, IllegalValues, PushMethod, ReportRules, StreamTwin, Value, ValueError, WriteRules,
+    Bounds, ConfigData, DataType, IllegalValues, PushMethod, RecordRules, ReportRules, StreamTwin, Value, ValueError,
+    WriteRules,
 };
 
 /// Whether a property may be written (`ModelProperty.accessMode`).
@@ -51,6 +52,11 @@ impl Property {
         self.visitor.get(Self::POLL).and_then(serde_json::Value::as_bool)
     }
 
+    /// Whether it is one of the device's stream, so that the driver does not get it.
+    fn is_of_stream(&self) -> bool {
+        self.visitor.contains_key(StreamTwin::KEY)
+    }
+
     /// What the driver is to see of the visitor: all keys but those that are the framework's.
     pub(crate) fn drivers_visitor(&self) -> Cow<'_, ConfigData> {
         let mut visitor = Cow::Borrowed(&*self.visitor);
@@ -61,6 +67,7 @@ impl Property {
             WriteRules::KEYS.contains(&key.as_str())
                 || ReportRules::is_key(key)
                 || StreamTwin::is_key(key)
+                || self.is_of_stream() && RecordRules::KEYS.contains(&key.as_str())
                 || key == IllegalValues::KEY
         };
         if visitor.keys().any(is_ours) {

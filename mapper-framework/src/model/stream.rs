@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AccessMode, Method, Property, Value,
+    AccessMode, Method, Property, RecordRules, Value,
     keys::{Keys, Misfit},
 };
 
@@ -26,9 +26,11 @@ pub(crate) enum StreamTwin {
     Sha256,
     /// The path of the live stream on the mapper's HTTP server.
     Uri,
+    /// Where the last recorded file is. The property has the stream recorded.
+    File,
 }
 
-const WORDS: [(&str, StreamTwin); 8] = [
+const WORDS: [(&str, StreamTwin); 9] = [
     ("state", StreamTwin::State),
     ("format", StreamTwin::Format),
     ("framesPerSecond", StreamTwin::FramesPerSecond),
@@ -37,6 +39,7 @@ const WORDS: [(&str, StreamTwin); 8] = [
     ("sequence", StreamTwin::Sequence),
     ("sha256", StreamTwin::Sha256),
     ("uri", StreamTwin::Uri),
+    ("file", StreamTwin::File),
 ];
 
 /// The shortest and the longest time without a frame after which a stream is stalled, in milliseconds.
@@ -61,7 +64,7 @@ impl StreamTwin {
     /// All that is wrong with the keys, and with the property as the model declares it.
     pub(crate) fn of(property: &Property) -> Result<Option<Self>, Vec<Misfit>> {
         let mut keys = Keys::of(property.visitor());
-        let twin = keys.word(Self::KEY, &WORDS);
+        let twin = keys.word(Self::KEY, &WORDS).or(RecordRules::is_of_go(property).then_some(Self::File));
         stall_of(&mut keys);
         if !keys.has(Self::KEY) && keys.has(Self::STALL) {
             keys.misfit(Self::STALL, "is for a property of the stream", "add the key stream, or take it out");
@@ -69,6 +72,8 @@ impl StreamTwin {
         if let Some(twin) = twin {
             twin.check(property, &mut keys);
         }
+        let wrong = if twin == Some(Self::File) { RecordRules::of(property).err() } else { None };
+        wrong.into_iter().flatten().for_each(|Misfit { key, message, cure }| keys.misfit(&key, message, cure));
         keys.finish(twin)
     }
 
@@ -78,7 +83,8 @@ impl StreamTwin {
     }
 
     fn check(self, property: &Property, keys: &mut Keys<'_>) {
-        if property.access_mode() != AccessMode::ReadOnly {
+        // The Go framework's are writable in its own samples, which means nothing.
+        if property.access_mode() != AccessMode::ReadOnly && !RecordRules::is_of_go(property) {
             keys.misfit(Self::KEY, "the framework produces it, so that it cannot be written", "make it ReadOnly");
         }
         let (data_type, example) = (property.data_type(), self.example());
@@ -97,7 +103,9 @@ impl StreamTwin {
         match self {
             Self::FramesPerSecond => Value::Double(29.9),
             Self::Skipped | Self::Sequence => Value::Int(2),
-            Self::State | Self::Format | Self::Time | Self::Sha256 | Self::Uri => Value::String("text".to_owned()),
+            Self::State | Self::Format | Self::Time | Self::Sha256 | Self::Uri | Self::File => {
+                Value::String("text".to_owned())
+            }
         }
     }
 }
@@ -109,16 +117,34 @@ pub(crate) enum StreamOrder {
     Start,
     /// `stop`
     Stop,
+    /// `snapshot`: writes one frame to a file.
+    Snapshot,
+    /// `record`: records all frames for a time.
+    Record,
 }
 
 impl StreamOrder {
-    /// What the method does to the stream; `None` if it is the driver's, as one that names properties is.
-    pub(crate) fn of(method: &Method) -> Option<Self> {
+    /// What the method does to the stream; `None` if it is the driver's, as one that names properties is. But `snapshot` and `record` may
+    /// name those that record, which `records` knows: by them a call says which one is meant, and for how long.
+    pub(crate) fn of(method: &Method, records: impl Fn(&str) -> bool) -> Option<Self> {
+        let (is_bare, is_of_files) =
+            (method.property_names.is_empty(), method.property_names.iter().all(|it| records(it)));
         match method.name.as_str() {
-            _ if !method.property_names.is_empty() => None,
-            "start" => Some(Self::Start),
-            "stop" => Some(Self::Stop),
+            "start" if is_bare => Some(Self::Start),
+            "stop" if is_bare => Some(Self::Stop),
+            "snapshot" if is_of_files => Some(Self::Snapshot),
+            "record" if is_of_files => Some(Self::Record),
             _ => None,
+        }
+    }
+
+    /// The name of the method.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Snapshot => "snapshot",
+            Self::Record => "record",
         }
     }
 }
@@ -164,7 +190,7 @@ mod tests {
         assert_eq!(
             misfits(&property(DataType::String, &json!({"stream": "fps"}))),
             [
-                "stream: \"fps\" is none of state, format, framesPerSecond, skipped, time, sequence, sha256, uri: write one of them"
+                "stream: \"fps\" is none of state, format, framesPerSecond, skipped, time, sequence, sha256, uri, file: write one of them"
             ]
         );
         let stall = misfits(&property(DataType::String, &json!({"stream": "state", "streamStall": 5})));

@@ -8,7 +8,7 @@ use crate::{
     sink::{Feed, RouteError, Sinks},
 };
 
-use super::{call::Fence, served::Settings};
+use super::{call::Fence, consumers::Plan, served::Settings};
 
 /// How many problems of a device its state's reason names. All of them are in the log.
 const MAX_NAMED: usize = 10;
@@ -37,6 +37,8 @@ pub(super) struct BoundProperty {
     pub(super) erased: ErasedProperty,
     /// What it shows of the device's stream; `None` if it is the driver's. The driver never gets one of the stream.
     pub(super) stream: Option<StreamTwin>,
+    /// What consumes the stream for it; `None` where it only shows something.
+    pub(super) consumer: Option<Plan>,
     /// Which samples its twin gets.
     pub(super) twin: ReportRules,
     /// Where its samples go besides its twin.
@@ -70,7 +72,15 @@ impl BoundDevice {
                         ..Problem::of_property(property.name(), field, message)
                     }));
                     let (twin, feeds) = (ReportRules::of_twin(property, &settings.twins), feeds.into());
-                    properties.push(BoundProperty { property: Arc::clone(property), erased, stream, twin, feeds });
+                    let consumer = stream.and_then(|stream| Plan::of(property, stream));
+                    properties.push(BoundProperty {
+                        property: Arc::clone(property),
+                        erased,
+                        stream,
+                        consumer,
+                        twin,
+                        feeds,
+                    });
                 }
                 Err(misfits) => problems.extend(misfits),
             }
@@ -84,7 +94,8 @@ impl BoundDevice {
         for property in &device.properties {
             // The driver is asked only where there is something to doubt.
             let is_near = |key: &String| Doubt::of_unread(property, key).is_some();
-            if property.drivers_visitor().keys().any(is_near) {
+            let is_drivers = StreamTwin::of(property) == Ok(None);
+            if is_drivers && property.drivers_visitor().keys().any(is_near) {
                 let unread = fence.checked(|| driver.unread_visitor(property)).unwrap_or_default();
                 doubts.extend(unread.iter().filter_map(|key| Doubt::of_unread(property, key)));
             }

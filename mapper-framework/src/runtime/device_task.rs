@@ -43,6 +43,7 @@ impl DeviceTask {
     /// Serves the device until it is stopped.
     pub(super) async fn run(mut self) {
         self.serve().await;
+        self.device.consumers.end().await;
         self.device.break_off();
         self.refuse_repeated(&End::Stopped.to_string());
         self.device.context.operations.close();

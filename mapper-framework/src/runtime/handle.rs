@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     dmi::client::Registration,
     model::{Device, DeviceId, DeviceState, Sample, Value},
+    recording::Recordings,
     sink::{HistoryError, HistoryRequest, Point, Series, SinkStatus, Sinks, Target},
     stream::FrameReader,
     telemetry::{
@@ -32,6 +33,9 @@ pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) sinks: Sinks,
     pub(super) telemetry: Telemetry,
+    /// Where the frames of devices are recorded.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "the HTTP server reads them"))]
+    pub(super) recordings: Recordings,
     /// Where the HTTP server listens, once it does.
     pub(super) http: Arc<OnceLock<SocketAddr>>,
 }
@@ -348,6 +352,12 @@ impl Handle {
     /// Reads the stream of a device.
     pub(crate) async fn frames(&self, device: &DeviceId) -> Result<FrameReader, NoFrames> {
         self.ask(|reply| Request::Frames(device.clone(), reply)).await.unwrap_or(Err(NoFrames::Stopping))
+    }
+
+    /// Where the frames of devices are recorded.
+    #[cfg(feature = "http")]
+    pub(crate) fn recordings(&self) -> &Recordings {
+        &self.recordings
     }
 
     /// The models that edgecore has brought, in the order of their names; `None` when the mapper has stopped.

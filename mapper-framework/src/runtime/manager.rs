@@ -87,6 +87,7 @@ impl Manager {
             requests: sender,
             sinks: dispatch.sinks().clone(),
             telemetry: telemetry.clone(),
+            recordings: settings.recordings.clone(),
             http: Arc::default(),
         };
         let tasks = Tasks::new(driver, settings, dispatch.clone(), telemetry.clone());

@@ -3,6 +3,7 @@
 mod absence;
 mod bound;
 mod call;
+mod consumers;
 mod credentials;
 mod device_task;
 mod dispatch;

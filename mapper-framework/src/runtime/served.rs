@@ -16,6 +16,7 @@ use crate::{
     driver::{Deadline, ErasedDriver},
     hook::Chain,
     model::{Device, DeviceId, DeviceState, Property, ReportRules, Sample},
+    recording::Recordings,
     stream::{FrameSlot, StreamState},
     telemetry::{Telemetry, devices::StateChanged},
     twin::Urgency,
@@ -26,6 +27,7 @@ use super::{
     Dispatch,
     bound::BoundDevice,
     call::Fence,
+    consumers::Consumers,
     credentials::{CredentialsFolder, CredentialsWatch},
     end::End,
     news::News,
@@ -53,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) twins: ReportRules,
     /// The most bytes of a frame.
     pub(crate) max_frame_bytes: usize,
+    /// Where frames are recorded.
+    pub(crate) recordings: Recordings,
 }
 
 /// What a device's task is given by the manager.
@@ -99,6 +103,8 @@ pub(super) struct ServedDevice {
     withdrawn: Vec<Arc<str>>,
     /// How the device's stream fares over its sessions.
     pub(super) stream: StreamCourse,
+    /// What consumes its frames. They end with the device.
+    pub(super) consumers: Consumers,
 }
 
 /// How the stream of a device fares over its sessions.
@@ -123,6 +129,14 @@ impl ServedDevice {
         let (failures, announced) = (News::default(), News::default());
         let hooks = Chain::attach(context.dispatch.hooks(), &bound.device, &context.telemetry);
         let (repeated, withdrawn) = (None, Vec::new());
+        let mut consumers = Consumers::new(
+            bound.device.id().clone(),
+            Arc::clone(&context.frames),
+            context.settings.recordings.clone(),
+            context.telemetry.clone(),
+            context.stop.clone(),
+        );
+        consumers.assign(&bound);
         Self {
             context,
             bound,
@@ -137,6 +151,7 @@ impl ServedDevice {
             announced,
             withdrawn,
             stream: StreamCourse::default(),
+            consumers,
         }
     }
 
@@ -181,6 +196,7 @@ impl ServedDevice {
         let is_reported = |name: &str| target.device.property(name).is_some_and(Property::report_to_cloud);
         self.context.dispatch.retain(self.bound.device.id(), is_reported);
         self.hooks.changed(&target.device);
+        self.consumers.assign(&target);
         self.bound = target;
         let cycle = self.bound.device.state_report().map(|report| report.cycle);
         self.state_due = cycle.map(|cycle| self.state_due.unwrap_or_else(|| Instant::now() + cycle));

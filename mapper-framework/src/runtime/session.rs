@@ -59,6 +59,8 @@ enum Event {
     Due,
     /// The stream has begun or ended.
     Stream(Progress),
+    /// Something is wrong with a consumer of the stream, or no longer is.
+    Consumers,
     Delivered(Result<Result<Vec<Change>, DriverError>, String>),
 }
 
@@ -131,7 +133,7 @@ impl<'a> LiveSession<'a> {
     async fn next_event(&mut self) -> Event {
         let due = self.next_due();
         let turn_of_clock = self.operated && due.is_some_and(|due| due <= Instant::now());
-        let ServedDevice { context, credentials, bound, .. } = &mut *self.task;
+        let ServedDevice { context, credentials, bound, consumers, .. } = &mut *self.task;
         tokio::select! {
             biased;
             () = context.stop.cancelled() => Event::Stopped,
@@ -141,6 +143,7 @@ impl<'a> LiveSession<'a> {
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => Event::Due,
             () = credentials.changed(&bound.device) => Event::OtherCredentials,
             progress = streams::changed(self.stream.as_mut()) => Event::Stream(progress),
+            () = consumers.changed() => Event::Consumers,
             changes = context.fence.caught("changed", self.session.changed()) => Event::Delivered(changes),
         }
     }
@@ -154,6 +157,10 @@ impl<'a> LiveSession<'a> {
             Event::Operation(operation) => self.operate(*operation).await,
             Event::Due => self.tick().await,
             Event::Stream(progress) => self.stream_changed(progress),
+            Event::Consumers => {
+                self.consumers_changed();
+                Ok(())
+            }
             Event::Delivered(Ok(Ok(changes))) => {
                 // A driver that delivers without ever waiting would keep the thread to itself.
                 consume_budget().await;

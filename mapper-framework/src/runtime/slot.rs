@@ -85,6 +85,10 @@ impl Slot {
         let property = Arc::clone(self.property());
         let (name, desired) = (property.name(), property.desired().unwrap_or_default());
         (self.goal, self.refused, self.waits) = (None, false, None);
+        // The Go framework's may be writable, and nothing comes of it.
+        if self.is_of_stream() {
+            return;
+        }
         match Goal::new(&property, now) {
             None => self.acknowledged = None,
             Some(Ok(mut goal)) => {

@@ -166,6 +166,14 @@ groups! {
         stalled,
         /// Frames that were too large, or did not begin as their content type does.
         frames_refused,
+        /// Consumers of a stream that died, and were started again.
+        consumers_died,
+        /// Times that frames could not be recorded: the disk, or what the frames are.
+        recording_failed,
+        /// Frames that were not recorded since that failed.
+        frames_unrecorded,
+        /// Recordings that were torn when the mapper was killed, and were made whole or removed.
+        recordings_mended,
     }
     /// Hooks on samples.
     hooks: HookCounts => Hooks {

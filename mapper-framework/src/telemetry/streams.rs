@@ -39,7 +39,43 @@ event! {
 }
 
 event! {
-    /// The stream was started or stopped by a method.
+    /// A method was called that is the framework's.
     StreamOrdered<'a> { device: &'a DeviceId, method: &'a str }
-    log DEBUG "the stream is started or stopped" [%device, method];
+    log DEBUG "the stream is started, stopped or recorded by a method" [%device, method];
+}
+
+event! {
+    /// The task of a stream's consumer has panicked.
+    ConsumerDied<'a> { device: &'a DeviceId, property: &'a str, reason: &'a str }
+    log ERROR "what consumes the stream for a property has panicked, and is started again" [%device, property, reason];
+    count streams.consumers_died;
+}
+
+event! {
+    /// Frames cannot be recorded.
+    RecordingFailed<'a> { device: &'a DeviceId, property: &'a str, error: &'a dyn Display, occurrence: Occurrence }
+    first ERROR "frames are not recorded, and are lost" [%device, property, %error];
+    again DEBUG "frames are still not recorded" [%device, property, %error];
+    count streams.recording_failed;
+}
+
+event! {
+    /// Frames were lost since they could not be recorded.
+    FramesUnrecorded { count: u64 }
+    count streams.frames_unrecorded += count;
+}
+
+event! {
+    /// Frames are recorded again.
+    RecordingWorks<'a> { device: &'a DeviceId, property: &'a str, occurrence: Occurrence }
+    first INFO "frames are recorded again" [%device, property];
+    again DEBUG "frames are recorded again" [%device, property];
+}
+
+event! {
+    /// Files of an earlier run were not finished.
+    RecordingsMended<'a> { device: &'a DeviceId, property: &'a str, files: u64 }
+    log INFO "recordings were not finished at the end of the last run: videos are made whole, and what holds no whole frame is removed"
+        [%device, property, files];
+    count streams.recordings_mended += files;
 }

@@ -122,10 +122,13 @@ impl<'a> Suite<'a> {
         };
         let stream: Vec<_> = stream.flat_map(of_stream).collect();
         // What shows the stream, starts it and stops it is the framework's.
+        let recorded = device.properties().filter(|property| StreamTwin::of(property) == Ok(Some(StreamTwin::File)));
+        let recorded: Vec<_> = recorded.map(|property| property.name().to_owned()).collect();
         let properties = device.properties.len();
         device.properties.retain(|property| StreamTwin::of(property) == Ok(None));
         if device.properties.len() < properties {
-            device.methods.retain(|method| StreamOrder::of(method).is_none());
+            let records = |name: &str| recorded.iter().any(|recorded| recorded == name);
+            device.methods.retain(|method| StreamOrder::of(method, records).is_none());
         }
         let id = device.id();
         let bound: Vec<_> = device.properties().map(|property| driver.bind(property)).collect();

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["model", "backoff", "typed"],
     &["watch"],
     &["config", "stream", "telemetry"],
-    &["credentials", "driver", "hook", "mqtt", "spool", "tls", "writes"],
+    &["credentials", "driver", "hook", "mqtt", "recording", "spool", "tls", "writes"],
     &["dmi", "eventbus", "sink"],
     &["manifest", "twin"],
     &["runtime"],

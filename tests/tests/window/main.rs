@@ -5,6 +5,7 @@
 mod api;
 mod go;
 mod metrics;
+mod recordings;
 mod surface;
 mod tls;
 

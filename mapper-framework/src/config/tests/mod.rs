@@ -90,6 +90,7 @@ fn a_file_may_set_every_key() {
     assert_eq!((config.spool.max_bytes, config.spool.sync), (1_000_000, SpoolSync::Never));
     assert_eq!(config.spool.linger, Duration::from_secs(5));
     assert_eq!((config.spool.total_bytes, config.spool.orphan_age), (2_000_000, Duration::ZERO));
+    assert_eq!(config.streams.dir.to_str(), Some("/data/recordings"));
     let writes = &config.writes;
     assert_eq!((writes.mode, writes.dry_run, writes.first_start), (WritesMode::ReadOnly, true, FirstStart::Hold));
     assert_eq!((writes.audit.max_bytes, writes.audit.files), (1_000_000, 3));
@@ -134,6 +135,7 @@ fn defaults_depend_on_the_protocol() {
     assert_eq!(config.common.name, "gpio-mapper");
     assert_eq!(config.sinks.otel.service_name, "gpio-mapper");
     assert_eq!(config.writes.memory.to_str(), Some("/var/lib/kubeedge/gpio-mapper/spool/writes.memory"));
+    assert_eq!(load(file("spool: {dir: /data}")).streams.dir.to_str(), Some("/data/recordings"));
     assert_eq!(load(file("spool: {dir: /data}")).writes.memory.to_str(), Some("/data/writes.memory"));
     let config = load(file("common: {protocol: opc/ua}"));
     assert_eq!(config.grpc_server.socket_path.to_str(), Some("/etc/kubeedge/opc-ua.sock"));

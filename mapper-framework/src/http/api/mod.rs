@@ -5,6 +5,7 @@ mod devices;
 pub(super) mod edgecore;
 mod events;
 mod explain;
+mod files;
 mod frames;
 mod history;
 mod mapper;
@@ -49,6 +50,8 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
         .routes(routes!(orders::call))
         .routes(routes!(frames::snapshot))
         .routes(routes!(frames::live))
+        .routes(routes!(files::list))
+        .routes(routes!(files::get))
         .routes(routes!(history::get))
         .routes(routes!(explain::get))
         .routes(routes!(devices::models))

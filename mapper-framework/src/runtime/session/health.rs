@@ -119,10 +119,11 @@ impl LiveSession<'_> {
         }
     }
 
-    /// The driver's view of the state, unless nothing can be read, frames are missing, or part of the device had to be left out: that is
-    /// not healthy, whatever the driver says.
+    /// The driver's view of the state, unless nothing can be read, frames are missing, one of their consumers fails, or part of the
+    /// device had to be left out: that is not healthy, whatever the driver says.
     pub(super) fn set_state(&mut self, state: DeviceState) {
         let complaint = self.health.nothing_read.clone().or_else(|| self.task.stream.complaint.clone());
+        let complaint = complaint.or_else(|| self.task.consumers.complaint());
         match complaint.or_else(|| self.task.bound.complaint()) {
             Some(complaint) => self.task.set_state(DeviceState::Unhealthy, Some(complaint)),
             None => self.task.set_state(state, None),

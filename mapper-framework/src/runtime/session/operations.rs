@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     driver::DriverError,
-    model::{DeviceId, Method, Sample, Value, WritePolicy},
+    model::{DeviceId, Method, Sample, StreamOrder, Value, WritePolicy},
     telemetry::writes::{MethodCalled, MethodFailed},
     twin::{check, check_value},
     writes::{AuditLine, AuditResult},
@@ -170,6 +170,14 @@ impl LiveSession<'_> {
         let index = self.task.slots.iter().position(|slot| slot.property().name() == property);
         let index = index.ok_or_else(|| self.missing("property", property))?;
         if self.task.slots[index].is_of_stream() {
+            match method.and_then(|method| self.stream_order(method)) {
+                Some(StreamOrder::Record) => {
+                    let seconds = Self::seconds(text).map_err(|reason| self.invalid(property, reason))?;
+                    return Ok((index, seconds));
+                }
+                Some(StreamOrder::Snapshot) => return Ok((index, Value::String(text.to_owned()))),
+                _ => {}
+            }
             let reason = "is produced by the framework, so that it cannot be written: take it out of the method";
             return Err(self.invalid(property, reason.to_owned()));
         }
@@ -292,11 +300,14 @@ impl LiveSession<'_> {
             let (device, reason) = (self.task.id().clone(), reason.to_owned());
             return Ok(Err(Failure::Order(OperationError::Forbidden { device, reason })));
         }
-        if writes.dry_run && arguments.is_empty() {
+        let stream_order = self.stream_order(method);
+        if writes.dry_run && (arguments.is_empty() || stream_order.is_some()) {
             self.record_bare_call(name, origin, AuditResult::DryRun, None);
             return Ok(Err(Failure::Order(rehearsed(self.task.id().clone()))));
         }
-        for (index, _) in arguments {
+        // What is recorded is no machine's.
+        let written = if stream_order.is_some() { &[] } else { arguments.as_slice() };
+        for (index, _) in written {
             let all: Vec<_> = entries.iter().collect();
             if let Err(error) = self.may_write(*index, operation, &all).await? {
                 return Ok(Err(Failure::Order(error)));
@@ -306,15 +317,15 @@ impl LiveSession<'_> {
             arguments.iter().map(|(index, value)| format!("{}={value}", self.task.slots[*index].property().name()));
         let shown = shown.collect::<Vec<_>>().join(", ");
         let begun = Instant::now();
-        let called: Called<Vec<Value>> = match self.stream_order(method) {
-            Some(order) => self.carry_out_stream_order(order).await,
+        let called: Called<Vec<Value>> = match stream_order {
+            Some(order) => self.carry_out_stream_order(order, arguments).await,
             None => {
                 let erased = arguments.iter().map(|(index, value)| (self.erased(*index), value.clone())).collect();
                 self.task.call("call", self.session.call(method, erased)).await
             }
         };
         self.task.context.telemetry.latencies().writes.observe(begun.elapsed());
-        arguments.iter().for_each(|(index, _)| self.written_otherwise(*index));
+        written.iter().for_each(|(index, _)| self.written_otherwise(*index));
         let (telemetry, device) = (&self.task.context.telemetry, self.task.id());
         let failed = |error: &dyn std::fmt::Display| {
             telemetry.emit(MethodFailed { device, method: name, arguments: &shown, origin, error });

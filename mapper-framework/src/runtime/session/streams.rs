@@ -7,11 +7,14 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use crate::{
     driver::{DriverError, FrameSender},
-    model::{DeviceState, Method, Reading, Sample, StreamOrder, StreamTwin, Value},
+    model::{DeviceState, Method, Reading, RecordRules, Sample, StreamOrder, StreamTwin, Value},
     stream::{Ending, FeedWatch, Frame, Progress, StreamStatus},
     telemetry::{
         Occurrence,
@@ -19,7 +22,20 @@ use crate::{
     },
 };
 
-use super::{super::slot::Origin, End, LiveSession, writes::Called};
+use super::{
+    super::{
+        consumers::{ConsumerOrder, Plan},
+        slot::Origin,
+    },
+    End, LiveSession,
+    writes::Called,
+};
+
+/// How long an order may wait for a frame and for the disk. It stays below the deadline of callers.
+const ORDERED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The least that is recorded by an order.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The stream of a session.
 pub(super) struct LiveStream {
@@ -184,13 +200,80 @@ impl LiveSession<'_> {
 
     /// What a method does to the stream; `None` if it is the driver's.
     pub(super) fn stream_order(&self, method: &Method) -> Option<StreamOrder> {
-        StreamOrder::of(method).filter(|_| self.task.bound.has_stream())
+        let records = |name: &str| {
+            let mut properties = self.task.bound.properties.iter();
+            properties.any(|it| it.property.name() == name && matches!(it.consumer, Some(Plan::File(_))))
+        };
+        StreamOrder::of(method, records).filter(|_| self.task.bound.has_stream())
+    }
+
+    /// How long an order records.
+    ///
+    /// # Errors
+    ///
+    /// The text is no such time.
+    pub(super) fn seconds(text: &str) -> Result<Value, String> {
+        let range = SHORTEST.as_secs_f64()..=RecordRules::LONGEST.as_secs_f64();
+        let seconds = text.trim().parse().ok().filter(|seconds| range.contains(seconds));
+        let expected = format!("a number of seconds from {} to {}", range.start(), range.end());
+        seconds.map(Value::Double).ok_or_else(|| format!("{text:?} is not {expected}: write one"))
+    }
+
+    /// Does what a method that is the framework's orders, with the properties it was called on.
+    pub(super) async fn carry_out_stream_order(
+        &mut self,
+        order: StreamOrder,
+        arguments: &[(usize, Value)],
+    ) -> Called<Vec<Value>> {
+        self.task.context.telemetry.emit(StreamOrdered { device: self.task.id(), method: order.as_str() });
+        match order {
+            StreamOrder::Start | StreamOrder::Stop => self.switch_stream(order).await,
+            StreamOrder::Snapshot | StreamOrder::Record => self.order_file(order, arguments.first()).await,
+        }
+    }
+
+    /// Has a frame, or all for a time, recorded by the property that is meant, and answers with the URI of the file.
+    async fn order_file(&mut self, order: StreamOrder, argument: Option<&(usize, Value)>) -> Called<Vec<Value>> {
+        let property = argument.map(|(index, _)| self.task.slots[*index].property().name());
+        let Some(recorder) = self.task.consumers.recorder(property) else {
+            let cure = "give the device a property with stream: file in visitors.configData";
+            return Ok(Err(DriverError::refused(format_args!("nothing records the device's stream: {cure}"))));
+        };
+        if self.stream.is_none() {
+            return Ok(Err(DriverError::failed("the stream does not run: call start, or see the device's state")));
+        }
+        let duration = match argument {
+            Some((_, Value::Double(seconds))) => Duration::try_from_secs_f64(*seconds).unwrap_or(RecordRules::UNSAID),
+            _ => RecordRules::UNSAID,
+        };
+        let mut frames = self.task.context.frames.reader();
+        let ordered = async {
+            let frame = frames.next().await.ok_or("the device is gone")?;
+            let (answer, answered) = oneshot::channel();
+            let order = match order {
+                StreamOrder::Record => ConsumerOrder::Record(duration, answer),
+                _ => ConsumerOrder::Snapshot(frame, answer),
+            };
+            recorder.send(order).await.map_err(|_| "the recorder is being changed: try again")?;
+            answered.await.unwrap_or_else(|_| Err("the recorder has ended: try again".to_owned()))
+        };
+        let patience = ORDERED_WITHIN.min(self.task.context.settings.call_timeout / 2);
+        let outcome = tokio::select! {
+            biased;
+            () = self.task.context.stop.cancelled() => return Err(End::Stopped),
+            outcome = timeout(patience, ordered) => outcome,
+        };
+        Ok(match outcome {
+            Ok(Ok(uri)) => Ok(vec![uri.into()]),
+            Ok(Err(reason)) => Err(DriverError::failed(reason)),
+            Err(_) => Err(DriverError::failed(format_args!(
+                "no frame could be written within {patience:?}: frames are missing, or the disk is slow"
+            ))),
+        })
     }
 
     /// Starts or stops the stream, which then remains so over sessions. Nothing happens if it is so.
-    pub(super) async fn carry_out_stream_order(&mut self, order: StreamOrder) -> Called<Vec<Value>> {
-        let method = if order == StreamOrder::Start { "start" } else { "stop" };
-        self.task.context.telemetry.emit(StreamOrdered { device: self.task.id(), method });
+    async fn switch_stream(&mut self, order: StreamOrder) -> Called<Vec<Value>> {
         self.task.stream.is_stopped = order == StreamOrder::Stop;
         if order == StreamOrder::Stop {
             self.stream = None;
@@ -210,6 +293,12 @@ impl LiveSession<'_> {
     /// Properties of the stream, and those of the driver.
     pub(super) fn apart(&self, indices: &[usize]) -> (Vec<usize>, Vec<usize>) {
         indices.iter().partition(|&&index| self.task.slots[index].is_of_stream())
+    }
+
+    /// A consumer of the stream fails, or no longer does.
+    pub(super) fn consumers_changed(&mut self) {
+        self.renew_state();
+        self.show_all_of_stream();
     }
 
     /// Publishes all properties of the stream that have a value.
@@ -251,6 +340,10 @@ impl LiveSession<'_> {
             StreamTwin::Time => of_frame(newest()?, time_of(newest()?)),
             StreamTwin::Sequence => of_frame(newest()?, whole(newest()?.sequence().unwrap_or_default())),
             StreamTwin::Sha256 => of_frame(newest()?, digest(newest()?.bytes())),
+            StreamTwin::File => {
+                let uri = self.task.consumers.value(self.task.slots[index].property().name());
+                uri.ok_or_else(|| DriverError::failed("no file has been written yet"))?.into()
+            }
             StreamTwin::Uri => {
                 let device = self.task.id();
                 format!("/api/v2/devices/{}/{}/stream.mjpeg", device.namespace(), device.name()).into()

@@ -9,6 +9,7 @@ mod membership;
 mod operations;
 mod puppet;
 mod reconnects;
+mod recording;
 mod reporting;
 mod rig;
 mod sinks;

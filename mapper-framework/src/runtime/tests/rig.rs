@@ -22,6 +22,7 @@ use crate::{
     },
     driver::{ErasedDriver, erase},
     model::{DeviceId, DeviceInstance, DeviceModel, InstanceProperty, Method, ModelId, ModelProperty, StateReport},
+    recording::Recordings,
     runtime::{CredentialsFolder, Dispatch, Settings, manager::Manager},
     sink::Sinks,
     telemetry::{Telemetry, stats::Stats},
@@ -69,7 +70,7 @@ impl Rig {
     }
 
     pub(super) fn with_sinks(sinks: Sinks, telemetry: Telemetry) -> Self {
-        Self::of(Puppet::new(), erase, sinks, telemetry, writes())
+        Self::of(Puppet::new(), erase, sinks, telemetry, writes(), unused())
     }
 
     /// Starts a manager that knows the [`model`], and remembers and may write what these say.
@@ -80,7 +81,7 @@ impl Rig {
     /// Starts a manager after another one, with the devices of its puppet and what it has remembered.
     pub(super) async fn after(puppet: Puppet, writes: Writes) -> Self {
         let telemetry = Telemetry::default();
-        let rig = Self::of(puppet, erase, Sinks::none(telemetry.clone()), telemetry, writes);
+        let rig = Self::of(puppet, erase, Sinks::none(telemetry.clone()), telemetry, writes, unused());
         rig.upsert_model(model()).await.expect("nothing is wrong with the model");
         rig
     }
@@ -88,7 +89,14 @@ impl Rig {
     /// A rig whose driver is made from the puppet.
     pub(super) fn with_driver(driver: impl FnOnce(Puppet) -> Arc<dyn ErasedDriver>) -> Self {
         let telemetry = Telemetry::default();
-        Self::of(Puppet::new(), driver, Sinks::none(telemetry.clone()), telemetry, writes())
+        Self::of(Puppet::new(), driver, Sinks::none(telemetry.clone()), telemetry, writes(), unused())
+    }
+
+    /// A rig whose devices' streams are recorded there.
+    pub(super) fn with_recordings(driver: Arc<dyn ErasedDriver>, recordings: Recordings) -> Self {
+        let telemetry = Telemetry::default();
+        let sinks = Sinks::none(telemetry.clone());
+        Self::of(Puppet::new(), |_| driver, sinks, telemetry, writes(), recordings)
     }
 
     fn of(
@@ -97,6 +105,7 @@ impl Rig {
         sinks: Sinks,
         telemetry: Telemetry,
         writes: Writes,
+        recordings: Recordings,
     ) -> Self {
         let outbox = Arc::<Outbox>::default();
         let settings = Settings {
@@ -107,6 +116,7 @@ impl Rig {
             writes,
             twins: ReportConfig::default().rules(),
             max_frame_bytes: MAX_FRAME,
+            recordings,
         };
         let dispatch = Dispatch::new(Arc::clone(&outbox), sinks);
         let (manager, handle) = Manager::new(driver(puppet.clone()), settings, 1.0, dispatch, telemetry.clone());
@@ -321,4 +331,9 @@ impl std::io::Write for Sink {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Where nothing is recorded.
+fn unused() -> Recordings {
+    Recordings::new("unused", false)
 }

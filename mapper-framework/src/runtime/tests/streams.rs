@@ -23,17 +23,17 @@ use crate::{
 
 /// A camera whose frames the test sends.
 #[derive(Clone)]
-struct Camera(Arc<watch::Sender<Stage>>);
+pub(super) struct Camera(Arc<watch::Sender<Stage>>);
 
 #[derive(Default)]
-struct Stage {
+pub(super) struct Stage {
     senders: Vec<Arc<FrameSender>>,
     calls: Vec<String>,
     refuses: Option<DriverError>,
 }
 
 impl Camera {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Stage::default())))
     }
 
@@ -41,12 +41,12 @@ impl Camera {
         self.0.send_modify(|stage| stage.calls.push(call.into()));
     }
 
-    fn count(&self, call: &str) -> usize {
+    pub(super) fn count(&self, call: &str) -> usize {
         self.0.borrow().calls.iter().filter(|noted| *noted == call).count()
     }
 
     /// The sender of this session, once it is there.
-    async fn sender(&self, number: usize) -> Arc<FrameSender> {
+    pub(super) async fn sender(&self, number: usize) -> Arc<FrameSender> {
         let mut stage = self.0.subscribe();
         let stage = timeout(3600 * SECOND, stage.wait_for(|stage| stage.senders.len() > number)).await;
         Arc::clone(&stage.expect("the stream is started").expect("the camera lives").senders[number])
@@ -109,7 +109,7 @@ fn model() -> DeviceModel {
     DeviceModel { id: ModelId::new("", "camera"), properties }
 }
 
-fn camera(properties: Vec<InstanceProperty>) -> DeviceInstance {
+pub(super) fn camera(properties: Vec<InstanceProperty>) -> DeviceInstance {
     let method = |name: &str| Method { name: name.into(), description: String::new(), property_names: Vec::new() };
     DeviceInstance {
         id: id("a"),
@@ -153,7 +153,7 @@ fn jpeg() -> Frame {
 }
 
 /// Waits until a property has this value.
-async fn until(rig: &Rig, property: &str, value: &str) {
+pub(super) async fn until(rig: &Rig, property: &str, value: &str) {
     let filter = Filter::all().kinds([Kind::Sample]).device(id("a"));
     let mut watch = rig.handle.watch(filter).await.expect("the manager runs");
     if rig.value("a", property).await.is_some_and(|known| known.to_string() == value) {
