@@ -21,6 +21,9 @@ pub struct Config {
     /// What is taken of the profile where there is no `url`.
     #[serde(default)]
     pub(crate) source: Source,
+    /// What of H.264 and H.265 becomes JPEG.
+    #[serde(default)]
+    pub(crate) decode: Decode,
     /// How many snapshots are fetched in a second.
     #[serde(default = "frame_rate", deserialize_with = "rate")]
     frame_rate: f64,
@@ -41,6 +44,17 @@ pub(crate) enum Source {
     Rtsp,
     /// One snapshot after the other.
     Snapshot,
+}
+
+/// What of H.264 and H.265 becomes JPEG.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Decode {
+    /// Nothing: frames are as the camera sends them.
+    #[default]
+    Nothing,
+    /// The key frames, by a child `ffmpeg`. The others are left out.
+    KeyFrames,
 }
 
 /// By what the video comes.
@@ -144,6 +158,7 @@ mod tests {
             (json!({"url": "rtsps://192.0.2.7/"}), r#"found an address of "rtsps", expected one such as rtsp://"#),
             (json!({"onvif": "https://192.0.2.7/"}), r#"found an address of "https", expected one such as http://"#),
             (json!({"onvif": "http://operator@192.0.2.7/"}), "a user name or a password in it: take them out"),
+            (json!({"decode": "all"}), "expected `nothing` or `keyFrames`"),
             (json!({"source": "mjpeg"}), "expected `rtsp` or `snapshot`"),
             (json!({"frameRate": 0}), "found 0, expected snapshots in a second, from 0.001 to 30"),
             (json!({"url": "192.0.2.7/hunter2"}), "expected rtsp://192.0.2.7/stream1"),

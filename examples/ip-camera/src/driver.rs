@@ -1,58 +1,44 @@
 //! What the framework calls.
 
+use std::{path::PathBuf, sync::Arc};
+
 use mapper_framework::{
     Call, DataType, Device, DeviceState, Driver, DriverError, FrameSender, Property, Reading, Reads, Session, Value,
 };
-use serde::Deserialize;
-use url::Url;
 
 use crate::{
     clock::Clock,
-    config::{Config, Source},
+    config::{Config, Decode},
+    decoder::Decoder,
     http::Http,
     login::Login,
     onvif::{Information, Onvif, Vector},
-    rtsp::{Described, Rtsp},
-    snapshot::Snapshots,
+    pictures::Pictures,
+    rtsp::Described,
+    visitor::{Speed, Visitor, as_number},
 };
 
-/// The longest time that a camera is turned for, in seconds.
-const LONGEST_MOVE: f64 = 60.0;
-
 /// Connects to cameras.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct IpCamera;
+#[derive(Clone, Debug)]
+pub struct IpCamera {
+    /// The program that decodes, where a manifest asks for that.
+    ffmpeg: PathBuf,
+}
 
-/// `visitors.configData` of a property that is not of the stream: what it shows, or what it says when a method is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "shows", rename_all = "camelCase")]
-pub enum Visitor {
-    /// Who has made the camera.
-    Manufacturer,
-    /// What the camera is called.
-    Model,
-    /// The version of its firmware.
-    Firmware,
-    /// Its serial number.
-    Serial,
-    /// Where the video is.
-    StreamUri,
-    /// By how many milliseconds the camera's clock is ahead of this machine's.
-    ClockDifference,
-    /// Where it looks from left to right.
-    Pan,
-    /// Where it looks from bottom to top.
-    Tilt,
-    /// How near it looks.
-    Zoom,
-    /// How fast `continuousMove` turns it to the right, where the call does not say it.
-    PanSpeed,
-    /// How fast `continuousMove` turns it upwards, where the call does not say it.
-    TiltSpeed,
-    /// How fast `continuousMove` zooms in, where the call does not say it.
-    ZoomSpeed,
-    /// For how many seconds `continuousMove` turns it, where the call does not say it.
-    MoveFor,
+/// With the `ffmpeg` on the path.
+impl Default for IpCamera {
+    fn default() -> Self {
+        Self { ffmpeg: PathBuf::from("ffmpeg") }
+    }
+}
+
+impl IpCamera {
+    /// Takes another `ffmpeg` than the one on the path.
+    #[must_use]
+    pub fn ffmpeg(mut self, program: impl Into<PathBuf>) -> Self {
+        self.ffmpeg = program.into();
+        self
+    }
 }
 
 /// A camera.
@@ -63,33 +49,14 @@ pub struct Camera {
     /// What the camera has said of its streams already, until it is used or old.
     described: Option<Described>,
     clock: Clock,
+    /// What decodes key frames, where the manifest asks for that.
+    ffmpeg: Option<PathBuf>,
     /// What `continuousMove` does where its call does not say it.
     speed: Speed,
     /// What has been asked for in this round of reads.
     round: Round,
     /// Whether its services have not answered lately, though the video may go on.
     is_silent: bool,
-}
-
-/// Where the frames come from.
-enum Pictures {
-    Video(Rtsp),
-    Snapshots(Snapshots),
-}
-
-/// How fast the camera is turned, and for how many seconds.
-#[derive(Clone, Copy, Debug)]
-struct Speed {
-    pan: f64,
-    tilt: f64,
-    zoom: f64,
-    seconds: f64,
-}
-
-impl Default for Speed {
-    fn default() -> Self {
-        Self { pan: 0.0, tilt: 0.0, zoom: 0.0, seconds: 1.0 }
-    }
 }
 
 /// One question answers for several properties, and a camera that does not answer is asked once.
@@ -111,29 +78,16 @@ impl Driver for IpCamera {
             Some(address) => Some(Onvif::connect(http.clone(), address, config.profile.as_deref()).await?),
             None => None,
         };
-        let source = pictures(&config, onvif.as_ref(), http).await?;
+        let source = Pictures::find(&config, onvif.as_ref(), http).await?;
         let mut described = None;
         match &source {
             Pictures::Video(video) => described = Some(video.describe().await?),
             Pictures::Snapshots(snapshots) => drop(snapshots.fetch().await?),
         }
         let (clock, speed, round) = (Clock::default(), Speed::default(), Round::default());
-        Ok(Camera { onvif, source, described, clock, speed, round, is_silent: false })
+        let ffmpeg = (config.decode == Decode::KeyFrames).then(|| self.ffmpeg.clone());
+        Ok(Camera { onvif, source, described, clock, ffmpeg, speed, round, is_silent: false })
     }
-}
-
-/// Where the manifest has the frames come from.
-async fn pictures(config: &Config, onvif: Option<&Onvif>, http: Http) -> Result<Pictures, DriverError> {
-    let url = match (&config.url, onvif, config.source) {
-        (Some(url), ..) => url.clone(),
-        (None, Some(onvif), Source::Rtsp) => onvif.stream_uri(config.transport).await?,
-        (None, Some(onvif), Source::Snapshot) => onvif.snapshot_uri().await?,
-        (None, None, _) => return Err(Config::nowhere()),
-    };
-    if url.scheme() == "http" {
-        return Ok(Pictures::Snapshots(Snapshots { http, url, every: config.interval() }));
-    }
-    Ok(Pictures::Video(Rtsp { url, login: http.login, transport: config.transport, patience: http.patience }))
 }
 
 impl Session for Camera {
@@ -243,7 +197,14 @@ impl Session for Camera {
                     None => video.describe().await?,
                 };
                 let video = video.play(described, self.clock.clone()).await?;
-                tokio::spawn(video.send(frames));
+                match self.ffmpeg.as_ref().filter(|_| video.is_encoded()) {
+                    None => drop(tokio::spawn(video.send(frames))),
+                    Some(ffmpeg) => {
+                        let frames = Arc::new(frames);
+                        let decoder = Decoder::new(ffmpeg, Arc::clone(&frames)).await?;
+                        tokio::spawn(async move { video.decode(&frames, decoder).await });
+                    }
+                }
             }
         }
         Ok(())
@@ -297,44 +258,7 @@ impl Camera {
     }
 }
 
-impl Speed {
-    /// Sets what a property stands for.
-    fn set(&mut self, visitor: Visitor, number: f64) -> Result<(), DriverError> {
-        match visitor {
-            Visitor::PanSpeed => self.pan = number,
-            Visitor::TiltSpeed => self.tilt = number,
-            Visitor::ZoomSpeed => self.zoom = number,
-            // What nobody stops stops by itself.
-            Visitor::MoveFor if (0.0..=LONGEST_MOVE).contains(&number) => self.seconds = number,
-            Visitor::MoveFor => {
-                let bounds = format_args!("found {number}, expected seconds from 0 to {LONGEST_MOVE}").to_string();
-                return Err(DriverError::refused(bounds));
-            }
-            _ => return Err(DriverError::unsupported("this can only be read")),
-        }
-        Ok(())
-    }
-}
-
-impl Pictures {
-    fn url(&self) -> &Url {
-        match self {
-            Self::Video(video) => &video.url,
-            Self::Snapshots(snapshots) => &snapshots.url,
-        }
-    }
-}
-
 /// A part of the position, if the camera says it.
 fn known(part: Option<f64>) -> Result<f64, DriverError> {
     part.ok_or_else(|| DriverError::unsupported("the camera does not say where it looks"))
-}
-
-fn as_number(value: &Value) -> Option<f64> {
-    match *value {
-        Value::Double(number) => Some(number),
-        Value::Float(number) => Some(f64::from(number)),
-        Value::Int(number) => Some(number as f64),
-        _ => None,
-    }
 }

@@ -6,7 +6,7 @@ use ip_camera::IpCamera;
 use mapper_framework::Mapper;
 
 fn main() -> ExitCode {
-    Mapper::builder(IpCamera)
+    Mapper::builder(IpCamera::default())
         .package(mapper_framework::package!())
         .protocol("ip-camera")
         .sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/gate.yaml")))

@@ -76,7 +76,7 @@ impl Snapshots {
 }
 
 /// Width and height, as the head of a JPEG has them.
-fn size(jpeg: &[u8]) -> Option<(u32, u32)> {
+pub(crate) fn size(jpeg: &[u8]) -> Option<(u32, u32)> {
     let mut rest = jpeg.strip_prefix(&[0xff, 0xd8])?;
     loop {
         let &[0xff, marker, high, low, ref body @ ..] = rest else { return None };

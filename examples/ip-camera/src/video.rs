@@ -7,7 +7,7 @@ use retina::{
     codec::{CodecItem, ParametersRef, VideoFrame},
 };
 
-use crate::{clock::Clock, config::Transport, rtsp::first_line};
+use crate::{clock::Clock, config::Transport, decoder::Decoder, rtsp::first_line};
 
 /// After how many packets in a row that make no sense the stream is given up, where packets may be lost on the way.
 const MOST_DAMAGED: u32 = 50;
@@ -62,20 +62,40 @@ impl Video {
     pub(crate) async fn send(mut self, frames: FrameSender) {
         let mut granted = None;
         loop {
-            let next = tokio::select! {
-                () = frames.closed() => return,
-                next = self.next() => next,
-            };
-            match next {
-                Ok((format, frame)) => {
+            match self.unless_closed(&frames).await {
+                None => return,
+                Some(Err(error)) => return frames.fail(error),
+                Some(Ok((format, frame))) => {
                     if granted.as_ref() != Some(&format) {
                         frames.granted(format.clone());
                         granted = Some(format);
                     }
                     frames.send(frame);
                 }
-                Err(error) => return frames.fail(error),
             }
+        }
+    }
+
+    /// Has the key frames decoded for as long as pictures are wanted.
+    pub(crate) async fn decode(mut self, frames: &FrameSender, mut decoder: Decoder) {
+        loop {
+            let Some(next) = self.unless_closed(frames).await else { return };
+            if let Err(error) = next.and_then(|(_, frame)| decoder.offer(&frame)) {
+                return frames.fail(error);
+            }
+        }
+    }
+
+    /// Whether what comes has to be decoded to be a picture.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.codec != Codec::Jpeg
+    }
+
+    /// The next frame; `None` when no more are wanted.
+    async fn unless_closed(&mut self, frames: &FrameSender) -> Option<Result<(Format, Frame), DriverError>> {
+        tokio::select! {
+            () = frames.closed() => None,
+            next = self.next() => Some(next),
         }
     }
 

@@ -28,9 +28,13 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn start() -> Self {
+        Self::start_with(IpCamera::default()).await
+    }
+
+    pub(crate) async fn start_with(driver: IpCamera) -> Self {
         let credentials = tempfile::tempdir().unwrap();
         let folder = credentials.path().to_owned();
-        let builder = TestBed::builder(IpCamera, "ip-camera").config(move |config| {
+        let builder = TestBed::builder(driver, "ip-camera").config(move |config| {
             config.common.http_port = 0;
             config.http.enabled = true;
             config.driver.credentials = folder;

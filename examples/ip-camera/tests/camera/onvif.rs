@@ -237,5 +237,5 @@ async fn the_driver_keeps_the_contract_with_onvif() {
     let Some(double) = OnvifDouble::start(&["--stream", &server.url("/dome")]).await else { return };
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("devices.yaml"), manifests(&[dome("dome", &double.key())])).unwrap();
-    driver_contract::check(IpCamera, folder.path()).await;
+    driver_contract::check(IpCamera::default(), folder.path()).await;
 }

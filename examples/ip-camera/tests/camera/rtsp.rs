@@ -1,6 +1,9 @@
 //! What a camera shows when all is well.
 
-use integration_tests::servers::{Login, RtspOptions, RtspServer, Video};
+use integration_tests::{
+    Tool,
+    servers::{Login, RtspOptions, RtspServer, Video},
+};
 use ip_camera::IpCamera;
 use mapper_framework::testing::driver_contract;
 
@@ -55,6 +58,46 @@ async fn a_video_that_changes_its_size_in_the_middle_says_so() {
 }
 
 #[tokio::test]
+async fn key_frames_become_pictures_where_there_is_a_decoder() {
+    let Tool::At(ffmpeg) = integration_tests::ffmpeg("ffmpeg") else { return };
+    let bed = Bed::start_with(IpCamera::default().ffmpeg(ffmpeg)).await;
+    for (name, video) in [("h264", Video::H264), ("h265", Video::H265)] {
+        let Some(mut server) = RtspServer::start(RtspOptions::default()).await else { return };
+        let Some(_publisher) = server.publish("/gate", video, (320, 240)).await else { return };
+        bed.apply(&[camera(name, &format!("url: '{}', decode: keyFrames", server.url("/gate")))]).await;
+        bed.holds(name, "format", "MJPG/320x240").await;
+        assert_eq!(bed.picture(name).await, (320, 240));
+        // One a second, as key frames come.
+        bed.until(name, "sequence", |sequence| sequence.parse::<u32>().unwrap() >= 3).await;
+        let rate =
+            bed.bed.edge().twin(&crate::bed::id(name), "framesPerSecond").unwrap().value().parse::<f64>().unwrap();
+        assert!(rate < 5.0, "{rate}");
+    }
+    bed.stop().await;
+}
+
+#[tokio::test]
+async fn a_decoder_that_is_not_there_is_named_with_the_cure() {
+    let Some(mut server) = RtspServer::start(RtspOptions::default()).await else { return };
+    let Some(_publisher) = server.publish("/gate", Video::H264, (320, 240)).await else { return };
+    let bed = Bed::start_with(IpCamera::default().ffmpeg("/nowhere/ffmpeg")).await;
+    bed.apply(&[camera("gate", &format!("url: '{}', decode: keyFrames", server.url("/gate")))]).await;
+    bed.reason("gate", "protocol.configData.decode needs /nowhere/ffmpeg: No such file or directory").await;
+    bed.holds("gate", "streamUri", &server.url("/gate")).await;
+    bed.stop().await;
+}
+
+#[tokio::test]
+async fn a_decoder_that_gives_nothing_ends_the_stream_with_the_reason() {
+    let Some(mut server) = RtspServer::start(RtspOptions::default()).await else { return };
+    let Some(_publisher) = server.publish("/gate", Video::H264, (320, 240)).await else { return };
+    let bed = Bed::start_with(IpCamera::default().ffmpeg("true")).await;
+    bed.apply(&[camera("gate", &format!("url: '{}', decode: keyFrames", server.url("/gate")))]).await;
+    bed.reason("gate", "a key frame cannot be decoded by ffmpeg: it gives no picture").await;
+    bed.stop().await;
+}
+
+#[tokio::test]
 async fn a_stream_that_was_stopped_is_started_again() {
     let Some(mut server) = RtspServer::start(RtspOptions::default()).await else { return };
     let Some(_publisher) = server.publish("/gate", Video::Mjpeg, (320, 240)).await else { return };
@@ -79,5 +122,5 @@ async fn the_driver_keeps_the_contract() {
     let begin = whole.rfind("    - name: clockDifference").unwrap();
     let end = whole.rfind("  methods:").unwrap();
     std::fs::write(folder.path().join("devices.yaml"), format!("{}{}", &whole[..begin], &whole[end..])).unwrap();
-    driver_contract::check(IpCamera, folder.path()).await;
+    driver_contract::check(IpCamera::default(), folder.path()).await;
 }
