@@ -283,12 +283,12 @@ def answer_probes(port, udp):
             f"<s:Header><a:MessageID>urn:uuid:1</a:MessageID><a:RelatesTo>{{}}</a:RelatesTo></s:Header><s:Body><d:ProbeMatches><d:ProbeMatch>"
             "<a:EndpointReference><a:Address>urn:uuid:42</a:Address></a:EndpointReference><d:Types>dn:NetworkVideoTransmitter</d:Types>"
             "<d:Scopes>onvif://www.onvif.org/name/Gate%20camera onvif://www.onvif.org/hardware/Double</d:Scopes>"
-            f"<d:XAddrs>http://127.0.0.1:{port}/onvif/device_service</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion>"
+            f"<d:XAddrs>http://127.0.0.1:{{}}/onvif/device_service</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion>"
             "</d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"
         )
         # One to somebody else's question, and twice the right one.
-        for relates_to in ("urn:uuid:other", message, message):
-            udp.sendto(match.format(relates_to).encode(), peer)
+        for relates_to, at in (("urn:uuid:other", 1), (message, port), (message, port)):
+            udp.sendto(match.format(relates_to, at).encode(), peer)
 
 
 def main():

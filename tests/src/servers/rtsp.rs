@@ -30,11 +30,13 @@ pub struct RtspOptions {
     pub login: Login,
     /// How many milliseconds the clock of its sender reports is ahead.
     pub clock_ms: i64,
+    /// Each packet of this number does not get to those who read; 0 for none.
+    pub lose: u32,
 }
 
 impl Default for RtspOptions {
     fn default() -> Self {
-        Self { port: 0, login: Login::None, clock_ms: 0 }
+        Self { port: 0, login: Login::None, clock_ms: 0, lose: 0 }
     }
 }
 
@@ -72,7 +74,7 @@ impl RtspServer {
     /// # Panics
     ///
     /// If it does not start.
-    pub async fn start(RtspOptions { port, login, clock_ms }: RtspOptions) -> Option<Self> {
+    pub async fn start(RtspOptions { port, login, clock_ms, lose }: RtspOptions) -> Option<Self> {
         let Tool::At(program) = crate::go_client("rtsp-server") else { return None };
         let method = match login {
             Login::None => "none",
@@ -81,6 +83,7 @@ impl RtspServer {
         };
         let mut command = Command::new(program);
         command.args(["-port", &port.to_string(), "-auth", method, "-clock", &format!("{clock_ms}ms")]);
+        command.args(["-lose", &lose.to_string()]);
         command.args(["-user", Self::USER, "-password", Self::PASSWORD]);
         let mut process = ChildGuard::spawn(&mut command);
         let line = process.wait_for_line(|line| line.starts_with("listening on")).await;

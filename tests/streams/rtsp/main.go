@@ -1,9 +1,10 @@
 // An RTSP server, to which one peer publishes and from which others read, over TCP and UDP:
 //
-//	rtsp-server -port 8554 -auth digest -user NAME -password PASSWORD -clock 5s
+//	rtsp-server -port 8554 -auth digest -user NAME -password PASSWORD -clock 5s -lose 20
 //
 // The path is free, and each has one publisher at a time. When it goes, its readers are closed. All requests need the password, unless
-// -auth is none. Readers get a sender report every second, in which the clock is ahead of this machine's by -clock.
+// -auth is none. Readers get a sender report every second, in which the clock is ahead of this machine's by -clock, and with -lose N they
+// miss each Nth packet.
 package main
 
 import (
@@ -44,6 +45,7 @@ type server struct {
 	methods        []auth.ValidateMethod
 	user, password string
 	clock          time.Duration
+	lose           int
 
 	mutex sync.Mutex
 	feeds map[string]feed
@@ -123,8 +125,12 @@ func (s *server) OnRecord(ctx *gortsplib.ServerHandlerOnRecordCtx) (*base.Respon
 	stream := s.feeds[ctx.Path].stream
 	s.mutex.Unlock()
 	var reported time.Time
+	packets := 0
 	ctx.Session.OnPacketRTPAny(func(media *description.Media, _ format.Format, packet *rtp.Packet) {
-		stream.WritePacketRTP(media, packet)
+		packets++
+		if s.lose == 0 || packets%s.lose != 0 {
+			stream.WritePacketRTP(media, packet)
+		}
 		if now := time.Now(); now.Sub(reported) > time.Second {
 			reported = now
 			stream.WritePacketRTCP(media, &rtcp.SenderReport{
@@ -207,13 +213,14 @@ func main() {
 	user := flag.String("user", "", "their name")
 	password := flag.String("password", "", "their password")
 	clock := flag.Duration("clock", 0, "how far the clock of the sender reports is ahead")
+	lose := flag.Int("lose", 0, "each packet of this number is lost; 0 for none")
 	flag.Parse()
 	allowed, known := methods[*method]
 	if !known {
 		fmt.Fprintln(os.Stderr, "-auth is none, basic or digest, and not", *method)
 		os.Exit(2)
 	}
-	s := &server{methods: allowed, user: *user, password: *password, clock: *clock, feeds: map[string]feed{}}
+	s := &server{methods: allowed, user: *user, password: *password, clock: *clock, lose: *lose, feeds: map[string]feed{}}
 	if err := s.run(*port); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -64,6 +64,20 @@ async fn a_password_that_is_put_right_lets_the_mapper_in() {
     bed.stop().await;
 }
 
+#[tokio::test]
+async fn datagrams_that_get_lost_cost_frames_and_no_session() {
+    let Some(mut server) = RtspServer::start(RtspOptions { lose: 50, ..RtspOptions::default() }).await else { return };
+    let bed = Bed::start().await;
+    for (name, video) in [("h264", Video::H264), ("mjpeg", Video::Mjpeg)] {
+        let path = format!("/{name}");
+        let Some(_publisher) = server.publish(&path, video, (320, 240)).await else { return };
+        bed.apply(&[camera(name, &format!("url: '{}', transport: udp", server.url(&path)))]).await;
+        bed.until(name, "sequence", |sequence| sequence.parse::<u32>().unwrap() > 30).await;
+        assert_eq!(server.reads(&path), 1, "it is one session");
+    }
+    bed.stop().await;
+}
+
 /// Answers each connection with these bytes, and then with nothing.
 pub(crate) async fn answers(bytes: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
