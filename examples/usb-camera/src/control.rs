@@ -198,6 +198,24 @@ mod tests {
     }
 
     #[test]
+    fn a_property_has_one_name_whatever_the_kernel_s_release_calls_the_setting() {
+        // As `v4l2-ctl --list-ctrls` shows those of a webcam before and after Linux 6.0.
+        for (before, after, property) in [
+            ("Focus (absolute)", "Focus, Absolute", "FocusAbsolute"),
+            ("Zoom, Absolute", "Zoom, Absolute", "ZoomAbsolute"),
+            ("Backlight Compensation", "Backlight Compensation", "BacklightCompensation"),
+            ("LED1 Mode", "LED1 Mode", "LED1Mode"),
+        ] {
+            for kernel in [before, after] {
+                let mut setting = control(ControlKind::Integer, (0, 9, 1));
+                setting.name = kernel.to_owned();
+                assert_eq!(name(&setting), property);
+                assert_eq!(find(&[setting], property).ok(), Some(0), "{kernel}");
+            }
+        }
+    }
+
+    #[test]
     fn a_number_outside_of_the_range_or_between_two_steps_is_refused_with_what_there_is() {
         let zoom = control(ControlKind::Integer, (100, 500, 10));
         assert_eq!(raw(&zoom, &Value::Int(120)).ok(), Some(120));

@@ -121,7 +121,7 @@ impl UsbCamera {
 
 async fn turn(turn: &Arc<Lock<()>>, whose: &str) -> Result<OwnedMutexGuard<()>, DriverError> {
     timeout(TURN_WITHIN, Arc::clone(turn).lock_owned()).await.map_err(|_| {
-        let cure = "unplug it and plug it in again, or look which program has it";
+        let cure = "look whether another device names the same camera, or unplug it and plug it in again";
         DriverError::disconnected(format_args!(
             "another {whose} of this camera has not ended within {TURN_WITHIN:?}, and hangs in the kernel perhaps: {cure}"
         ))

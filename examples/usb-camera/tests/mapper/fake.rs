@@ -201,6 +201,11 @@ impl FakeCamera {
         self.state().next = Some(bytes);
     }
 
+    /// Sets a setting by another program.
+    pub(crate) fn sets(&self, name: &str, value: i32) {
+        self.state().controls.iter_mut().find(|(control, _)| control.name == name).unwrap().1 = value;
+    }
+
     /// The value of a setting.
     pub(crate) fn value(&self, name: &str) -> i32 {
         self.state().controls.iter().find(|(control, _)| control.name == name).unwrap().1

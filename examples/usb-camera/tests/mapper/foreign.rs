@@ -1,6 +1,6 @@
 //! ffmpeg, as the source of a stream and as its reader.
 
-use std::{process::Stdio, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Stdio, time::Duration};
 
 use integration_tests::{Tool, ffmpeg};
 use mapper_framework::DeviceState;
@@ -70,20 +70,19 @@ async fn ffmpeg_reads_a_minute_of_the_live_stream_without_a_damaged_picture() {
 
 /// Whether a process is there.
 fn lives(pid: &str) -> bool {
-    std::fs::metadata(format!("/proc/{pid}")).is_ok()
+    fs::metadata(format!("/proc/{pid}")).is_ok()
 }
 
 /// The children of this process that have this word on their command lines.
 fn children(word: &str) -> Vec<String> {
     let mine = std::process::id().to_string();
     let is_child = |pid: &String| {
-        let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         let status = String::from_utf8_lossy(&read("status")).into_owned();
         let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim).map(str::to_owned);
         parent.as_deref() == Some(&mine) && String::from_utf8_lossy(&read("cmdline")).contains(word)
     };
-    let names =
-        std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let names = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(is_child).collect()
 }
 
@@ -126,5 +125,48 @@ async fn a_machine_without_ffmpeg_says_so() {
     let (bed, _) = start(UsbCamera::on(Machine::default().ffmpeg("/nowhere/ffmpeg"))).await;
     bed.edge().apply(&manifests("camera-1", "source: ffmpeg\ninput: -i x", STATE)).await.unwrap();
     reason(&bed, "camera-1", DeviceState::Disconnected, "needs this program: install it").await;
+    bed.stop().await.unwrap();
+}
+
+/// A program in the place of ffmpeg.
+fn program(script: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ffmpeg");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    (folder, path)
+}
+
+#[tokio::test]
+async fn an_ffmpeg_that_hangs_is_killed_and_started_anew() {
+    // The number is one that no other process has on its command line.
+    let word = format!("100{}", std::process::id());
+    let (_folder, program) = program(&format!("exec sleep {word}"));
+    let (bed, _) = start(UsbCamera::on(Machine::default().ffmpeg(program))).await;
+    let manifests = manifests("camera-1", "source: ffmpeg\ninput: -i x", STATE);
+    let manifests = manifests.replace("stream: state", "stream: state\n          streamStall: 1000");
+    bed.edge().apply(&manifests).await.unwrap();
+    reason(&bed, "camera-1", DeviceState::Unhealthy, "no frame has come for 1s").await;
+    let renewed = async {
+        let first = loop {
+            match children(&word).pop() {
+                Some(first) => break first,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        while lives(&first) || children(&word).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, renewed).await.expect("the first one is killed, and there is another one");
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn garbage_from_ffmpeg_is_an_error_of_the_stream() {
+    let (_folder, program) = program("head -c 100000 /dev/zero; exec sleep 1000");
+    let (bed, _) = start(UsbCamera::on(Machine::default().ffmpeg(program))).await;
+    bed.edge().apply(&manifests("camera-1", "source: ffmpeg\ninput: -i x", STATE)).await.unwrap();
+    reason(&bed, "camera-1", DeviceState::Disconnected, "ffmpeg gives a head that does not end").await;
     bed.stop().await.unwrap();
 }

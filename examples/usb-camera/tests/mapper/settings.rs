@@ -1,6 +1,7 @@
 //! A camera's settings as properties, on a fake.
 
-use mapper_framework::{DeviceState, model::DeviceId};
+use mapper_framework::{DeviceState, model::DeviceId, testing::driver_contract};
+use usb_camera::UsbCamera;
 
 use crate::{
     bed::{get, id, manifests, on, reason, size, twin},
@@ -157,4 +158,30 @@ async fn a_driver_that_lets_one_file_be_open_gives_it_to_the_stream_and_settings
     assert!(error.contains("its driver lets one program open it at a time"), "{error}");
     twin(&bed, "camera-1", "BusInfo", "usb-fake-A1").await;
     bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn two_devices_with_one_camera_do_not_share_it_and_the_second_one_says_so() {
+    let (machine, _camera, config) = camera("A1", 0);
+    let (bed, _) = on(&machine).await;
+    let brightness = [("Brightness", "INT", "")];
+    bed.edge().apply(&manifests("camera-1", &config, &brightness)).await.unwrap();
+    twin(&bed, "camera-1", "Brightness", "0").await;
+    let again = config.replace("/dev/video0", "/dev/v4l/by-id/usb-Fake_A1-video-index0");
+    bed.edge().apply(&manifests("camera-2", &again, &brightness)).await.unwrap();
+    reason(&bed, "camera-2", DeviceState::Disconnected, "look whether another device names the same camera").await;
+    bed.edge().delete_device(&camera_1()).await.unwrap();
+    twin(&bed, "camera-2", "Brightness", "0").await;
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_driver_keeps_the_contract_on_a_camera() {
+    let (machine, camera, _) = camera("A1", 0);
+    // So that all of its settings can be written.
+    camera.sets("White Balance, Automatic", 0);
+    let yaml = usb_camera::scaffold::manifests(&machine.machine(), std::path::Path::new("/dev/video0")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("camera.yaml"), yaml).unwrap();
+    driver_contract::check(UsbCamera::on(machine.machine()), folder.path()).await;
 }
