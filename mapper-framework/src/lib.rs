@@ -119,8 +119,8 @@ pub mod model;
 mod mqtt;
 #[cfg(not(feature = "cli"))]
 mod plain_cli;
-#[cfg(feature = "http")]
 mod recording;
+#[cfg(feature = "http")]
 mod remote;
 mod runtime;
 #[cfg(feature = "cli")]
