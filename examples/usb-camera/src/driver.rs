@@ -30,6 +30,9 @@ use crate::{
 /// How long a session waits for a thread of the one before to end.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long the end of a session waits for its capture: for as long as a picture is waited for, and somewhat more.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
 /// A camera has one thread that captures, and one for its settings. A thread holds its lock until it ends.
 #[derive(Clone, Debug, Default)]
 struct Turns {
@@ -60,6 +63,8 @@ pub struct Camera {
     rates: Rates,
     /// The rate of the manifest.
     rate: f64,
+    /// Whether a capture was begun.
+    captures: bool,
     /// How the model differs from the camera.
     differences: Vec<Difference>,
 }
@@ -84,7 +89,16 @@ impl Driver for UsbCamera {
         let rate = config.frame_rate;
         let live = Arc::new(Live::new(self.rate_of(&device, rate)));
         let opener = Opener { config, place, machine: self.machine.clone(), desk, live };
-        Ok(Camera { device, turns, opener, facts, rates: Arc::clone(&self.rates), rate, differences: Vec::new() })
+        Ok(Camera {
+            device,
+            turns,
+            opener,
+            facts,
+            rates: Arc::clone(&self.rates),
+            rate,
+            captures: false,
+            differences: Vec::new(),
+        })
     }
 }
 
@@ -187,7 +201,15 @@ impl Session for Camera {
 
     async fn stream(&mut self, frames: FrameSender) -> Result<(), DriverError> {
         let turn = turn(&self.turns.capture, "capture").await?;
+        self.captures = true;
         capture::start(self.opener.clone(), frames, turn).await
+    }
+
+    /// Waits for the capture to end, so that no ffmpeg outlives the mapper. One that hangs in the kernel is left behind.
+    async fn close(self) {
+        if self.captures {
+            timeout(END_WITHIN, self.turns.capture.lock()).await.ok();
+        }
     }
 }
 

@@ -160,6 +160,7 @@ async fn an_ffmpeg_that_hangs_is_killed_and_started_anew() {
     };
     timeout(PATIENCE, renewed).await.expect("the first one is killed, and there is another one");
     bed.stop().await.unwrap();
+    assert_eq!(children(&word), [""; 0], "none outlives the mapper");
 }
 
 #[tokio::test]
