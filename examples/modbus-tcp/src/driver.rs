@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use mapper_framework::{Device, Driver, DriverError, Property, Reading, Reads, Session, Value};
-use tokio_modbus::{Request, Response};
+use tokio_modbus::{ExceptionCode, Request, Response};
 
 use crate::{
-    config::{Config, Visitor},
+    codec::Change,
+    config::Config,
     gateway::{Fault, Gateway, Gateways},
     plan::{Span, Table, plan},
+    visitor::Visitor,
 };
 
 /// Serves every device that speaks Modbus TCP.
@@ -26,7 +28,7 @@ impl Driver for ModbusTcp {
         gateway.open(config.timeout()).await.map_err(|error| {
             DriverError::disconnected(format_args!("no connection to {gateway}")).with_source(error)
         })?;
-        Ok(Unit { gateway, config })
+        Ok(Unit { gateway, config, masks: true })
     }
 }
 
@@ -34,6 +36,8 @@ impl Driver for ModbusTcp {
 pub struct Unit {
     gateway: Arc<Gateway>,
     config: Config,
+    /// Whether the device knows mask writes, as far as this session has seen.
+    masks: bool,
 }
 
 impl Session for Unit {
@@ -46,7 +50,7 @@ impl Session for Unit {
     async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
         let visitor = property.visitor();
         let words = self.fetch(visitor.span()).await.map_err(|fault| fault.at(visitor.span()))?;
-        Ok(visitor.decode(&words, property.data_type())?.into())
+        visitor.decode(&words, property.data_type())
     }
 
     /// Reads neighbours in one request, and hands over what each request gave before it makes the next. A request that is refused
@@ -60,7 +64,7 @@ impl Session for Unit {
                 Ok(words) => {
                     for (at, part) in block.parts(&words) {
                         let property = &properties[at];
-                        reads.set_at(at, property.visitor().decode(part, property.data_type()).map(Reading::from));
+                        reads.set_at(at, property.visitor().decode(part, property.data_type()));
                     }
                 }
                 Err(fault) if block.is_merged() && fault.may_spare_a_part() => blocks.extend(block.halves()),
@@ -72,20 +76,43 @@ impl Session for Unit {
     }
 
     async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
-        let span = property.visitor().span();
-        let words = property.visitor().encode(value)?;
-        let request = match (span.table, words.as_slice()) {
-            (Table::Coil, [bit]) => Request::WriteSingleCoil(span.start, *bit != 0),
-            (Table::HoldingRegister, [word]) => Request::WriteSingleRegister(span.start, *word),
-            (Table::HoldingRegister, words) => Request::WriteMultipleRegisters(span.start, words.into()),
-            _ => return Err(DriverError::refused(format_args!("{span} can only be read, as Modbus has it"))),
-        };
-        self.send(request).await.map_err(|fault| fault.at(span))?;
-        Ok(())
+        let visitor = property.visitor();
+        let span = visitor.span();
+        let change = visitor.encode(value)?;
+        if !span.table.is_writable() {
+            return Err(DriverError::refused(format_args!("{span} can only be read, as Modbus has it")));
+        }
+        self.change(visitor, change).await.map_err(|fault| fault.at(span))
     }
 }
 
 impl Unit {
+    /// Writes registers, or some of their bits. The device itself does the latter in one step if it knows mask writes; whether it does
+    /// is found out with the first one.
+    async fn change(&mut self, visitor: &Visitor, change: Change) -> Result<(), Fault> {
+        let span = visitor.span();
+        let Some(mask) = change.mask else { return self.put(span, &change.words).await };
+        if let ([mask], [word], true) = (&mask[..], &change.words[..], self.masks && visitor.masks()) {
+            match self.send(Request::MaskWriteRegister(span.start, !mask, *word)).await {
+                Err(Fault::Exception(ExceptionCode::IllegalFunction)) => self.masks = false,
+                outcome => return outcome.map(drop),
+            }
+        }
+        let held = self.fetch(span).await?;
+        let changed = held.iter().zip(&mask).zip(&change.words).map(|((held, mask), word)| (held & !mask) | word);
+        self.put(span, &changed.collect::<Vec<_>>()).await
+    }
+
+    /// Writes whole registers, or a coil.
+    async fn put(&self, span: Span, words: &[u16]) -> Result<(), Fault> {
+        let request = match (span.table, words) {
+            (Table::Coil, [bit]) => Request::WriteSingleCoil(span.start, *bit != 0),
+            (_, [word]) => Request::WriteSingleRegister(span.start, *word),
+            (_, words) => Request::WriteMultipleRegisters(span.start, words.into()),
+        };
+        self.send(request).await.map(drop)
+    }
+
     /// The registers of a span; a bit counts as a register that is 0 or 1.
     async fn fetch(&self, span: Span) -> Result<Vec<u16>, Fault> {
         let Span { table, start, count } = span;

@@ -1,8 +1,10 @@
 //! A mapper for Modbus TCP devices, and for those behind a Modbus TCP gateway.
 //!
 //! - `driver`: what the framework calls, a [`ModbusTcp`] that opens a [`Unit`] for each device
-//! - `config`: what a user writes in a manifest, as [`Config`] and [`Visitor`]
-//! - `codec`: numbers in registers
+//! - `config`: what a user writes about a device, as [`Config`]
+//! - `visitor`: what a user writes about a property, as [`Visitor`]
+//! - `scalar`: numbers of a manifest, as such or as text
+//! - `codec`: numbers, texts and times in registers
 //! - `plan`: one request for neighbouring registers
 //! - `gateway`: the connection that devices share
 //! - `answers`: which answers of a connection are too late
@@ -13,6 +15,9 @@ mod config;
 mod driver;
 mod gateway;
 mod plan;
+mod scalar;
+mod visitor;
 
-pub use config::{Config, Visitor};
+pub use config::Config;
 pub use driver::{ModbusTcp, Unit};
+pub use visitor::Visitor;

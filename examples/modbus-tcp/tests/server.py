@@ -2,7 +2,7 @@
 
 Units 1 and 2 are the boilers of devices/instance.yaml. The others are for the tests: unit 3 holds a number of each type,
 unit 4 never answers, unit 5 cannot be reached by the gateway, unit 6 has a hole in its registers, unit 7 answers too late: when the
-next request of the same connection is there.
+next request of the same connection is there, units 8 and 9 hold registers for whoever wants them, and unit 8 knows no mask writes.
 
 What happens is printed, a line each:
 
@@ -15,6 +15,7 @@ import asyncio
 import sys
 
 from pymodbus.constants import ExcCodes
+from pymodbus.pdu import ExceptionResponse
 from pymodbus.server import ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -85,6 +86,8 @@ def with_a_hole():
 
 
 LATE = 7
+MASKLESS = 8
+MASK_WRITE = 22
 
 
 class Connection(ServerRequestHandler):
@@ -98,6 +101,13 @@ class Connection(ServerRequestHandler):
         for answer in self.held:
             super().server_send(*answer)
         self.held.clear()
+        pdu = self.last_pdu
+        if pdu and pdu.dev_id == MASKLESS and pdu.function_code == MASK_WRITE:
+            refusal = ExceptionResponse(
+                MASK_WRITE, ExcCodes.ILLEGAL_FUNCTION, device_id=MASKLESS, transaction=pdu.transaction_id
+            )
+            super().server_send(refusal, self.last_addr)
+            return
         await super().handle_request()
 
     def server_send(self, pdu, addr):
@@ -133,6 +143,8 @@ async def main(port):
         unit(5, one_register, action=no_response),
         with_a_hole(),
         unit(LATE, [SimData(0, values=[700, 701], datatype=DataType.REGISTERS)]),
+        unit(MASKLESS, [SimData(0, values=[0] * 32, datatype=DataType.REGISTERS)]),
+        unit(9, [SimData(0, values=[0] * 32, datatype=DataType.REGISTERS)]),
     ]
     server = Server(
         units, address=("127.0.0.1", port), trace_pdu=trace_pdu, trace_connect=trace_connect

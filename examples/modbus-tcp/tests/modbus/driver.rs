@@ -18,7 +18,7 @@ async fn a_number_of_each_type_is_read_and_all_in_one_request() -> Outcome {
         (number(2, "int32"), Value::Int(-70_000)),
         (number(4, "uint32"), Value::Int(4_000_000_000)),
         (number(6, "int64"), Value::Int(-5_000_000_000_000)),
-        (number(10, "uint64"), Value::Double(5e12)),
+        (number(10, "uint64"), Value::Int(5_000_000_000_000)),
         (number(14, "float32"), Value::Float(21.5)),
         (number(16, "float64"), Value::Double(0.1)),
         (holding(json!({"address": 20, "type": "uint32", "wordOrder": "little"})), Value::Int(0x1234_5678)),
@@ -92,6 +92,45 @@ async fn what_is_written_stands_in_the_device() -> Outcome {
     assert_eq!(server.holding(1, 10, 2).await?, [0x5678, 0x1234]);
     assert_eq!(unit.read(&bit("Coil", 2)).await?.into_value(), Value::Boolean(true));
     assert_eq!(unit.read(&bit("Coil", 1)).await?.into_value(), Value::Boolean(false));
+    Ok(())
+}
+
+#[tokio::test]
+async fn some_bits_are_written_without_touching_the_others() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let driver = ModbusTcp::default();
+    let bit = |more: Json| {
+        let mut keys = json!({"address": 2, "bit": 3});
+        keys.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
+        holding(keys)
+    };
+    let wide = holding(json!({"address": 2, "type": "uint32", "mask": "0x00FF0000"}));
+    // Unit 9 knows mask writes, unit 8 does not, and the first refusal is remembered.
+    for (number, more, functions) in [
+        (9, json!({}), &["22", "22"][..]),
+        (9, json!({"writeMask": false}), &["3", "6", "3", "6"]),
+        (8, json!({}), &["22", "3", "6", "3", "6"]),
+    ] {
+        server.fill(number, 2, &[0xf0f1, 0x1234]).await?;
+        let mut unit = connect(&driver, &server, number).await?;
+        server.news().await?;
+        let property = bit(more);
+        unit.write(&property, &Value::Boolean(true)).await?;
+        assert_eq!(server.holding(number, 2, 2).await?, [0xf0f9, 0x1234]);
+        unit.write(&property, &Value::Boolean(false)).await?;
+        let requests = server.news().await?;
+        let own = format!("request {number} ");
+        let used: Vec<_> = requests.iter().filter_map(|line| line.strip_prefix(&own)?.split(' ').next()).collect();
+        // The probe's own look is the one for two registers.
+        let look = requests.iter().position(|line| *line == format!("request {number} 3 2 2")).expect("it looked");
+        let mut used = used;
+        let before = requests[..look].iter().filter(|line| line.starts_with(&own)).count();
+        used.remove(before);
+        assert_eq!(used, functions);
+        assert_eq!(server.holding(number, 2, 2).await?, [0xf0f1, 0x1234]);
+        unit.write(&wide, &Value::Int(0xab)).await?;
+        assert_eq!(server.holding(number, 2, 2).await?, [0xf0ab, 0x1234]);
+    }
     Ok(())
 }
 
@@ -286,7 +325,7 @@ async fn the_boilers_of_the_manifests_are_read_in_one_request_for_each_table() -
     Ok(())
 }
 
-async fn connect(driver: &ModbusTcp, server: &Server, unit: u8) -> Result<Unit, DriverError> {
+pub(crate) async fn connect(driver: &ModbusTcp, server: &Server, unit: u8) -> Result<Unit, DriverError> {
     connect_with(driver, server, json!({"unitId": unit, "timeout": 10_000})).await
 }
 

@@ -3,5 +3,6 @@
 mod driver;
 mod mapper;
 mod server;
+mod vectors;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

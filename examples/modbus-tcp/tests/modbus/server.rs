@@ -10,7 +10,7 @@ use integration_tests::{ChildGuard, Tool};
 use tokio::process::Command;
 use tokio_modbus::{
     Slave,
-    client::{Context, Reader, tcp},
+    client::{Context, Reader, Writer, tcp},
     slave::SlaveContext,
 };
 
@@ -42,6 +42,12 @@ impl Server {
     pub(crate) async fn holding(&mut self, unit: u8, start: u16, count: u16) -> anyhow::Result<Vec<u16>> {
         self.probe.set_slave(Slave(unit));
         self.probe.read_holding_registers(start, count).await?.context("the registers exist")
+    }
+
+    /// Puts values into the holding registers of a unit.
+    pub(crate) async fn fill(&mut self, unit: u8, start: u16, words: &[u16]) -> anyhow::Result<()> {
+        self.probe.set_slave(Slave(unit));
+        self.probe.write_multiple_registers(start, words).await?.context("the registers exist")
     }
 
     /// What the server has printed since the last call.
