@@ -4,6 +4,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use serde::Deserialize;
 
+use crate::{forbidden::Forbidden, plan::Limits};
+
 /// `spec.protocol.configData` of a device.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -20,7 +22,12 @@ pub struct Config {
     timeout: NonZeroU32,
     /// The most registers that nobody asked for and that are read along to save a request.
     #[serde(default)]
-    pub(crate) max_gap: u16,
+    max_gap: u16,
+    /// The most registers that one request asks for.
+    max_registers: Option<NonZeroU32>,
+    /// Addresses that are never read.
+    #[serde(default)]
+    forbidden: Forbidden,
 }
 
 fn default_port() -> u16 {
@@ -36,6 +43,11 @@ fn default_timeout() -> NonZeroU32 {
 }
 
 impl Config {
+    pub(crate) fn limits(&self) -> Limits {
+        let max_registers = self.max_registers.map(NonZeroU32::get);
+        Limits { max_gap: self.max_gap, max_registers, forbidden: self.forbidden.clone() }
+    }
+
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_millis(u64::from(self.timeout.get()))
     }

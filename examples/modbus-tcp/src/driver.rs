@@ -9,7 +9,7 @@ use crate::{
     codec::Change,
     config::Config,
     gateway::{Fault, Gateway, Gateways},
-    plan::{Span, Table, plan},
+    plan::{Limits, Span, Table, plan},
     visitor::Visitor,
 };
 
@@ -28,7 +28,8 @@ impl Driver for ModbusTcp {
         gateway.open(config.timeout()).await.map_err(|error| {
             DriverError::disconnected(format_args!("no connection to {gateway}")).with_source(error)
         })?;
-        Ok(Unit { gateway, config, masks: true })
+        let limits = config.limits();
+        Ok(Unit { gateway, config, limits, masks: true })
     }
 }
 
@@ -36,6 +37,8 @@ impl Driver for ModbusTcp {
 pub struct Unit {
     gateway: Arc<Gateway>,
     config: Config,
+    /// What a request may ask for.
+    limits: Limits,
     /// Whether the device knows mask writes, as far as this session has seen.
     masks: bool,
 }
@@ -58,7 +61,7 @@ impl Session for Unit {
     /// bad register each round takes a few requests more. A missing answer and a lost connection fail for all that have not been read.
     async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
         let properties = reads.properties();
-        let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), self.config.max_gap);
+        let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), &self.limits);
         while let Some(block) = blocks.pop() {
             match self.fetch(block.span()).await {
                 Ok(words) => {
@@ -91,7 +94,7 @@ impl Unit {
     /// is found out with the first one.
     async fn change(&mut self, visitor: &Visitor, change: Change) -> Result<(), Fault> {
         let span = visitor.span();
-        let Some(mask) = change.mask else { return self.put(span, &change.words).await };
+        let Some(mask) = change.mask else { return self.put(visitor, &change.words).await };
         if let ([mask], [word], true) = (&mask[..], &change.words[..], self.masks && visitor.masks()) {
             match self.send(Request::MaskWriteRegister(span.start, !mask, *word)).await {
                 Err(Fault::Exception(ExceptionCode::IllegalFunction)) => self.masks = false,
@@ -100,21 +103,28 @@ impl Unit {
         }
         let held = self.fetch(span).await?;
         let changed = held.iter().zip(&mask).zip(&change.words).map(|((held, mask), word)| (held & !mask) | word);
-        self.put(span, &changed.collect::<Vec<_>>()).await
+        self.put(visitor, &changed.collect::<Vec<_>>()).await
     }
 
     /// Writes whole registers, or a coil.
-    async fn put(&self, span: Span, words: &[u16]) -> Result<(), Fault> {
-        let request = match (span.table, words) {
-            (Table::Coil, [bit]) => Request::WriteSingleCoil(span.start, *bit != 0),
-            (_, [word]) => Request::WriteSingleRegister(span.start, *word),
-            (_, words) => Request::WriteMultipleRegisters(span.start, words.into()),
+    async fn put(&self, visitor: &Visitor, words: &[u16]) -> Result<(), Fault> {
+        let span = visitor.span();
+        let request = match (span.table, words, visitor.writes_multiple()) {
+            (Table::Coil, [bit], false) => Request::WriteSingleCoil(span.start, *bit != 0),
+            (Table::Coil, bits, _) => {
+                Request::WriteMultipleCoils(span.start, bits.iter().map(|bit| *bit != 0).collect())
+            }
+            (_, [word], false) => Request::WriteSingleRegister(span.start, *word),
+            (_, words, _) => Request::WriteMultipleRegisters(span.start, words.into()),
         };
         self.send(request).await.map(drop)
     }
 
     /// The registers of a span; a bit counts as a register that is 0 or 1.
     async fn fetch(&self, span: Span) -> Result<Vec<u16>, Fault> {
+        if self.limits.forbidden.touches(span) {
+            return Err(Fault::Forbidden);
+        }
         let Span { table, start, count } = span;
         let request = match table {
             Table::Coil => Request::ReadCoils(start, count),

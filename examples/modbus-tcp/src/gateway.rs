@@ -140,6 +140,8 @@ pub(crate) enum Fault {
     Exception(ExceptionCode),
     /// The device answered with fewer registers than it was asked for.
     Short { answered: usize },
+    /// The manifest forbids to read one of the registers.
+    Forbidden,
     /// No answer came in time.
     Late(Duration),
     /// The connection broke, or what came over it was not Modbus.
@@ -165,7 +167,7 @@ impl Fault {
         use ExceptionCode as E;
         let message = format_args!("{span}: {self}");
         match self {
-            Self::Exception(E::IllegalFunction | E::IllegalDataAddress | E::IllegalDataValue) => {
+            Self::Exception(E::IllegalFunction | E::IllegalDataAddress | E::IllegalDataValue) | Self::Forbidden => {
                 DriverError::refused(message)
             }
             Self::Exception(_) | Self::Short { .. } => DriverError::failed(message),
@@ -179,6 +181,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Exception(code) => write!(f, "the device answers with exception {:#04x}, {code}", u8::from(*code)),
             Self::Short { answered } => write!(f, "the device answers with only {answered} of the registers"),
+            Self::Forbidden => f.write_str("the device's `forbidden` says that it must not be read"),
             Self::Late(within) => write!(f, "no answer within {} ms", within.as_millis()),
             // At the end of the stream tokio-modbus gives the thread's last error of the system, whatever that was about.
             Self::Broken(Error::Transport(error)) if error.raw_os_error().is_some() => {

@@ -6,6 +6,7 @@
 //! - `scalar`: numbers of a manifest, as such or as text
 //! - `codec`: numbers, texts and times in registers
 //! - `plan`: one request for neighbouring registers
+//! - `forbidden`: addresses that are never read
 //! - `gateway`: the connection that devices share
 //! - `answers`: which answers of a connection are too late
 
@@ -13,6 +14,7 @@ mod answers;
 mod codec;
 mod config;
 mod driver;
+mod forbidden;
 mod gateway;
 mod plan;
 mod scalar;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::forbidden::Forbidden;
+
 /// One of the four address spaces of a Modbus device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) enum Table {
@@ -62,15 +64,33 @@ pub(crate) struct Block {
     members: Vec<(usize, Span)>,
 }
 
-/// Puts spans together into as few requests as there can be without bridging more than `max_gap` registers that nobody wants.
-/// No span is torn apart, since a device may change its registers between two requests.
-pub(crate) fn plan(spans: impl Iterator<Item = Span>, max_gap: u16) -> Vec<Block> {
+/// What a device lets a request ask for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    /// The most registers between two that are wanted.
+    pub(crate) max_gap: u16,
+    /// The most registers, where it is fewer than the specification allows.
+    pub(crate) max_registers: Option<u32>,
+    /// What is not read, nor bridged.
+    pub(crate) forbidden: Forbidden,
+}
+
+impl Limits {
+    fn most(&self, table: Table) -> u32 {
+        let most = self.max_registers.filter(|_| !table.holds_bits());
+        most.map_or(table.limit(), |most| most.min(table.limit()))
+    }
+}
+
+/// Puts spans together into as few requests as there can be within these limits. No span is torn apart, since a device may change its
+/// registers between two requests; so one that is longer than a request should be is asked for whole.
+pub(crate) fn plan(spans: impl Iterator<Item = Span>, limits: &Limits) -> Vec<Block> {
     let mut members: Vec<(usize, Span)> = spans.enumerate().collect();
     members.sort_by_key(|(_, span)| *span);
     let mut blocks: Vec<Block> = Vec::new();
     for (at, span) in members {
         match blocks.last_mut() {
-            Some(block) if block.reaches(span, max_gap) => block.push(at, span),
+            Some(block) if block.reaches(span, limits) => block.push(at, span),
             _ => blocks.push(Block { span, members: vec![(at, span)] }),
         }
     }
@@ -112,10 +132,13 @@ impl Block {
     }
 
     /// Whether a span that starts no earlier than this block may join it.
-    fn reaches(&self, span: Span, max_gap: u16) -> bool {
+    fn reaches(&self, span: Span, limits: &Limits) -> bool {
+        let end = self.span.end().max(span.end());
+        let count = end - u32::from(self.span.start);
         self.span.table == span.table
-            && u32::from(span.start) <= self.span.end() + u32::from(max_gap)
-            && span.end() - u32::from(self.span.start) <= span.table.limit()
+            && u32::from(span.start) <= self.span.end() + u32::from(limits.max_gap)
+            && count <= limits.most(span.table)
+            && u16::try_from(count).is_ok_and(|count| !limits.forbidden.touches(Span { count, ..self.span }))
     }
 
     fn push(&mut self, at: usize, span: Span) {
@@ -139,9 +162,13 @@ mod tests {
         span(Table::HoldingRegister, start, count)
     }
 
+    fn gap(max_gap: u16) -> Limits {
+        Limits { max_gap, ..Limits::default() }
+    }
+
     /// The requests as (start, count).
     fn requests(spans: &[Span], max_gap: u16) -> Vec<(u16, u16)> {
-        plan(spans.iter().copied(), max_gap).iter().map(|block| (block.span.start, block.span.count)).collect()
+        plan(spans.iter().copied(), &gap(max_gap)).iter().map(|block| (block.span.start, block.span.count)).collect()
     }
 
     #[test]
@@ -175,20 +202,40 @@ mod tests {
     }
 
     #[test]
+    fn a_device_may_allow_fewer_registers_at_once_and_still_gets_a_long_value_whole() {
+        let limits = Limits { max_registers: Some(8), ..gap(0) };
+        let spans =
+            [holding(0, 4), holding(4, 4), holding(8, 4), holding(20, 16), holding(36, 1), span(Table::Coil, 0, 99)];
+        let blocks = plan(spans.into_iter(), &limits);
+        let counts: Vec<_> = blocks.iter().map(|block| block.span.count).collect();
+        assert_eq!(counts, [99, 8, 4, 16, 1]);
+    }
+
+    #[test]
+    fn a_forbidden_address_is_not_bridged() {
+        let forbidden = serde_json::from_str("\"3-4\"").expect("a list");
+        let limits = Limits { forbidden, ..gap(10) };
+        let spans = [holding(0, 1), holding(2, 1), holding(5, 1), holding(7, 1)];
+        let blocks = plan(spans.into_iter(), &limits);
+        let spans: Vec<_> = blocks.iter().map(|block| (block.span.start, block.span.count)).collect();
+        assert_eq!(spans, [(0, 3), (5, 3)]);
+    }
+
+    #[test]
     fn the_last_address_can_be_planned() {
         assert_eq!(requests(&[holding(65532, 4), holding(65531, 1)], u16::MAX), [(65531, 5)]);
     }
 
     #[test]
     fn every_member_gets_its_own_part_of_the_answer() {
-        let blocks = plan([holding(12, 2), holding(10, 1)].into_iter(), 1);
+        let blocks = plan([holding(12, 2), holding(10, 1)].into_iter(), &gap(1));
         let parts: Vec<_> = blocks[0].parts(&[100, 101, 102, 103]).collect();
         assert_eq!(parts, [(1, &[100][..]), (0, &[102, 103][..])]);
     }
 
     #[test]
     fn halves_hold_all_members_and_no_gap_between_them() {
-        let blocks = plan([holding(0, 2), holding(1, 1), holding(5, 1)].into_iter(), 5);
+        let blocks = plan([holding(0, 2), holding(1, 1), holding(5, 1)].into_iter(), &gap(5));
         let [left, right] = blocks[0].halves();
         assert_eq!((left.span, left.members), (holding(0, 2), vec![(0, holding(0, 2))]));
         assert_eq!((right.span, right.members), (holding(1, 5), vec![(1, holding(1, 1)), (2, holding(5, 1))]));
@@ -206,7 +253,7 @@ mod tests {
             spans in prop::collection::vec(any_span(), 0..200),
             max_gap in 0..20_u16,
         ) {
-            let mut blocks = plan(spans.iter().copied(), max_gap);
+            let mut blocks = plan(spans.iter().copied(), &gap(max_gap));
             let mut served = vec![0; spans.len()];
             while let Some(block) = blocks.pop() {
                 prop_assert!(u32::from(block.span.count) <= block.span.table.limit());

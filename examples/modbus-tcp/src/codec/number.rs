@@ -76,7 +76,7 @@ impl Number {
         !self.is_float() && !self.is_bcd() && !self.is_signed()
     }
 
-    /// The bits by which SunSpec's devices say that there is no value. Of a float it is any NaN.
+    /// The bits by which devices of `SunSpec` say that there is no value. Of a float it is any NaN.
     pub(crate) fn absent_in_sunspec(self) -> Option<u64> {
         match self {
             number if number.is_float() || number.is_bcd() => None,
@@ -271,8 +271,8 @@ mod tests {
         format.decode(registers, data_type).expect("it can be read").expect("it is there")
     }
 
-    fn write(format: Format, value: Value) -> Option<Vec<u16>> {
-        format.encode(&value).ok().map(|change| change.words)
+    fn write(format: Format, value: &Value) -> Option<Vec<u16>> {
+        format.encode(value).ok().map(|change| change.words)
     }
 
     fn scaled(number: Number, scale: f64, bias: f64) -> Format {
@@ -285,7 +285,7 @@ mod tests {
             for byte_order in [Order::Big, Order::Little] {
                 for word_order in [Order::Big, Order::Little] {
                     let format = Format { layout: Layout { byte_order, word_order }, ..plain(number) };
-                    let registers = write(format, Value::Int(1234)).expect("1234 fits everywhere");
+                    let registers = write(format, &Value::Int(1234)).expect("1234 fits everywhere");
                     assert_eq!(registers.len(), usize::from(number.registers()));
                     let back = read(format, &registers, DataType::Int);
                     assert_eq!(back.as_f64(), Some(1234.0), "{format:?}");
@@ -304,7 +304,7 @@ mod tests {
             (at(Order::Little, Order::Big), [0x0201, 0x0403]),
             (at(Order::Little, Order::Little), [0x0403, 0x0201]),
         ] {
-            assert_eq!(write(format, value.clone()).as_deref(), Some(&registers[..]), "{format:?}");
+            assert_eq!(write(format, &value).as_deref(), Some(&registers[..]), "{format:?}");
             assert_eq!(read(format, &registers, DataType::Int), value, "{format:?}");
         }
     }
@@ -314,15 +314,15 @@ mod tests {
         assert_eq!(read(scaled(Number::Int16, 0.1, 0.0), &[7], DataType::Int), Value::Double(0.7));
         assert_eq!(read(scaled(Number::Uint16, 0.5, -40.0), &[100], DataType::Int), Value::Double(10.0));
         let kilo = scaled(Number::Float32, 1000.0, 0.0);
-        let registers = write(kilo, Value::Double(100.0)).expect("it fits");
+        let registers = write(kilo, &Value::Double(100.0)).expect("it fits");
         assert_eq!(read(kilo, &registers, DataType::Int), Value::Double(100.0));
     }
 
     #[test]
     fn a_32_bit_float_finds_its_step() {
         let tenths = scaled(Number::Int16, 0.1, 0.0);
-        assert_eq!(write(tenths, Value::Float(21.3)), Some(vec![213]));
-        assert_eq!(write(tenths, Value::Double(-0.1)), Some(vec![0xffff]));
+        assert_eq!(write(tenths, &Value::Float(21.3)), Some(vec![213]));
+        assert_eq!(write(tenths, &Value::Double(-0.1)), Some(vec![0xffff]));
     }
 
     #[test]
@@ -331,7 +331,7 @@ mod tests {
             let Some((least, greatest)) = number.integers() else { continue };
             for inside in [least, greatest] {
                 let Ok(inside) = i64::try_from(inside) else { continue };
-                let registers = write(plain(number), Value::Int(inside)).expect("it is in the range");
+                let registers = write(plain(number), &Value::Int(inside)).expect("it is in the range");
                 assert_eq!(read(plain(number), &registers, DataType::Int), Value::Int(inside), "{number:?}");
             }
             for outside in [least - 1, greatest + 1] {
@@ -376,16 +376,16 @@ mod tests {
         assert_eq!(read(plain(Number::Int8), &[0x7fd6], DataType::Int), Value::Int(-42));
         assert_eq!(read(plain(Number::Uint8), &[0xff2a], DataType::Int), Value::Int(42));
         assert_eq!(read(plain(Number::Int24), &[0x12ff, 0xfffe], DataType::Int), Value::Int(-2));
-        assert_eq!(write(plain(Number::Int24), Value::Int(-2)), Some(vec![0xffff, 0xfffe]));
-        assert_eq!(write(plain(Number::Uint48), Value::Int(1 << 47)), Some(vec![0x8000, 0, 0]));
-        assert_eq!(write(plain(Number::Uint8), Value::Int(256)), None);
+        assert_eq!(write(plain(Number::Int24), &Value::Int(-2)), Some(vec![0xffff, 0xfffe]));
+        assert_eq!(write(plain(Number::Uint48), &Value::Int(1 << 47)), Some(vec![0x8000, 0, 0]));
+        assert_eq!(write(plain(Number::Uint8), &Value::Int(256)), None);
     }
 
     #[test]
     fn decimal_digits_are_a_number_and_anything_else_is_an_error() {
         assert_eq!(read(plain(Number::Bcd32), &[0x1234, 0x5678], DataType::Int), Value::Int(12_345_678));
-        assert_eq!(write(scaled(Number::Bcd16, 0.01, 0.0), Value::Double(12.34)), Some(vec![0x1234]));
-        assert_eq!(write(plain(Number::Bcd16), Value::Int(10_000)), None);
+        assert_eq!(write(scaled(Number::Bcd16, 0.01, 0.0), &Value::Double(12.34)), Some(vec![0x1234]));
+        assert_eq!(write(plain(Number::Bcd16), &Value::Int(10_000)), None);
         let error = plain(Number::Bcd16).decode(&[0x12af], DataType::Int).expect_err("no digits");
         assert_eq!(error.to_string(), "0x12af are no decimal digits");
     }

@@ -37,6 +37,7 @@ pub(super) struct Manifest {
     #[serde(deserialize_with = "scalar::whole")]
     shift: Option<u32>,
     write_mask: Option<bool>,
+    write_function: Option<WriteFunction>,
     values: Option<String>,
     not_available: Option<Written>,
     #[serde(deserialize_with = "scalar::whole")]
@@ -45,6 +46,16 @@ pub(super) struct Manifest {
     length: Option<u16>,
     charset: Option<Charset>,
     pad: Option<String>,
+}
+
+/// Which request writes one register or one coil.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WriteFunction {
+    /// Functions 5 and 6.
+    Single,
+    /// Functions 15 and 16.
+    Multiple,
 }
 
 /// A number or a text.
@@ -122,7 +133,11 @@ impl TryFrom<Manifest> for Visitor {
         if span.end() > Span::ADDRESSES {
             return Err(Mistake::BeyondTheEnd { address: start, count });
         }
-        Ok(Self { span, codec, masks: manifest.write_mask.unwrap_or(true) })
+        if manifest.write_function == Some(WriteFunction::Single) && count > 1 {
+            return Err(Mistake::WriteFunction { count });
+        }
+        let multiple = manifest.write_function == Some(WriteFunction::Multiple);
+        Ok(Self { span, codec, masks: manifest.write_mask.unwrap_or(true), multiple })
     }
 }
 
@@ -391,6 +406,8 @@ pub(super) enum Mistake {
     Length { length: u16 },
     #[error("`pad` is {written:?}: write one ASCII character, nul or space")]
     Pad { written: String },
+    #[error("`writeFunction` is single, and there are {count} registers, which it would tear apart: leave it out")]
+    WriteFunction { count: u16 },
     #[error("`address` is {address}, where {count} registers reach beyond the last one, 65535")]
     BeyondTheEnd { address: u16, count: u16 },
 }

@@ -19,6 +19,8 @@ pub struct Visitor {
     codec: Codec,
     /// Whether some bits of a register are written with one request that leaves the others alone.
     masks: bool,
+    /// Whether even a single register or coil is written with the request for several.
+    multiple: bool,
 }
 
 /// The most registers that the Modbus specification lets a request write.
@@ -33,6 +35,11 @@ impl Visitor {
     /// Whether some bits of a register are written with one request that leaves the others alone.
     pub(crate) fn masks(&self) -> bool {
         self.masks
+    }
+
+    /// Whether even a single register or coil is written with the request for several.
+    pub(crate) fn writes_multiple(&self) -> bool {
+        self.multiple
     }
 
     /// Checks that the property can be what its device model says.
@@ -280,6 +287,10 @@ mod tests {
             (json!({"type": "float32", "values": "0=a"}), "`values` needs an integer type"),
             (json!({"type": "int16", "decimals": 16}), "`decimals` is 16, and"),
             (json!({"type": "int16", "notAvailable": "never"}), "`notAvailable` is \"never\": write sunspec, or"),
+            (
+                json!({"type": "int32", "writeFunction": "single"}),
+                "`writeFunction` is single, and there are 2 registers",
+            ),
             (json!({"type": "complex"}), "`type` is \"complex\", and is one of int8, uint8"),
         ] {
             let error = mistake(holding(keys.clone()));

@@ -96,6 +96,37 @@ async fn what_is_written_stands_in_the_device() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_device_that_knows_only_multiple_writes_gets_them_for_one_register_and_one_coil() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let setpoint = holding(json!({"address": 0, "type": "int16", "writeFunction": "multiple"}));
+    unit.write(&setpoint, &Value::Int(7)).await?;
+    let pump = property(json!({"register": "Coil", "address": 2, "writeFunction": "multiple"}));
+    unit.write(&pump, &Value::Boolean(true)).await?;
+    let news = server.news().await?;
+    assert_eq!(news[1..], ["request 1 16 0 1", "request 1 15 2 1"]);
+    assert_eq!(server.holding(1, 0, 1).await?, [7]);
+    assert_eq!(unit.read(&pump).await?.into_value(), Value::Boolean(true));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forbidden_register_is_never_asked_for_and_a_request_keeps_to_its_limit() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let config = json!({"unitId": 6, "maxGap": 9, "maxRegisters": 3, "forbidden": "5, 9"});
+    let mut unit = connect_with(&ModbusTcp::default(), &server, config).await?;
+    let properties: Vec<_> = [0, 1, 2, 3, 4, 6, 8, 9].map(|address| Arc::new(number(address, "uint16"))).into();
+    let mut values = read_many(&mut unit, &properties).await;
+    let error = refusal(values.pop().expect("eight of them"));
+    assert_eq!(error, "HoldingRegister 9: the device's `forbidden` says that it must not be read");
+    assert_eq!(integers(values), [0, 1, 2, 3, 4, 6, 8].map(Some));
+    let mut news = server.news().await?;
+    news.sort();
+    assert_eq!(news, ["connected", "request 6 3 0 3", "request 6 3 3 2", "request 6 3 6 3"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn some_bits_are_written_without_touching_the_others() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let driver = ModbusTcp::default();
