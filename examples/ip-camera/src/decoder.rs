@@ -1,7 +1,7 @@
 //! Key frames as JPEG, by a child `ffmpeg` for each: slow, but it needs no library, and a child that hangs or dies costs its frame.
 
 use std::{
-    io,
+    env, io,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -43,7 +43,7 @@ impl Decoder {
     ///
     /// There is none.
     pub(crate) async fn new(ffmpeg: &Path, frames: Arc<FrameSender>) -> Result<Self, DriverError> {
-        let mut version = Command::new(ffmpeg);
+        let mut version = command(ffmpeg);
         version.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let found = timeout(PATIENCE, version.status()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         if !found.as_ref().is_ok_and(std::process::ExitStatus::success) {
@@ -100,9 +100,21 @@ async fn picture(ffmpeg: &Path, frame: &Frame) -> Result<Frame, DriverError> {
     Ok(Frame::new(ContentType::Jpeg, jpeg).at(frame.time()).size(width, height))
 }
 
+/// The program, without the mapper's environment, which has the passwords of its sinks.
+fn command(ffmpeg: &Path) -> Command {
+    let mut command = Command::new(ffmpeg);
+    command.env_clear();
+    for name in ["PATH", "LD_LIBRARY_PATH"] {
+        if let Some(value) = env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
 async fn jpeg(ffmpeg: &Path, frame: &Frame) -> io::Result<Vec<u8>> {
     let format = if frame.content_type() == ContentType::H265 { "hevc" } else { "h264" };
-    let mut command = Command::new(ffmpeg);
+    let mut command = command(ffmpeg);
     command.args(["-loglevel", "error", "-threads", "1", "-f", format, "-i", "pipe:0"]);
     command.args(["-frames:v", "1", "-q:v", "3", "-f", "mjpeg", "pipe:1"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);

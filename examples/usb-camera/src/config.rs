@@ -1,6 +1,6 @@
 //! What a user writes in a device's manifest.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use mapper_framework::DriverError;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -10,8 +10,9 @@ use crate::{fourcc::FourCc, words::words};
 /// The longest side of a picture that JPEG has room for.
 const LONGEST_SIDE: u32 = 65_535;
 
-/// The most frames in a second that make sense to ask for.
-pub(crate) const FASTEST: f64 = 1000.0;
+/// The fewest and the most frames in a second that make sense to ask for. The pause between two is a `Duration`, which has no room for that of
+/// far fewer.
+pub(crate) const RATES: RangeInclusive<f64> = 0.001..=1000.0;
 
 /// `spec.protocol.configData`
 #[derive(Clone, Debug, Deserialize)]
@@ -164,10 +165,11 @@ fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let rate = f64::deserialize(deserializer)?;
-    if rate > 0.0 && rate <= FASTEST {
+    if RATES.contains(&rate) {
         return Ok(rate);
     }
-    Err(D::Error::custom(format_args!("found {rate}, expected frames in a second, above 0 and at most {FASTEST}")))
+    let (least, most) = (RATES.start(), RATES.end());
+    Err(D::Error::custom(format_args!("found {rate}, expected frames in a second, from {least} to {most}")))
 }
 
 fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
@@ -189,7 +191,9 @@ mod tests {
         for (config, message) in [
             (json!({"width": 0}), "found 0, expected a whole number of pixels from 2 to 65535"),
             (json!({"height": 70000}), "found 70000, expected a whole number of pixels"),
-            (json!({"frameRate": 0}), "found 0, expected frames in a second, above 0 and at most 1000"),
+            (json!({"frameRate": 0}), "found 0, expected frames in a second, from 0.001 to 1000"),
+            (json!({"frameRate": 1e-30}), "expected frames in a second, from 0.001 to 1000"),
+            (json!({"frameRate": 1001}), "expected frames in a second, from 0.001 to 1000"),
             (json!({"quality": 101}), "found 101, expected a whole number from 1 to 100"),
             (json!({"serial": 200_901_010_001_u64}), "write the serial number in quotes"),
             (json!({"source": "usb"}), "expected one of `v4l2`, `test`, `folder`, `ffmpeg`"),

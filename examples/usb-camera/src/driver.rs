@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     capture::{self, Opener},
-    config::{Config, FASTEST, Place, Source},
+    config::{Config, Place, RATES, Source},
     control::{self, Difference, twin_text},
     desk::{Desk, Facts},
     live::Live,
@@ -80,7 +80,7 @@ impl Driver for UsbCamera {
         let turns = self.turns_of(place.as_deref().unwrap_or_else(|| Path::new(&device)));
         let (desk, facts) = match (&place, config.source) {
             (Some(place), Source::V4l2) => {
-                let turn = turn(&turns.settings, "thread for the settings").await?;
+                let turn = turn(&turns.settings, || settings_or_capture(&turns)).await?;
                 let (desk, facts) = Desk::open(self.machine.kernel(), place.clone(), turn).await?;
                 (Some(desk), facts)
             }
@@ -133,8 +133,14 @@ impl UsbCamera {
     }
 }
 
-async fn turn(turn: &Arc<Lock<()>>, whose: &str) -> Result<OwnedMutexGuard<()>, DriverError> {
+/// Which thread may be the one that hangs. A capture has the other thread close the camera's file, so that this one ends after it.
+fn settings_or_capture(turns: &Turns) -> &'static str {
+    if turns.capture.try_lock().is_ok() { "thread for the settings" } else { "capture, or thread for the settings," }
+}
+
+async fn turn(turn: &Arc<Lock<()>>, whose: impl FnOnce() -> &'static str) -> Result<OwnedMutexGuard<()>, DriverError> {
     timeout(TURN_WITHIN, Arc::clone(turn).lock_owned()).await.map_err(|_| {
+        let whose = whose();
         let cure = "look whether another device names the same camera, or unplug it and plug it in again";
         DriverError::disconnected(format_args!(
             "another {whose} of this camera has not ended within {TURN_WITHIN:?}, and hangs in the kernel perhaps: {cure}"
@@ -200,7 +206,7 @@ impl Session for Camera {
     }
 
     async fn stream(&mut self, frames: FrameSender) -> Result<(), DriverError> {
-        let turn = turn(&self.turns.capture, "capture").await?;
+        let turn = turn(&self.turns.capture, || "capture").await?;
         self.captures = true;
         capture::start(self.opener.clone(), frames, turn).await
     }
@@ -268,10 +274,12 @@ impl Camera {
 
     /// Has the thread that captures open its source anew.
     fn write_rate(&self, value: &Value) -> Result<(), DriverError> {
-        let rate = value.as_f64().filter(|rate| *rate > 0.0 && *rate <= FASTEST);
+        let rate = value.as_f64().filter(|rate| RATES.contains(rate));
         let rate = rate.ok_or_else(|| {
             DriverError::refused(format_args!(
-                "found {value}, expected frames in a second, above 0 and at most {FASTEST}"
+                "found {value}, expected frames in a second, from {} to {}",
+                RATES.start(),
+                RATES.end()
             ))
         })?;
         self.rates.lock().unwrap_or_else(PoisonError::into_inner).insert(self.device.clone(), (self.rate, rate));

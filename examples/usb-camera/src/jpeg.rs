@@ -15,9 +15,26 @@ pub(crate) fn whole(bytes: &[u8]) -> Result<&[u8], String> {
     if !bytes.starts_with(&BEGIN) {
         return Err(format!("a picture of {} bytes does not begin as JPEG does", bytes.len()));
     }
-    let end = bytes.windows(2).rposition(|two| two == END);
+    // A smaller picture may be among the tables in front, with an end of its own.
+    let tables = tables(bytes);
+    let end = bytes.get(tables..).and_then(|rest| rest.windows(2).rposition(|two| two == END));
     let end = end.ok_or_else(|| format!("a picture ends early, after {} bytes", bytes.len()))?;
-    Ok(&bytes[..end + 2])
+    Ok(&bytes[..tables + end + 2])
+}
+
+/// How many bytes stand in front of the coded pixels, as far as they can be told from them. More than there are of one that is cut short.
+fn tables(bytes: &[u8]) -> usize {
+    let mut at = BEGIN.len();
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        if !matches!(marker, 0xc0..=0xcf | 0xda..=0xef | 0xfe) {
+            break;
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == 0xda {
+            break;
+        }
+    }
+    at
 }
 
 /// Width and height, where the picture says so.
@@ -51,6 +68,12 @@ mod tests {
         let padded = [&picture[..], &[0; 50]].concat();
         assert_eq!(whole(&padded), Ok(&picture[..]));
         assert_eq!(whole(&picture[..5]), Err("a picture ends early, after 5 bytes".to_owned()));
+        let with_a_smaller_one =
+            [&[0xff, 0xd8, 0xff, 0xe1, 0, 8], &picture[..], &[0xff, 0xda, 0, 2, 7, 0xff, 0xd9]].concat();
+        assert_eq!(whole(&with_a_smaller_one), Ok(&with_a_smaller_one[..]));
+        for length in 0..with_a_smaller_one.len() {
+            assert!(whole(&with_a_smaller_one[..length]).is_err(), "{length}");
+        }
         assert_eq!(whole(b"no"), Err("a picture of 2 bytes does not begin as JPEG does".to_owned()));
         assert!(whole(&[]).is_err());
     }

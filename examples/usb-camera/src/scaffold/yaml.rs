@@ -12,10 +12,11 @@ use crate::{
 const LONGEST_NAME: usize = 50;
 
 /// What the mapper shows of each camera besides its settings: name, description, type, and the keys of the visitor.
-const ALWAYS: [(&str, &str, &str, &str); 4] = [
+const ALWAYS: [(&str, &str, &str, &str); 5] = [
     ("state", "Whether frames come", "STRING", "stream: state"),
     ("format", "The format and size that the camera has granted", "STRING", "stream: format"),
     ("framesPerSecond", "How many frames come", "DOUBLE", "stream: framesPerSecond"),
+    ("clip", "Where the last recorded file is", "STRING", "stream: file\n          recordMode: onDemand"),
     ("BusInfo", "Where the camera is attached", "STRING", "control: BusInfo"),
 ];
 
@@ -105,6 +106,12 @@ spec:
       propertyNames: []
     - name: stop
       description: Stops the stream until it is started again
+      propertyNames: []
+    - name: snapshot
+      description: Keeps the next picture
+      propertyNames: []
+    - name: record
+      description: Records a video of ten seconds
       propertyNames: []
   stateReport: # since KubeEdge v1.23; for v1.19 to v1.22 replace it by the lines below, without their #
     reportToCloud: true

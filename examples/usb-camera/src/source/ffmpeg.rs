@@ -4,6 +4,7 @@ mod log;
 mod parts;
 
 use std::{
+    env,
     io::{self, Read},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
@@ -43,6 +44,13 @@ impl Ffmpeg {
     /// It cannot be started.
     pub(super) fn open(program: &Path, input: &[String], config: &Config) -> io::Result<Self> {
         let mut command = Command::new(program);
+        // The mapper's environment has the passwords of its sinks.
+        command.env_clear();
+        for name in ["PATH", "LD_LIBRARY_PATH"] {
+            if let Some(value) = env::var_os(name) {
+                command.env(name, value);
+            }
+        }
         command.args(arguments(input, config)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
             let cure = "`source: ffmpeg` needs this program: install it, or take an image that has it";

@@ -1,7 +1,8 @@
 //! The pictures in a folder, for machines without a camera.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -9,7 +10,10 @@ use std::{
 use mapper_framework::{ContentType, Format, Frame};
 
 use super::{Captured, FrameSource};
-use crate::config::Config;
+use crate::{config::Config, jpeg};
+
+/// The most bytes of a picture.
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The `.jpg` files of a folder, by their names and over and over. The folder is read anew with each round.
 #[derive(Debug)]
@@ -63,11 +67,36 @@ impl FrameSource for Folder {
         if self.files.is_empty() {
             self.files = pictures(&self.path)?;
         }
-        let Some(file) = self.files.pop() else { return Ok(Captured::NotBefore(Duration::ZERO)) };
-        let bytes =
-            fs::read(&file).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
-        Ok(Captured::Frame(Frame::new(ContentType::Jpeg, bytes)))
+        while let Some(file) = self.files.pop() {
+            match picture(&file) {
+                // It was deleted since the folder was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                read => {
+                    return read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())));
+                }
+            }
+        }
+        Ok(Captured::NotBefore(Duration::ZERO))
     }
+}
+
+/// Reads a picture. One that is still being written is damaged until the next round.
+fn picture(file: &Path) -> io::Result<Captured> {
+    let damaged = |why: &str| Ok(Captured::Damaged(format!("{}: {why}", file.display())));
+    // Looked at before it is opened: that would wait for ever at a pipe.
+    if !fs::metadata(file)?.is_file() {
+        return damaged("it is no regular file");
+    }
+    let mut bytes = Vec::new();
+    File::open(file)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return damaged(&format!("it has more than {MOST_BYTES} bytes"));
+    }
+    match jpeg::whole(&bytes).map(<[u8]>::len) {
+        Ok(length) => bytes.truncate(length),
+        Err(why) => return damaged(&why),
+    }
+    Ok(Captured::Frame(Frame::new(ContentType::Jpeg, bytes)))
 }
 
 #[cfg(test)]
@@ -80,20 +109,53 @@ mod tests {
         serde_json::from_value(json!({"source": "folder", "frameRate": 1000})).expect("it can be read")
     }
 
+    /// A picture as far as anybody looks at it.
+    fn picture_of(name: &str) -> Vec<u8> {
+        [&[0xff, 0xd8], name.as_bytes(), &[0xff, 0xd9]].concat()
+    }
+
     #[test]
     fn pictures_come_by_their_names_and_over_and_over() {
         let folder = tempfile::tempdir().expect("a folder can be made");
         for name in ["b.jpg", "a.JPEG", "notes.txt"] {
-            fs::write(folder.path().join(name), name).expect("it can be written");
+            fs::write(folder.path().join(name), picture_of(name)).expect("it can be written");
         }
         let mut source = Folder::open(folder.path(), &config()).expect("there are pictures");
         let mut seen = Vec::new();
         while seen.len() < 4 {
             if let Captured::Frame(frame) = source.next().expect("the files are there") {
-                seen.push(String::from_utf8_lossy(frame.bytes()).into_owned());
+                seen.push(frame.bytes().to_vec());
             }
         }
-        assert_eq!(seen, ["a.JPEG", "b.jpg", "a.JPEG", "b.jpg"]);
+        assert_eq!(seen, ["a.JPEG", "b.jpg", "a.JPEG", "b.jpg"].map(picture_of));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_passed_over_and_one_that_is_no_whole_picture_is_damaged() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a.jpg", "f.jpg"] {
+            fs::write(path(name), picture_of(name)).expect("it can be written");
+        }
+        fs::write(path("b.jpg"), &picture_of("b.jpg")[..5]).expect("it can be written");
+        let made = std::process::Command::new("mkfifo").arg(path("c.jpg")).status();
+        assert!(made.expect("there is mkfifo").success());
+        let large = File::create(path("d.jpg")).expect("it can be made");
+        large.set_len(MOST_BYTES + 1).expect("it may be sparse");
+        fs::create_dir(path("e.jpg")).expect("it can be made");
+        let mut source = Folder::open(folder.path(), &config()).expect("there are pictures");
+        fs::remove_file(path("a.jpg")).expect("it was there");
+        let mut seen = Vec::new();
+        while seen.len() < 5 {
+            match source.next().expect("none of them ends the stream") {
+                Captured::Frame(frame) => seen.push(String::from_utf8_lossy(&frame.bytes()[2..7]).into_owned()),
+                Captured::Damaged(why) => seen.push(why),
+                Captured::NotBefore(_) => {}
+            }
+        }
+        for (seen, wanted) in seen.iter().zip(["ends early", "no regular", "has more than", "no regular", "f.jpg"]) {
+            assert!(seen.contains(wanted), "{seen} is not {wanted}");
+        }
     }
 
     #[test]

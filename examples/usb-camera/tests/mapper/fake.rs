@@ -53,6 +53,7 @@ struct State {
     opens_once: bool,
     is_streaming: bool,
     hangs: bool,
+    capture_hangs: bool,
     is_silent: bool,
     /// What comes in the place of the next picture.
     next: Option<Vec<u8>>,
@@ -165,6 +166,7 @@ impl FakeCamera {
             opens_once: false,
             is_streaming: false,
             hangs: false,
+            capture_hangs: false,
             is_silent: false,
             next: None,
         };
@@ -188,6 +190,12 @@ impl FakeCamera {
     /// Whether reads of settings hang in the kernel.
     pub(crate) fn hangs(&self, hangs: bool) {
         self.state().hangs = hangs;
+        self.changed.notify_all();
+    }
+
+    /// Whether the call that waits for a picture hangs in the kernel.
+    pub(crate) fn capture_hangs(&self, hangs: bool) {
+        self.state().capture_hangs = hangs;
         self.changed.notify_all();
     }
 
@@ -333,6 +341,8 @@ impl Capture for Running {
         let (numerator, denominator) = self.granted.interval.unwrap_or((1, 30));
         let due = if state.is_silent { patience } else { Duration::from_secs(1) * numerator / denominator };
         drop(camera.changed.wait_timeout_while(state, due.min(patience), |state| state.is_plugged));
+        let hanging = camera.plugged()?;
+        drop(camera.changed.wait_while(hanging, |state| state.capture_hangs).unwrap_or_else(PoisonError::into_inner));
         let mut state = camera.plugged()?;
         if state.is_silent {
             return Ok(false);

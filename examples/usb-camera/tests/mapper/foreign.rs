@@ -63,7 +63,6 @@ async fn ffprobe_and_ffmpeg_read_the_snapshot_and_hundreds_of_pictures_of_the_li
 }
 
 #[tokio::test]
-#[ignore = "takes a minute: run it by `cargo xtask test -- -p usb-camera --test mapper -- --ignored a_minute`"]
 async fn ffmpeg_reads_a_minute_of_the_live_stream_without_a_damaged_picture() {
     read_live(1800, 30).await;
 }
@@ -117,6 +116,23 @@ async fn an_input_that_fails_is_an_error_with_the_last_line_of_ffmpeg_and_no_pas
     bed.edge().apply(&manifests("camera-1", &config, STATE)).await.unwrap();
     let reason = reason(&bed, "camera-1", DeviceState::Disconnected, "ffmpeg has ended").await;
     assert!(reason.contains("Connection refused") && !reason.contains("s3cret"), "{reason}");
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn ffmpeg_has_nothing_of_the_mapper_s_environment_but_where_programs_are() {
+    let (_folder, program) = program("names=$(env | sed 's/=.*//' | sort | tr '\\n' ' '); echo \"it has: $names\" >&2");
+    let (bed, _) = start(UsbCamera::on(Machine::default().ffmpeg(program))).await;
+    bed.edge().apply(&manifests("camera-1", "source: ffmpeg\ninput: -i x", STATE)).await.unwrap();
+    let reason = reason(&bed, "camera-1", DeviceState::Disconnected, "it has: ").await;
+    let (_, names) = reason.rsplit_once("it has: ").unwrap();
+    // Shells add some of their own.
+    let known = ["PATH", "LD_LIBRARY_PATH", "PWD", "OLDPWD", "SHLVL", "_"];
+    assert!(names.split_whitespace().all(|name| known.contains(&name)), "{reason}");
+    assert!(
+        std::env::vars_os().any(|(name, _)| !known.iter().any(|known| name == *known)),
+        "there is none to keep from it"
+    );
     bed.stop().await.unwrap();
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Mutex;
 use usb_camera::{
     FourCc, Machine, UsbCamera,
     scaffold::manifests,
@@ -16,6 +17,9 @@ use crate::bed::{get, id, size, start, twin};
 
 /// How long a camera has for its first picture.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The camera has one stream: the tests that capture, and those that open it, take turns.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// The camera's file.
 fn camera() -> PathBuf {
@@ -43,6 +47,7 @@ fn wanted(node: &mut dyn Node) -> Wanted {
 #[test]
 #[ignore = "needs a camera: `cargo xtask test -- -p usb-camera --hardware /dev/video0`"]
 fn a_real_camera_says_what_it_is_and_its_settings_lie_within_their_bounds() {
+    let _turn = TURN.blocking_lock();
     let mut node = Linux.open(&camera()).unwrap();
     let identity = node.identity().unwrap();
     assert!(!identity.card.is_empty() && !identity.driver.is_empty(), "{identity:?}");
@@ -62,6 +67,7 @@ fn a_real_camera_says_what_it_is_and_its_settings_lie_within_their_bounds() {
 #[test]
 #[ignore = "needs a camera: `cargo xtask test -- -p usb-camera --hardware /dev/video0`"]
 fn a_real_camera_captures_while_its_settings_are_read_through_another_file() {
+    let _turn = TURN.blocking_lock();
     let path = camera();
     let (mut settings, mut node) = (Linux.open(&path).unwrap(), Linux.open(&path).unwrap());
     let readable = settings.controls().unwrap().iter().position(|control| control.readable);
@@ -83,6 +89,7 @@ fn a_real_camera_captures_while_its_settings_are_read_through_another_file() {
 #[tokio::test]
 #[ignore = "needs a camera: `cargo xtask test -- -p usb-camera --hardware /dev/video0`"]
 async fn a_real_camera_is_served_by_the_manifests_that_are_made_from_it() {
+    let _turn = TURN.lock().await;
     let yaml = manifests(&Machine::default(), &camera()).unwrap();
     let device = yaml
         .lines()

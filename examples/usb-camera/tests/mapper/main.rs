@@ -47,6 +47,14 @@ async fn the_test_card_is_a_device_with_twins_a_snapshot_and_methods() {
     let (head, jpeg) = get(address, "/api/v2/devices/default/camera-1/snapshot.jpg").await;
     assert!(head.starts_with("http/1.1 200") && head.contains("content-type: image/jpeg"), "{head}");
     assert_eq!(size(&jpeg), (320, 240));
+    bed.handle().call(&id, "snapshot", &[]).await.unwrap();
+    let recorded = |ending: &'static str| {
+        let id = id.clone();
+        bed.until(ending, move |edge| edge.twin(&id, "clip").is_some_and(|twin| twin.value().ends_with(ending)))
+    };
+    recorded("-clip.jpg").await;
+    bed.handle().call(&id, "record", &[]).await.unwrap();
+    recorded("-clip.avi").await;
     bed.handle().call(&id, "stop", &[]).await.unwrap();
     twin("state", "stopped").await;
     assert!(get(address, "/api/v2/devices/default/camera-1/snapshot.jpg").await.0.starts_with("http/1.1 409"));

@@ -23,6 +23,10 @@ async fn manifests_from_a_camera_pass_the_strict_check_and_serve_it() {
         "      maximum: \"6500\"",
         "      description: \"Power Line Frequency: one of Disabled, 50_Hz, 60_Hz; at first 50_Hz\"",
         "          writePolicy: once",
+        "          stream: file",
+        "          recordMode: onDemand",
+        "    - name: snapshot",
+        "    - name: record",
     ] {
         assert!(yaml.lines().any(|it| it == line), "{line}\nis not in\n{yaml}");
     }

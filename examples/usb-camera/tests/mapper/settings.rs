@@ -146,6 +146,21 @@ async fn a_camera_that_hangs_in_a_call_hangs_no_other_and_has_one_thread() {
 }
 
 #[tokio::test]
+async fn a_capture_that_hangs_is_not_laid_to_the_settings_alone() {
+    let (machine, stuck, config) = camera("A1", 0);
+    let (bed, _) = on(&machine).await;
+    let manifests = manifests("camera-1", &config, &[("state", "STRING", "accessMode: ReadOnly")]);
+    bed.edge().apply(&manifests.replace("stream: state", "stream: state\n          streamStall: 300")).await.unwrap();
+    twin(&bed, "camera-1", "state", "streaming").await;
+    stuck.capture_hangs(true);
+    reason(&bed, "camera-1", DeviceState::Disconnected, "another capture, or thread for the settings, of this camera")
+        .await;
+    stuck.capture_hangs(false);
+    twin(&bed, "camera-1", "state", "streaming").await;
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_driver_that_lets_one_file_be_open_gives_it_to_the_stream_and_settings_say_so() {
     let (machine, camera, config) = camera("A1", 0);
     camera.opens_once();

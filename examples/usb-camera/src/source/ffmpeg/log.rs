@@ -7,8 +7,11 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// The most bytes of a line. A longer one is cut.
+/// The most bytes that are kept of a line.
 const LONGEST: usize = 300;
+
+/// The most bytes of a line that are looked at. What comes behind them is passed over.
+const LONGEST_READ: u64 = 8 * 1024;
 
 /// Kept by a thread that reads all lines, so that the child is never held up by them. It ends with the child.
 #[derive(Debug)]
@@ -41,19 +44,34 @@ fn keep(stderr: impl Read, kept: &Mutex<Option<String>>) {
     let mut line = Vec::new();
     loop {
         line.clear();
-        match (&mut lines).take(LONGEST as u64).read_until(b'\n', &mut line) {
+        match (&mut lines).take(LONGEST_READ).read_until(b'\n', &mut line) {
             // An error ends it as the end does.
             Ok(0) | Err(_) => return,
             Ok(_) => {
-                let text = String::from_utf8_lossy(&line);
-                let text = without_secrets(text.trim());
+                let text = presentable(&line);
                 if !text.is_empty() {
                     tracing::debug!(line = text, "ffmpeg says");
                     *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
                 }
             }
         }
+        if line.len() as u64 == LONGEST_READ && !line.ends_with(b"\n") && lines.skip_until(b'\n').is_err() {
+            return;
+        }
     }
+}
+
+/// A line as it may be shown. It is cut after the secrets are out, so that none is cut in two and stays.
+fn presentable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let is_cut = line.len() as u64 == LONGEST_READ && !line.ends_with(b"\n");
+    // The last word of a line that is cut may be a URL whose `@` is missing.
+    let known = if is_cut { text.rsplit_once(' ').map_or("", |(before, _)| before) } else { &text };
+    let mut text = without_secrets(known.trim());
+    while text.len() > LONGEST {
+        text.pop();
+    }
+    text
 }
 
 /// A line without what stands before the `@` of a URL.
@@ -77,7 +95,21 @@ mod tests {
         let kept = Mutex::new(None);
         keep(&b"first\nrtsp://admin:s3cr@t@10.0.0.7/1: Connection refused\n\n"[..], &kept);
         assert_eq!(kept.lock().expect("nobody died").as_deref(), Some("rtsp://***@10.0.0.7/1: Connection refused"));
-        keep(&[b'x'; 10_000][..], &kept);
+        keep(&["x ".repeat(10_000).as_bytes(), b"\n"].concat()[..], &kept);
         assert!(kept.lock().expect("nobody died").as_ref().is_some_and(|line| line.len() <= LONGEST));
+    }
+
+    #[test]
+    fn a_password_is_masked_wherever_a_line_is_cut() {
+        for before in (280..310).chain(8150..8200).chain([20_000]) {
+            let kept = Mutex::new(None);
+            let line = format!("{} rtsp://admin:s3cret@10.0.0.7/1: refused\n", "\u{e4} ".repeat(before / 3));
+            keep(line.as_bytes(), &kept);
+            let line = kept.lock().expect("nobody died").clone().expect("there is a line");
+            assert!(line.len() <= LONGEST && !["adm", "s3c", "ret"].iter().any(|part| line.contains(part)), "{line}");
+        }
+        let kept = Mutex::new(None);
+        keep(format!("{}\nlast\n", "x".repeat(20_000)).as_bytes(), &kept);
+        assert_eq!(kept.lock().expect("nobody died").as_deref(), Some("last"));
     }
 }
