@@ -15,7 +15,7 @@ pub(crate) struct RecordedFile {
     pub(crate) bytes: u64,
 }
 
-/// The files of a folder by their names; none if it is not there.
+/// The files of a folder, sorted by their names as texts; none if it is not there.
 pub(super) fn list(folder: &Path) -> io::Result<Vec<RecordedFile>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -29,7 +29,7 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<RecordedFile>> {
         let metadata = entry.metadata().ok().filter(fs::Metadata::is_file);
         files.extend(metadata.map(|metadata| RecordedFile { name, bytes: metadata.len() }));
     }
-    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    files.sort_by_cached_key(|file| file.name.to_string());
     Ok(files)
 }
 

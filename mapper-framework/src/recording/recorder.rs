@@ -177,6 +177,13 @@ impl Recorder {
         Ok(Written { finished, ..Written::default() })
     }
 
+    /// Takes back an order to record whose video has not begun.
+    pub(crate) fn forget_order(&mut self) {
+        if self.video.is_none() {
+            self.until = None;
+        }
+    }
+
     /// Deletes what is too old, and ends what is to end by the clock.
     ///
     /// # Errors

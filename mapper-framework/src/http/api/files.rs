@@ -3,13 +3,13 @@
 use std::io;
 
 use axum::{
-    Json,
+    Extension, Json,
     body::{Body, Bytes},
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::{fs::File, io::AsyncReadExt, task::spawn_blocking};
 use utoipa::{IntoParams, ToSchema};
@@ -19,10 +19,13 @@ use crate::{model::DeviceId, recording::RecordedFile};
 use super::{
     super::{
         Site,
+        access::Peer,
         problem::{Problem, Refused},
         view::{Page, rfc3339},
     },
-    Path, Query, inspect, page,
+    Path, Query,
+    frames::place,
+    inspect, page,
 };
 
 /// How much of a file is read at a time.
@@ -87,15 +90,17 @@ pub(super) async fn list(
 
 /// A file to which a device's stream was recorded
 ///
-/// The status is 404 where it is not there, no longer, or not yet whole.
+/// The status is 404 where it is not there, no longer, or not yet whole, and 503 where there are too many streams, of which this is one.
 #[utoipa::path(get, path = "/api/v2/devices/{namespace}/{name}/files/{file}", tag = "streams", operation_id = "getFile",
     params(("namespace" = String, Path), ("name" = String, Path), ("file" = String, Path)),
     responses((status = 200, body = inline(Content), content_type = "application/octet-stream"), Refused))]
 pub(super) async fn get(
     State(site): State<Site>,
+    Extension(peer): Extension<Peer>,
     Path((namespace, name, file)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let id = inspect(&site, &namespace, &name).await?.summary.id;
+    let place = place(&site, &peer)?;
     let (recordings, device, wanted) = (site.handle().recordings().clone(), id.clone(), file.clone());
     let opened = spawn_blocking(move || recordings.read(&device, &wanted)).await;
     let opened = opened.unwrap_or_else(|panic| Err(io::Error::other(panic)));
@@ -108,7 +113,11 @@ pub(super) async fn get(
         (header::CONTENT_LENGTH, bytes.to_string()),
         (header::CACHE_CONTROL, "private".to_owned()),
     ];
-    Ok((headers, Body::from_stream(pieces(File::from_std(opened), bytes))).into_response())
+    let pieces = pieces(File::from_std(opened), bytes).map(move |piece| {
+        let _held = &place;
+        piece
+    });
+    Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
 /// The bytes of a file. One that was deleted meanwhile can still be read.

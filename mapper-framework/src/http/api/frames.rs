@@ -9,8 +9,8 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{Stream, StreamExt, stream};
-use tokio::time::timeout;
+use futures_util::{Stream, StreamExt, future::ready, stream};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use utoipa::ToSchema;
 
 use crate::{
@@ -91,10 +91,7 @@ pub(super) async fn live(
     if let Some(frame) = &status.newest {
         check_type(&id, frame)?;
     }
-    let place = Arc::clone(site.streams(&peer)).try_acquire_owned().map_err(|_| {
-        let detail = "there are as many streams as the mapper serves at a time: close one";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-    })?;
+    let place = place(&site, &peer)?;
     let parts = parts(reader).map(move |part| {
         // The place is free when the answer has ended, however it ends.
         let _held = &place;
@@ -105,6 +102,14 @@ pub(super) async fn live(
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
     Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// A place among the streams, which is free again when it is dropped.
+pub(super) fn place(site: &Site, peer: &Peer) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(site.streams(peer)).try_acquire_owned().map_err(|_| {
+        let detail = "there are as many streams as the mapper serves at a time: close one";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    })
 }
 
 /// Reads the stream of a device, unless it was stopped.
@@ -152,23 +157,25 @@ fn parts(reader: FrameReader) -> impl Stream<Item = Bytes> {
         let (frame, is_news) = next(&mut reader, sent).await?;
         Some((Arc::clone(&frame), (reader, is_news.then_some(frame))))
     });
-    first.chain(frames.flat_map(|frame| stream::iter(part(&frame))))
+    // A stream that turns out to be no pictures has nothing to show.
+    let pictures = frames.take_while(|frame| ready(frame.content_type() == ContentType::Jpeg));
+    first.chain(pictures.flat_map(|frame| stream::iter(part(&frame))))
 }
 
-/// Waits for the next frame, or gives the one that was sent last once more. Returns whether it is a new one.
+/// Waits for the next frame, or gives the one that was sent last once more, unless the stream has ended since. Returns whether it is a new one.
 async fn next(reader: &mut FrameReader, sent: Option<Arc<Frame>>) -> Option<(Arc<Frame>, bool)> {
-    let Some(sent) = sent else { return Some((reader.next().await?, true)) };
-    match timeout(AGAIN_AFTER, reader.next()).await {
-        Ok(frame) => Some((frame?, true)),
-        Err(_) => Some((sent, false)),
+    if let Some(sent) = sent {
+        match timeout(AGAIN_AFTER, reader.next()).await {
+            Ok(frame) => return Some((frame?, true)),
+            Err(_) if reader.status().newest.is_some() => return Some((sent, false)),
+            Err(_) => {}
+        }
     }
+    Some((reader.next().await?, true))
 }
 
 /// One picture. The bytes are those in the slot: they are not copied.
 fn part(frame: &Frame) -> Vec<Bytes> {
-    if frame.content_type() != ContentType::Jpeg {
-        return Vec::new();
-    }
     let head = format!(
         "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Sequence: {}\r\nX-Timestamp: {}\r\n\r\n",
         frame.bytes().len(),

@@ -132,6 +132,7 @@ impl<'a> Filing<'a> {
     }
 
     async fn frame(&mut self, frame: Arc<Frame>) {
+        self.forget_order();
         let now = self.context.recordings.now();
         if self.recorder.is_none() && self.retry <= Instant::now() {
             self.open().await;
@@ -184,6 +185,15 @@ impl<'a> Filing<'a> {
             }
         }
         self.look_soon();
+    }
+
+    /// Takes back an order to record whose answer nobody waits for any more: no frame came in time.
+    fn forget_order(&mut self) {
+        if self.waiting.take_if(|waiting| waiting.is_closed()).is_some()
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.forget_order();
+        }
     }
 
     fn why_not(&self) -> String {
