@@ -31,7 +31,7 @@ use crate::{
     manifest::Release,
     mapper::MapperBuilder,
     model::{IllegalValues, ReportRules},
-    sink::{Access, ErasedKind},
+    sink::{self, Access, ErasedKind},
 };
 
 use files::Text;
@@ -60,6 +60,8 @@ struct Mapper<'a> {
     driver: &'a dyn ErasedDriver,
     protocol: &'a str,
     kinds: Vec<Arc<dyn ErasedKind>>,
+    /// Those that take frames of a stream.
+    frame_kinds: Vec<Arc<dyn ErasedKind>>,
     access: Access,
     budget: f64,
     twins: ReportRules,
@@ -98,6 +100,7 @@ impl<'a> Mapper<'a> {
             driver: &*builder.driver,
             protocol: &builder.config.common.protocol,
             kinds: builder.sink_kinds(),
+            frame_kinds: sink::frame_kinds(&builder.config.sinks),
             access: Access::new(&builder.config.sinks),
             budget: builder.config.report.budget(),
             twins: builder.config.report.rules(),

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+pub mod camera;
 pub mod cargo;
 mod child;
 pub mod flood;

@@ -3,15 +3,18 @@
 use super::{DEFAULT_CURE, Mapper, Verdicts, driver::place};
 use crate::{
     manifest::{DeviceManifest, Fault},
-    model::{AccessMode, Device, Property, Resolved},
+    model::{AccessMode, Device, Property, Resolved, StreamTwin},
     sink::{self, RouteError},
 };
 
 pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &Resolved, verdicts: &mut Verdicts) {
     let device = &resolved.device;
     for property in device.properties() {
-        let mut is_pushed = has_push_method(manifest, property);
-        for kind in &mapper.kinds {
+        let stream = StreamTwin::of(property).ok().flatten();
+        // What becomes of frames need not be seen in the cloud.
+        let mut is_pushed = has_push_method(manifest, property) || stream.is_some_and(StreamTwin::consumes);
+        let kinds = if stream == Some(StreamTwin::Frame) { &mapper.frame_kinds } else { &mapper.kinds };
+        for kind in kinds {
             match sink::routes(&**kind, &mapper.access, device, property) {
                 Ok(routes) => is_pushed |= !routes.is_empty(),
                 Err(refusal) => {

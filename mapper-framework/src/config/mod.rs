@@ -222,6 +222,7 @@ pub use package::Package;
 pub use sections::{
     CommonConfig, Config, DriverConfig, GrpcServerConfig, LogConfig, LogFormat, LogLevel, ReportConfig, ShutdownConfig,
 };
+pub(crate) use sink_targets::RTSP_KIND;
 pub use sink_targets::SinkTargetConfig;
 pub use sinks::{
     HttpFormat, HttpSinkConfig, Influxdb2SinkConfig, MqttSinkConfig, MqttVersion, MqttWillConfig, MysqlLayout,

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{SinksConfig, TlsConfig};
 use crate::model::HostPattern;
 
+/// The kind under which an entry of `sinks.targets` is one for media servers, to which streams are published. It has no section of its own.
+pub(crate) const RTSP_KIND: &str = "rtsp";
+
 /// An entry of `sinks.targets`: what holds for the connections to some hosts. Of several entries that fit, the most specific one counts: a
 /// host before a domain, a port before none, a kind before none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,7 +18,8 @@ use crate::model::HostPattern;
 pub struct SinkTargetConfig {
     /// Which hosts: `db.example`, `db.example:6379`, `[fd00::1]`, `*.plant.example` for all below a domain, or `*`.
     pub host: String,
-    /// Of which kind of sink, such as `redis`. Empty, as by default, of each kind.
+    /// Of which kind of sink, such as `redis`, or `rtsp` for the media servers that streams are published to. Empty, as by default, of each
+    /// kind.
     pub kind: String,
     /// A folder with the files `username`, `password` and `token`, as a mounted Secret is: of these, and of nothing else. Empty, as by
     /// default, the credentials of the kind are sent.

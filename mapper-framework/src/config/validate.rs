@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Config, HttpConfig, HttpTlsConfig, InvalidValue, ReportVia,
-    sink_targets::{wrong_pattern, wrong_target},
+    sink_targets::{RTSP_KIND, wrong_pattern, wrong_target},
 };
 use crate::model::{Address, Broker};
 
@@ -137,7 +137,8 @@ fn hosts(patterns: &[String]) -> Option<InvalidValue> {
 
 fn targets(config: &Config) -> Option<InvalidValue> {
     let built_in = config.sinks.access_by_kind().map(|it| it.kind.to_owned());
-    let kinds: Vec<_> = built_in.into_iter().chain(config.own.sink_kinds()).collect();
+    let own = config.own.sink_kinds().chain([RTSP_KIND.to_owned()]);
+    let kinds: Vec<_> = built_in.into_iter().chain(own).collect();
     wrong_target(&config.sinks.targets, &kinds).map(|reason| InvalidValue::NoHosts { reason })
 }
 

@@ -128,7 +128,7 @@ impl EventBus {
     }
 
     fn publish(&mut self, topic: String, payload: Vec<u8>, whose: Message) -> Result<(), String> {
-        let message = mqtt::Message { topic, qos: QOS, retained: false, payload };
+        let message = mqtt::Message { topic, qos: QOS, retained: false, payload: payload.into(), properties: None };
         self.client.limits().check(&message)?;
         // The events of a connection that has ended say why.
         if self.client.publish(message).is_ok() {

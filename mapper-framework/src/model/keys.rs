@@ -52,6 +52,11 @@ impl<'a> Keys<'a> {
         if self.misfits.is_empty() { Ok(read) } else { Err(self.misfits) }
     }
 
+    /// Keeps what was found wrong elsewhere.
+    pub(super) fn extend(&mut self, misfits: impl IntoIterator<Item = Misfit>) {
+        self.misfits.extend(misfits);
+    }
+
     pub(super) fn misfit(&mut self, key: &str, message: impl Into<String>, cure: impl Into<String>) {
         self.misfits.push(Misfit::new(key, message, cure));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AccessMode, Method, Property, RecordRules, Value,
+    AccessMode, Method, Property, RecordRules, Value, frame_outlet,
     keys::{Keys, Misfit},
 };
 
@@ -28,9 +28,13 @@ pub(crate) enum StreamTwin {
     Uri,
     /// Where the last recorded file is. The property has the stream recorded.
     File,
+    /// Nothing: its frames are pushed to where the property's `pushMethod` says.
+    Frame,
+    /// The address that the stream is published to, while it is.
+    Rtsp,
 }
 
-const WORDS: [(&str, StreamTwin); 9] = [
+const WORDS: [(&str, StreamTwin); 11] = [
     ("state", StreamTwin::State),
     ("format", StreamTwin::Format),
     ("framesPerSecond", StreamTwin::FramesPerSecond),
@@ -40,6 +44,8 @@ const WORDS: [(&str, StreamTwin); 9] = [
     ("sha256", StreamTwin::Sha256),
     ("uri", StreamTwin::Uri),
     ("file", StreamTwin::File),
+    ("frame", StreamTwin::Frame),
+    ("rtsp", StreamTwin::Rtsp),
 ];
 
 /// The shortest and the longest time without a frame after which a stream is stalled, in milliseconds.
@@ -54,7 +60,7 @@ impl StreamTwin {
 
     /// Whether a key of a visitor is one of these.
     pub(crate) fn is_key(key: &str) -> bool {
-        key == Self::KEY || key == Self::STALL
+        key == Self::KEY || key == Self::STALL || frame_outlet::KEYS.contains(&key)
     }
 
     /// What the property shows of the stream; `None` if it is the driver's.
@@ -73,8 +79,14 @@ impl StreamTwin {
             twin.check(property, &mut keys);
         }
         let wrong = if twin == Some(Self::File) { RecordRules::of(property).err() } else { None };
-        wrong.into_iter().flatten().for_each(|Misfit { key, message, cure }| keys.misfit(&key, message, cure));
+        keys.extend(wrong.into_iter().flatten());
+        frame_outlet::check(twin, property, &mut keys);
         keys.finish(twin)
+    }
+
+    /// Whether frames are handed on for the property, so that it is of use without a value.
+    pub(crate) fn consumes(self) -> bool {
+        matches!(self, Self::File | Self::Frame | Self::Rtsp)
     }
 
     /// After which time without a frame the stream is stalled, by the visitor of this property.
@@ -88,7 +100,7 @@ impl StreamTwin {
             keys.misfit(Self::KEY, "the framework produces it, so that it cannot be written", "make it ReadOnly");
         }
         let (data_type, example) = (property.data_type(), self.example());
-        if example.conform(data_type).is_err() {
+        if example.is_some_and(|example| example.conform(data_type).is_err()) {
             let cure = if matches!(self, Self::FramesPerSecond) { "make it DOUBLE" } else { "make it STRING" };
             keys.misfit(Self::KEY, format!("it does not fit the property's type, which is {data_type}"), cure);
         }
@@ -98,15 +110,16 @@ impl StreamTwin {
         }
     }
 
-    /// A value as the framework produces it.
-    fn example(self) -> Value {
-        match self {
+    /// A value as the framework produces it, if it produces any.
+    fn example(self) -> Option<Value> {
+        Some(match self {
             Self::FramesPerSecond => Value::Double(29.9),
             Self::Skipped | Self::Sequence => Value::Int(2),
-            Self::State | Self::Format | Self::Time | Self::Sha256 | Self::Uri | Self::File => {
+            Self::State | Self::Format | Self::Time | Self::Sha256 | Self::Uri | Self::File | Self::Rtsp => {
                 Value::String("text".to_owned())
             }
-        }
+            Self::Frame => return None,
+        })
     }
 }
 
@@ -160,7 +173,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::model::DataType;
+    use crate::model::{DataType, MqttPush, PushMethod};
 
     fn property(data_type: DataType, visitor: &Json) -> Property {
         Property::builder("p", data_type).visitor(visitor.as_object().expect("a mapping").clone())
@@ -175,8 +188,15 @@ mod tests {
     fn the_keys_say_what_the_framework_produces_and_are_not_the_drivers() {
         for (word, twin) in WORDS {
             let data_type = if twin == StreamTwin::FramesPerSecond { DataType::Double } else { DataType::String };
-            let visitor = json!({"stream": word, "streamStall": "2500", "register": 7});
-            let property = property(data_type, &visitor);
+            let mut visitor = json!({"stream": word, "streamStall": "2500", "register": 7});
+            if twin == StreamTwin::Rtsp {
+                visitor["publishTo"] = json!("rtsp://media/x");
+            }
+            let mut property = property(data_type, &visitor);
+            if twin == StreamTwin::Frame {
+                let push = vec![PushMethod::Mqtt(MqttPush::default())];
+                property = Property::builder("p", data_type).push_methods(push).visitor(property.visitor().clone());
+            }
             assert_eq!(StreamTwin::of(&property), Ok(Some(twin)));
             assert_eq!(StreamTwin::stall(&property), Some(Duration::from_millis(2500)));
             assert_eq!(property.drivers_visitor().keys().collect::<Vec<_>>(), ["register"]);
@@ -190,7 +210,7 @@ mod tests {
         assert_eq!(
             misfits(&property(DataType::String, &json!({"stream": "fps"}))),
             [
-                "stream: \"fps\" is none of state, format, framesPerSecond, skipped, time, sequence, sha256, uri, file: write one of them"
+                "stream: \"fps\" is none of state, format, framesPerSecond, skipped, time, sequence, sha256, uri, file, frame, rtsp: write one of them"
             ]
         );
         let stall = misfits(&property(DataType::String, &json!({"stream": "state", "streamStall": 5})));

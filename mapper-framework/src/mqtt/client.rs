@@ -6,7 +6,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::config::MqttVersion;
 
-use super::{ConnectOptions, Ended, Event, Library, Limits, Loss, Message, Publisher, V3, V5};
+use super::{Answer, ConnectOptions, Ended, Event, Library, Limits, Loss, Message, Publisher, V3, V5};
 
 /// How many events wait for the owner. While it is full, the task waits, which is no harm: the owner waits for nothing but events.
 const EVENTS: usize = 256;
@@ -45,6 +45,21 @@ impl MqttClient {
     /// Hands over a message.
     pub(crate) fn publish(&self, message: Message) -> Result<(), Ended> {
         self.publisher.publish(message)
+    }
+
+    /// Publishes a message, and waits until the broker has it, or does not take it. Nothing else may be on its way. Without
+    /// acknowledgement, for QoS 0, it is enough that it is on the wire.
+    #[cfg_attr(not(feature = "sink-mqtt"), allow(dead_code))]
+    pub(crate) async fn deliver(&mut self, message: Message) -> Result<Answer, Loss> {
+        // The events of a connection that has ended say why.
+        drop(self.publish(message));
+        loop {
+            match self.event().await? {
+                Event::Sent(0) => return Ok(Answer::Accepted),
+                Event::Answered(_, answer) => return Ok(answer),
+                Event::Sent(_) | Event::Received(_) | Event::Arrived(_) | Event::Subscribed(_) => {}
+            }
+        }
     }
 
     /// Asks for what is published to topics that fit. [`Event::Subscribed`] is the answer.

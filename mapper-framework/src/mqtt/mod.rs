@@ -99,7 +99,26 @@ pub(crate) struct Message {
     pub(crate) topic: String,
     pub(crate) qos: u8,
     pub(crate) retained: bool,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Bytes,
+    /// What MQTT 5 has a place for beside the payload. MQTT 3.1.1 has none, and goes without.
+    pub(crate) properties: Option<Box<Properties>>,
+}
+
+/// The properties of a message by MQTT 5.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "sink-mqtt"), allow(dead_code))]
+pub(crate) struct Properties {
+    pub(crate) content_type: &'static str,
+    /// User properties: their names and values.
+    pub(crate) user: Vec<(&'static str, String)>,
+}
+
+impl Properties {
+    /// How many bytes they take in a packet: each its identifier, and each text its length in two bytes.
+    fn bytes(&self) -> usize {
+        let pair = |(name, value): &(&str, String)| 1 + 2 + name.len() + 2 + value.len();
+        1 + 2 + self.content_type.len() + self.user.iter().map(pair).sum::<usize>()
+    }
 }
 
 /// What a connection can carry.
@@ -178,16 +197,25 @@ impl Limits {
     /// The size of the whole packet, as the largest packet is counted.
     fn packet_bytes(&self, message: &Message) -> usize {
         let id = if message.qos > 0 { 2 } else { 0 };
-        // The length of the properties, of which there are none.
-        let properties = usize::from(self.version == MqttVersion::V5);
-        let rest = 2 + message.topic.len() + id + properties + message.payload.len();
-        let bytes_of_length = match rest {
-            0..0x80 => 1,
-            0x80..0x4000 => 2,
-            0x4000..0x20_0000 => 3,
-            _ => 4,
+        let properties = match self.version {
+            MqttVersion::V3 => 0,
+            MqttVersion::V5 => {
+                let length = message.properties.as_deref().map_or(0, Properties::bytes);
+                bytes_of_length(length) + length
+            }
         };
-        1 + bytes_of_length + rest
+        let rest = 2 + message.topic.len() + id + properties + message.payload.len();
+        1 + bytes_of_length(rest) + rest
+    }
+}
+
+/// How many bytes a length takes in a packet.
+fn bytes_of_length(length: usize) -> usize {
+    match length {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => 4,
     }
 }
 
@@ -273,10 +301,14 @@ pub(crate) struct Ended;
 impl Publisher {
     /// Hands over a message. No more than [`Limits::window`] may be on their way.
     pub(super) fn publish(&self, message: Message) -> Result<(), Ended> {
-        let Message { topic, qos, retained, payload } = message;
-        match self {
-            Self::V3(client) => client.try_publish(topic, v3::qos(qos), retained, payload).map_err(|_| Ended),
-            Self::V5(client) => client.try_publish(topic, v5::qos(qos), retained, payload).map_err(|_| Ended),
+        let Message { topic, qos, retained, payload, properties } = message;
+        match (self, properties) {
+            (Self::V3(client), _) => client.try_publish(topic, v3::qos(qos), retained, payload).map_err(|_| Ended),
+            (Self::V5(client), None) => client.try_publish(topic, v5::qos(qos), retained, payload).map_err(|_| Ended),
+            (Self::V5(client), Some(properties)) => {
+                let (qos, properties) = (v5::qos(qos), v5::properties(*properties));
+                client.try_publish_with_properties(topic, qos, retained, payload, properties).map_err(|_| Ended)
+            }
         }
     }
 
@@ -394,7 +426,8 @@ mod tests {
     }
 
     fn message(qos: u8, payload: usize) -> Message {
-        Message { topic: "plant/boiler".into(), qos, retained: false, payload: vec![b'x'; payload] }
+        let payload = vec![b'x'; payload].into();
+        Message { topic: "plant/boiler".into(), qos, retained: false, payload, properties: None }
     }
 
     #[test]
@@ -409,15 +442,24 @@ mod tests {
                     v3.size(),
                     "{qos} {payload}"
                 );
-                let payload_of_v5 = message.payload.clone();
-                let mut v5 =
-                    rumqttc::v5::mqttbytes::v5::Publish::new(&message.topic, v5::qos(qos), payload_of_v5, None);
-                v5.pkid = u16::from(qos > 0);
-                assert_eq!(
-                    Limits::new(MqttVersion::V5, &options(1)).packet_bytes(&message),
-                    v5.size(),
-                    "{qos} {payload}"
-                );
+                for length in [None, Some(0), Some(100), Some(20_000)] {
+                    let user = |length| vec![("time", "x".repeat(length)), ("width", "1280".to_owned())];
+                    let properties = length.map(|length| Properties { content_type: "image/jpeg", user: user(length) });
+                    let of_library = properties.clone().map(v5::properties);
+                    let message = Message { properties: properties.map(Box::new), ..message.clone() };
+                    let mut v5 = rumqttc::v5::mqttbytes::v5::Publish::new(
+                        &message.topic,
+                        v5::qos(qos),
+                        message.payload.clone(),
+                        of_library,
+                    );
+                    v5.pkid = u16::from(qos > 0);
+                    assert_eq!(
+                        Limits::new(MqttVersion::V5, &options(1)).packet_bytes(&message),
+                        v5.size(),
+                        "{qos} {payload} {length:?}"
+                    );
+                }
             }
         }
     }

@@ -60,7 +60,7 @@ fn options(settings: &ConnectOptions) -> Result<MqttOptions, Loss> {
     options.set_inflight(super::WINDOW);
     // Who publishes checks the size itself, and what comes back is as large as what goes out at most.
     options.set_max_packet_size(super::LARGEST_PACKET as usize, super::LARGEST_PACKET as usize);
-    if let Some(Message { topic, qos: level, retained, payload }) = settings.will.clone() {
+    if let Some(Message { topic, qos: level, retained, payload, .. }) = settings.will.clone() {
         options.set_last_will(LastWill::new(topic, payload, qos(level), retained));
     }
     match settings.login() {

@@ -9,7 +9,7 @@ use rumqttc::v5::{
         Error as PacketError, QoS,
         v5::{
             ConnAck, ConnectReturnCode, DisconnectReasonCode, LastWill, PubAckReason, PubCompReason, PubRecReason,
-            SubscribeReasonCode,
+            PublishProperties, SubscribeReasonCode,
         },
     },
 };
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::config::MqttVersion;
 
-use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Message, Publisher};
+use super::{Answer, Arrival, ConnectOptions, Event, Library, Limits, Loss, Message, Properties, Publisher};
 
 /// A connection by MQTT 5, whose answers say why a message is refused.
 pub(super) struct V5 {
@@ -127,7 +127,7 @@ fn options(settings: &ConnectOptions) -> MqttOptions {
     options.set_transport(settings.transport()).set_keep_alive(settings.keep_alive()).set_clean_start(true);
     options.set_network_options(super::network_options()).set_connection_timeout(super::FOR_EVER);
     options.set_outgoing_inflight_upper_limit(super::WINDOW);
-    if let Some(Message { topic, qos: level, retained, payload }) = settings.will.clone() {
+    if let Some(Message { topic, qos: level, retained, payload, .. }) = settings.will.clone() {
         options.set_last_will(LastWill::new(topic, payload, qos(level), retained, None));
     }
     if let Some((username, password)) = settings.login() {
@@ -141,6 +141,16 @@ pub(super) fn qos(level: u8) -> QoS {
         0 => QoS::AtMostOnce,
         1 => QoS::AtLeastOnce,
         _ => QoS::ExactlyOnce,
+    }
+}
+
+/// The properties of a message, as the library has them.
+pub(super) fn properties(properties: Properties) -> PublishProperties {
+    let Properties { content_type, user } = properties;
+    PublishProperties {
+        content_type: Some(content_type.to_owned()),
+        user_properties: user.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        ..PublishProperties::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is to be known of a JPEG.
 
 /// Its width and height, by its frame header; `None` if there is none.
-pub(super) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
+pub(crate) fn size(bytes: &[u8]) -> Option<(u16, u16)> {
     let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
     loop {
         let &[0xff, marker, ref after @ ..] = rest else { return None };

@@ -32,6 +32,7 @@ use disk::{Disk, RealDisk};
 pub(crate) use error::RecordError;
 #[cfg(any(feature = "http", test))]
 pub(crate) use files::RecordedFile;
+pub(crate) use jpeg::size as jpeg_size;
 pub(crate) use names::FileName;
 pub(crate) use recorder::{Recorder, Written};
 

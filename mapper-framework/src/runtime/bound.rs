@@ -66,13 +66,19 @@ impl BoundDevice {
         for property in &device.properties {
             match bind(driver, property, fence) {
                 Ok((erased, stream)) => {
-                    let (feeds, refused) = sinks.bind(&device, property);
+                    let (consumer, wrong) =
+                        stream.map_or_else(Default::default, |stream| Plan::of(&device, property, stream, sinks));
+                    // Where frames are pushed to, no sample goes.
+                    let (feeds, mut refused) = match stream {
+                        Some(StreamTwin::Frame) => Default::default(),
+                        _ => sinks.bind(&device, property),
+                    };
+                    refused.extend(wrong);
                     problems.extend(refused.into_iter().map(|RouteError { field, message, cure }| Problem {
                         cure,
                         ..Problem::of_property(property.name(), field, message)
                     }));
                     let (twin, feeds) = (ReportRules::of_twin(property, &settings.twins), feeds.into());
-                    let consumer = stream.and_then(|stream| Plan::of(property, stream));
                     properties.push(BoundProperty {
                         property: Arc::clone(property),
                         erased,

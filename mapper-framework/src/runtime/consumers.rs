@@ -8,6 +8,8 @@
 
 mod file;
 mod plan;
+mod publish;
+mod push;
 mod standing;
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};

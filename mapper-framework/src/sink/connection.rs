@@ -6,7 +6,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::credentials::CredentialSources;
 
-use super::{Access, Credentials, ErasedKind, Outcome, Point, Query, Record, SinkError, Target, erased::ErasedSink};
+use super::{
+    Access, Credentials, ErasedKind, Outcome, Point, Query, Record, SinkError, Target, erased::ErasedSink,
+    frames::PushedFrame,
+};
 
 /// How often changed credentials are looked for.
 const CREDENTIALS_CYCLE: Duration = Duration::from_secs(5);
@@ -62,6 +65,22 @@ impl Dialer {
         let outcome = outcome.map_err(|error| self.named(error));
         let lost = outcome.as_ref().is_err_and(SinkError::is_disconnected);
         Attempt { connection: (!lost).then_some(connection), connected: true, outcome }
+    }
+
+    /// Pushes a frame, on this connection or on a new one, and gives back the connection, unless it is lost.
+    pub(super) async fn push(
+        &self,
+        connection: Option<Connection>,
+        frame: &PushedFrame,
+    ) -> (Option<Connection>, Result<(), SinkError>) {
+        let mut connection = match self.ready(connection).await {
+            Ok(connection) => connection,
+            Err(error) => return (None, Err(self.named(error))),
+        };
+        let pushed = timeout(self.deadline, connection.sink.write_frame(frame)).await;
+        let pushed = pushed.unwrap_or_else(|_| Err(self.too_long("write"))).map_err(|error| self.named(error));
+        let lost = pushed.as_ref().is_err_and(SinkError::is_disconnected);
+        ((!lost).then_some(connection), pushed)
     }
 
     /// Asks for history, on a connection of its own.

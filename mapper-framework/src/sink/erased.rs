@@ -8,6 +8,7 @@ use crate::model::{Device, Property};
 
 use super::{
     Credentials, Endpoint, Outcome, Point, Query, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
+    frames::PushedFrame,
 };
 
 /// A [`SinkKind`] of any type.
@@ -15,19 +16,43 @@ use super::{
 pub(crate) trait ErasedKind: Send + Sync {
     fn name(&self) -> &str;
     fn routes(&self, device: &Device, property: &Property) -> Result<Vec<Route>, RouteError>;
-    fn visitor_keys(&self) -> &[&str];
-    fn keeps_history(&self) -> bool;
     fn endpoint(&self, target: &Target) -> Option<Endpoint>;
-    fn bulk_records(&self) -> usize;
+
+    fn visitor_keys(&self) -> &[&str] {
+        &[]
+    }
+
+    fn keeps_history(&self) -> bool {
+        false
+    }
+
+    fn bulk_records(&self) -> usize {
+        0
+    }
+
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<Box<dyn ErasedSink>, SinkError>;
 }
 
-/// A [`Sink`] of any type.
+/// A [`Sink`] of any type, or a connection for frames, of which nothing else is asked.
 #[async_trait]
 pub(crate) trait ErasedSink: Send {
-    async fn write(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, SinkError>;
-    async fn health(&mut self) -> Result<(), SinkError>;
-    async fn query(&mut self, query: &Query) -> Result<Vec<Point>, SinkError>;
+    async fn write(&mut self, _: &[Record]) -> Result<Vec<Outcome>, SinkError> {
+        Err(SinkError::unsupported("this connection is for frames only"))
+    }
+
+    async fn health(&mut self) -> Result<(), SinkError> {
+        Err(SinkError::unsupported("this connection is for frames only"))
+    }
+
+    async fn query(&mut self, _: &Query) -> Result<Vec<Point>, SinkError> {
+        Err(SinkError::unsupported("this connection is for frames only"))
+    }
+
+    /// Pushes one frame, and waits until it has arrived.
+    async fn write_frame(&mut self, _: &PushedFrame) -> Result<(), SinkError> {
+        Err(SinkError::unsupported("this connection is for samples only"))
+    }
+
     async fn close(self: Box<Self>);
 }
 

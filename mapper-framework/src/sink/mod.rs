@@ -53,6 +53,7 @@ mod feed;
 #[cfg(feature = "sink-http")]
 mod findings;
 mod folder;
+mod frames;
 mod history;
 mod inlet;
 mod kinds;
@@ -83,11 +84,12 @@ pub use error::{RouteError, SinkError};
 pub(crate) use feed::Feed;
 #[cfg(feature = "sink-http")]
 pub(crate) use findings::post_findings;
+pub(crate) use frames::{FrameLine, FrameRoute};
 pub use history::{HistoryError, HistoryRequest, Point, Query};
-pub(crate) use kinds::all as all_kinds;
+pub(crate) use kinds::{all as all_kinds, for_frames as frame_kinds};
 pub use ledger::Ledger;
 pub use monitor::{SinkState, SinkStatus};
-pub(crate) use pool::Sinks;
+pub(crate) use pool::{MediaServer, Sinks};
 pub use record::{Record, Series};
 pub(crate) use registry::{routes, strangers, unique};
 pub use target::{Route, Target};

@@ -1,6 +1,7 @@
 //! All targets of a mapper, and the workers that deliver to them.
 
 mod disk;
+mod frames;
 mod history;
 mod orphans;
 
@@ -41,6 +42,7 @@ use super::{
     clock::Clock,
     connection::Dialer,
     folder::{Stray, targets},
+    frame_kinds,
     inlet::Inlet,
     monitor::Monitor,
     registry::{routes, strangers, unique},
@@ -48,12 +50,16 @@ use super::{
     worker::{INBOX, Pace, Worker},
 };
 
+pub(crate) use frames::MediaServer;
+
 /// The kinds, the targets and their workers. Cloning shares them.
 #[derive(Clone)]
 pub(crate) struct Sinks(Arc<Pool>);
 
 struct Pool {
     kinds: Vec<Arc<dyn ErasedKind>>,
+    /// Those that take frames of a stream.
+    frame_kinds: Vec<Arc<dyn ErasedKind>>,
     config: SinksConfig,
     spool: SpoolConfig,
     credentials: Arc<CredentialSources>,
@@ -110,6 +116,7 @@ impl Sinks {
     ) -> Self {
         Self(Arc::new(Pool {
             kinds: unique(kinds),
+            frame_kinds: frame_kinds(&config),
             access: Arc::new(Access::new(&config)),
             shelf: Arc::new(Shelf::new(spool.total_bytes)),
             serves: AtomicBool::new(false),

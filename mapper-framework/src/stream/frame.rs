@@ -1,8 +1,14 @@
 //! One picture of a stream, or one unit of a video.
 
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
+
+/// The last second that RFC 3339 has a text for, in seconds since 1970.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
 
 /// What the bytes of a [`Frame`] are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +141,20 @@ impl Frame {
         self.is_key
     }
 
+    /// The time in UTC, as RFC 3339 has it, to the millisecond. One that lies outside of its years is the nearest one: that is what a clock
+    /// says that was never set.
+    pub(crate) fn rfc3339(&self) -> String {
+        let time = self.time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST_SECOND);
+        humantime_serde::re::humantime::format_rfc3339_millis(time).to_string()
+    }
+
+    /// The time in seconds since 1970, to the microsecond.
+    #[cfg(any(feature = "http", feature = "sink-http"))]
+    pub(crate) fn timestamp(&self) -> String {
+        let since = self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("{}.{:06}", since.as_secs(), since.subsec_micros())
+    }
+
     /// The frame with a number, if it has none.
     pub(super) fn numbered(mut self, sequence: u64) -> Self {
         self.sequence.get_or_insert(sequence);
@@ -172,6 +192,14 @@ impl fmt::Debug for Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_no_text_has_room_for_is_the_nearest_one() {
+        let text = |time| Frame::new(ContentType::Jpeg, Vec::new()).at(time).rfc3339();
+        let (day, ages) = (Duration::from_secs(86_400), Duration::from_secs(1 << 40));
+        assert_eq!(text(SystemTime::UNIX_EPOCH - day), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(SystemTime::UNIX_EPOCH + ages), "9999-12-31T23:59:59.000Z");
+    }
 
     #[test]
     fn what_is_no_frame_or_too_large_is_named_with_a_cure() {

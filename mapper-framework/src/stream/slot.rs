@@ -210,6 +210,7 @@ impl Current {
 }
 
 /// Reads the frames of a device, always the newest one. It outlives the device's sessions, and ends with the device.
+#[derive(Clone)]
 pub(crate) struct FrameReader {
     current: watch::Receiver<Current>,
     /// How many frames had been taken with the last one that was read.
@@ -226,6 +227,12 @@ impl FrameReader {
             }
             self.current.changed().await.ok()?;
         }
+    }
+
+    /// Leaves out what came before the newest frame, on purpose: that is not counted.
+    pub(crate) fn pass_over(&mut self) {
+        let taken = self.current.borrow().taken;
+        self.last = self.last.map(|last| last.max(taken.saturating_sub(1)));
     }
 
     /// The stream at this moment.
@@ -285,6 +292,30 @@ mod tests {
         }
         assert!(fast.next().now_or_never().is_none(), "a frame is read once");
         assert_eq!(slot.status().skipped, 9 * 9, "what came before its first frame was not for the slow one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_passed_over_on_purpose_is_not_counted() {
+        let slot = FrameSlot::new();
+        let (feed, _watch) = slot.open(LIMIT);
+        let mut reader = slot.reader();
+        reader.pass_over();
+        for number in 1..=3 {
+            feed.send(jpeg(number));
+        }
+        assert_eq!(reader.next().await.map(|frame| mark(&frame)), Some(3));
+        reader.pass_over();
+        assert!(reader.next().now_or_never().is_none(), "a frame is read once");
+        for number in 4..=9 {
+            feed.send(jpeg(number));
+        }
+        reader.pass_over();
+        assert_eq!(reader.next().await.map(|frame| mark(&frame)), Some(9), "the newest one is there yet");
+        for number in 10..=12 {
+            feed.send(jpeg(number));
+        }
+        assert_eq!(reader.next().await.map(|frame| mark(&frame)), Some(12));
+        assert_eq!(slot.status().skipped, 2);
     }
 
     #[tokio::test(start_paused = true)]

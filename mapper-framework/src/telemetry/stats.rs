@@ -174,6 +174,14 @@ groups! {
         frames_unrecorded,
         /// Recordings that were torn when the mapper was killed, and were made whole or removed.
         recordings_mended,
+        /// Frames that have arrived where they were pushed to.
+        frames_pushed,
+        /// Frames that were not taken where they were pushed to, and attempts to reach it.
+        pushes_failed,
+        /// Times that a media server had the first frame of a publication.
+        publications_begun,
+        /// Publications that failed or ended.
+        publications_failed,
     }
     /// Hooks on samples.
     hooks: HookCounts => Hooks {

@@ -39,6 +39,49 @@ event! {
 }
 
 event! {
+    /// A frame has arrived where it was pushed to.
+    FramePushed { }
+    count streams.frames_pushed;
+}
+
+event! {
+    /// A frame was not taken where it was pushed to, or nobody was there.
+    FramePushFailed<'a> {
+        device: &'a DeviceId,
+        property: &'a str,
+        target: &'a str,
+        reason: &'a str,
+        occurrence: Occurrence,
+    }
+    first WARN "frames do not arrive: newer ones are tried" [%device, property, target, reason];
+    again DEBUG "frames still do not arrive" [%device, property, target, reason];
+    count streams.pushes_failed;
+}
+
+event! {
+    /// Frames arrive, after none did.
+    FramesArrive<'a> { device: &'a DeviceId, property: &'a str, target: &'a str, occurrence: Occurrence }
+    first INFO "frames arrive again" [%device, property, target];
+    again DEBUG "frames arrive" [%device, property, target];
+}
+
+event! {
+    /// A media server has the first frame of a publication.
+    PublicationBegun<'a> { device: &'a DeviceId, property: &'a str, url: &'a str, occurrence: Occurrence }
+    first INFO "the stream is published" [%device, property, url];
+    again DEBUG "the stream is published again" [%device, property, url];
+    count streams.publications_begun;
+}
+
+event! {
+    /// A stream could not be published, or is no longer.
+    PublicationFailed<'a> { device: &'a DeviceId, property: &'a str, url: &'a str, reason: &'a str, occurrence: Occurrence }
+    first WARN "the stream is not published: it is tried again" [%device, property, url, reason];
+    again DEBUG "the stream is still not published" [%device, property, url, reason];
+    count streams.publications_failed;
+}
+
+event! {
     /// A method was called that is the framework's.
     StreamOrdered<'a> { device: &'a DeviceId, method: &'a str }
     log DEBUG "the stream is started, stopped or recorded by a method" [%device, method];

@@ -67,7 +67,7 @@ pub(super) async fn snapshot(
         (header::CONTENT_TYPE.as_str(), ContentType::Jpeg.as_str().to_owned()),
         (header::CACHE_CONTROL.as_str(), "no-store".to_owned()),
         ("x-sequence", frame.sequence().unwrap_or_default().to_string()),
-        ("x-timestamp", timestamp(&frame)),
+        ("x-timestamp", frame.timestamp()),
     ];
     Ok((headers, frame.bytes().clone()).into_response())
 }
@@ -180,13 +180,7 @@ fn part(frame: &Frame) -> Vec<Bytes> {
         "Content-Type: image/jpeg\r\nContent-Length: {}\r\nX-Sequence: {}\r\nX-Timestamp: {}\r\n\r\n",
         frame.bytes().len(),
         frame.sequence().unwrap_or_default(),
-        timestamp(frame)
+        frame.timestamp()
     );
     vec![Bytes::from(head), frame.bytes().clone(), Bytes::from(format!("\r\n--{BOUNDARY}\r\n"))]
-}
-
-/// Seconds since 1970, to the microsecond.
-fn timestamp(frame: &Frame) -> String {
-    let since = frame.time().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{}.{:06}", since.as_secs(), since.subsec_micros())
 }

@@ -62,6 +62,11 @@ impl Standing {
         self.change(false, |fares| fares.value = Some(value.into()));
     }
 
+    /// The property has no value any more, until it is shown one.
+    pub(in crate::runtime) fn hide(&self) {
+        self.change(false, |fares| fares.value = None);
+    }
+
     /// Notes that it is not as it should be: the device is unhealthy, and says why.
     pub(in crate::runtime) fn complain(&self, reason: impl Into<String>) {
         self.change(true, |fares| fares.complaint = Some(reason.into()));

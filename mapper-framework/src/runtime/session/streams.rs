@@ -1,10 +1,6 @@
 //! The stream of a session, where the device has one: its start, its first frame, its end, and the properties that show it.
 
-use std::{
-    fmt::Write,
-    future::pending,
-    time::{Duration, SystemTime},
-};
+use std::{fmt::Write, future::pending, time::Duration};
 
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -337,9 +333,14 @@ impl LiveSession<'_> {
             }
             StreamTwin::FramesPerSecond => status.frames_per_second.into(),
             StreamTwin::Skipped => whole(status.skipped).into(),
-            StreamTwin::Time => of_frame(newest()?, time_of(newest()?)),
+            StreamTwin::Time => of_frame(newest()?, newest()?.rfc3339()),
             StreamTwin::Sequence => of_frame(newest()?, whole(newest()?.sequence().unwrap_or_default())),
             StreamTwin::Sha256 => of_frame(newest()?, digest(newest()?.bytes())),
+            StreamTwin::Frame => return Err(DriverError::failed("its frames are pushed, and it has no value")),
+            StreamTwin::Rtsp => {
+                let url = self.task.consumers.value(self.task.slots[index].property().name());
+                url.ok_or_else(|| DriverError::failed("the stream is not published"))?.into()
+            }
             StreamTwin::File => {
                 let uri = self.task.consumers.value(self.task.slots[index].property().name());
                 uri.ok_or_else(|| DriverError::failed("no file has been written yet"))?.into()
@@ -361,16 +362,6 @@ fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The last second that RFC 3339 has a text for, in seconds since 1970.
-const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
-
-/// The time of a frame in UTC, as RFC 3339 has it.
-fn time_of(frame: &Frame) -> String {
-    // What lies outside is what a clock says that was never set.
-    let time = frame.time().clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST_SECOND);
-    humantime_serde::re::humantime::format_rfc3339_millis(time).to_string()
-}
-
 fn digest(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
@@ -378,18 +369,4 @@ fn digest(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").ok();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stream::ContentType;
-
-    #[test]
-    fn a_time_that_no_text_has_room_for_is_the_nearest_one() {
-        let text = |time| time_of(&Frame::new(ContentType::Jpeg, Vec::new()).at(time));
-        let (day, ages) = (Duration::from_secs(86_400), Duration::from_secs(1 << 40));
-        assert_eq!(text(SystemTime::UNIX_EPOCH - day), "1970-01-01T00:00:00.000Z");
-        assert_eq!(text(SystemTime::UNIX_EPOCH + ages), "9999-12-31T23:59:59.000Z");
-    }
 }

@@ -33,6 +33,8 @@
 //!
 //! Over `http://` a credential goes to another machine only where `plaintext` says so.
 
+mod frames;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -41,7 +43,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use humantime_serde::re::humantime::format_rfc3339_millis;
 use reqwest::{
-    Client, Url,
+    Client, RequestBuilder, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,8 @@ use crate::{
 use super::super::{
     Access, Credentials, Endpoint, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target, web,
 };
+
+pub(super) use frames::HttpFrames;
 
 const NAME: &str = "http";
 const HOST: &str = "pushMethod.http.hostName";
@@ -201,9 +205,13 @@ impl HttpSink {
         body: Vec<u8>,
         deadline: Duration,
     ) -> Result<Result<(), web::Refusal>, SinkError> {
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone());
-        let request = request.header(CONTENT_TYPE, content_type).timeout(deadline);
-        let request = self.encoding.body(request, body);
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, content_type);
+        self.send(self.encoding.body(request, body), deadline).await
+    }
+
+    /// Sends a request, with the headers of the config, and reads the answer.
+    async fn send(&self, request: RequestBuilder, deadline: Duration) -> Result<Result<(), web::Refusal>, SinkError> {
+        let request = request.headers(self.headers.clone()).timeout(deadline);
         let response = request.send().await.map_err(web::unanswered)?;
         Ok(match web::accepted(response).await {
             Ok(response) => {

@@ -40,6 +40,7 @@
 //! and password), and `sinks.tls`.
 
 mod flight;
+mod frames;
 mod route;
 mod will;
 
@@ -55,6 +56,7 @@ use super::super::{
     Access, Credentials, Endpoint, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target,
 };
 use flight::Flight;
+pub(super) use frames::MqttFrames;
 use route::Publication;
 use will::Will;
 
@@ -79,8 +81,13 @@ impl Mqtt {
         mqtt::client_id(&self.config.client_id, &target.id(), &self.host)
     }
 
-    fn settings(&self, target: &Target, credentials: &Credentials) -> Result<ConnectOptions, SinkError> {
-        let broker: Broker = target.settings()?;
+    /// What a connection is made from, but for its last will.
+    fn options(
+        &self,
+        broker: Broker,
+        client_id: String,
+        credentials: &Credentials,
+    ) -> Result<ConnectOptions, SinkError> {
         let section = self.access.tls_of(NAME, Some(&endpoint(&broker)));
         let tls =
             if broker.tls { Some(Arc::new(section.client_config().map_err(SinkError::misconfigured)?)) } else { None };
@@ -89,12 +96,12 @@ impl Mqtt {
             tls_section: section.name().to_owned(),
             broker,
             tls,
-            client_id: self.client_id(target),
+            client_id,
             username: credentials.username().map(str::to_owned),
             password: credentials.password().cloned(),
             keep_alive: self.config.keep_alive,
             max_packet_bytes: self.config.max_packet_bytes,
-            will: Will::new(&self.config.will, &self.host).map(|will| will.offline),
+            will: None,
         })
     }
 }
@@ -119,10 +126,11 @@ impl SinkKind for Mqtt {
     }
 
     async fn open(&self, target: &Target, credentials: &Credentials) -> Result<MqttSink, SinkError> {
-        let settings = self.settings(target, credentials)?;
+        let will = Will::new(&self.config.will, &self.host);
+        let mut settings = self.options(target.settings()?, self.client_id(target), credentials)?;
+        settings.will = will.as_ref().map(|will| will.offline.clone());
         let opened = MqttClient::open(self.config.version, &settings).await;
         let mut connection = opened.map_err(|loss| error(&loss, &settings.broker))?;
-        let will = Will::new(&self.config.will, &self.host);
         if let Some(will) = &will {
             will::announce(&mut connection, will.online.clone(), &settings.broker).await?;
         }
@@ -226,7 +234,7 @@ fn outcome(answer: Answer) -> Outcome {
 
 fn message(record: &Record, publication: &Publication) -> Message {
     let Publication { topic, qos, retained } = publication.clone();
-    Message { topic, qos, retained, payload: record.to_json() }
+    Message { topic, qos, retained, payload: record.to_json().into(), properties: None }
 }
 
 #[cfg(test)]
@@ -268,9 +276,9 @@ mod tests {
         let mut messages = String::new();
         let pushes = vec![push("", 0, false), push("plant/boiler", 1, true), push("values/{property}", 2, false)];
         for record in records(pushes) {
-            let Message { topic, qos, retained, payload } = message(&record, &record.route().unwrap());
+            let Message { topic, qos, retained, payload, .. } = message(&record, &record.route().unwrap());
             let retained = if retained { " retained" } else { "" };
-            let payload = String::from_utf8(payload).unwrap();
+            let payload = String::from_utf8(payload.into()).unwrap();
             writeln!(messages, "{topic} qos {qos}{retained}\n{payload}").unwrap();
         }
         assert_eq!(messages, include_str!("../../../../tests/golden/mqtt/messages.txt"));

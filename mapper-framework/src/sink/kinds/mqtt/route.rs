@@ -25,6 +25,16 @@ pub(super) struct Publication {
 
 /// The route of a property by one of its push methods.
 pub(super) fn route(device: &Device, property: &Property, push: &MqttPush) -> Result<Route, RouteError> {
+    let (broker, publication) = publication(device, property, push)?;
+    Ok(Route::to(Target::new(super::NAME, &broker)).with(&publication))
+}
+
+/// The broker of a push method, and how what is pushed is published there.
+pub(super) fn publication(
+    device: &Device,
+    property: &Property,
+    push: &MqttPush,
+) -> Result<(Broker, Publication), RouteError> {
     let broker = Broker::parse(&push.address).map_err(|error| RouteError::of(ADDRESS, error))?;
     if push.qos > 2 {
         return Err(
@@ -32,8 +42,7 @@ pub(super) fn route(device: &Device, property: &Property, push: &MqttPush) -> Re
         );
     }
     let topic = topic("pushMethod.mqtt.topic", &push.topic, device, property)?;
-    let publication = Publication { topic, qos: push.qos, retained: push.retained };
-    Ok(Route::to(Target::new(super::NAME, &broker)).with(&publication))
+    Ok((broker, Publication { topic, qos: push.qos, retained: push.retained }))
 }
 
 /// The topic with the names in the places of its placeholders.

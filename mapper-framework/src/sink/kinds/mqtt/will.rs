@@ -3,7 +3,7 @@
 use crate::{
     config::MqttWillConfig,
     model::Broker,
-    mqtt::{Answer, Event, Message, MqttClient},
+    mqtt::{Answer, Message, MqttClient},
     sink::SinkError,
 };
 
@@ -21,8 +21,13 @@ impl Will {
     /// None if the config names no topic.
     pub(super) fn new(config: &MqttWillConfig, node: &str) -> Option<Self> {
         let topic = config.topic.replace("{node}", &super::route::level(node));
-        let message =
-            |payload: &str| Message { topic: topic.clone(), qos: QOS, retained: true, payload: payload.into() };
+        let message = |payload: &str| Message {
+            topic: topic.clone(),
+            qos: QOS,
+            retained: true,
+            payload: payload.to_owned().into(),
+            properties: None,
+        };
         let (online, offline) = (message(&config.online), message(&config.offline));
         (!topic.is_empty()).then_some(Self { online, offline })
     }
@@ -32,16 +37,10 @@ impl Will {
 pub(super) async fn announce(connection: &mut MqttClient, message: Message, broker: &Broker) -> Result<(), SinkError> {
     let of_setting = |reason: &str| SinkError::misconfigured(format_args!("{broker}: sinks.mqtt.will: {reason}"));
     connection.limits().fits(&message).map_err(|reason| of_setting(&reason))?;
-    // The events of a connection that has ended say why.
-    drop(connection.publish(message));
-    loop {
-        match connection.event().await {
-            Ok(Event::Sent(0) | Event::Answered(_, Answer::Accepted)) => return Ok(()),
-            Ok(Event::Answered(_, Answer::Refused(reason))) => return Err(of_setting(&reason)),
-            Ok(Event::Answered(_, Answer::Busy(reason))) => return Err(SinkError::failed(reason)),
-            Ok(Event::Sent(_) | Event::Received(_) | Event::Arrived(_) | Event::Subscribed(_)) => {}
-            Err(loss) => return Err(super::error(&loss, broker)),
-        }
+    match connection.deliver(message).await.map_err(|loss| super::error(&loss, broker))? {
+        Answer::Accepted => Ok(()),
+        Answer::Refused(reason) => Err(of_setting(&reason)),
+        Answer::Busy(reason) => Err(SinkError::failed(reason)),
     }
 }
 
