@@ -9,6 +9,7 @@ mod hardware;
 mod pictures;
 mod scaffolding;
 mod settings;
+mod signals;
 
 use std::net::SocketAddr;
 

@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// A picture of another size wants another child. One that comes sooner than this after the last one waits for it like after a failure.
+const CHANGED_SELDOM: Duration = Duration::from_secs(5);
+
 /// After so long without trouble the pauses are short again.
 const STABLE: Duration = Duration::from_secs(30);
 
@@ -79,7 +82,15 @@ enum Ended {
 /// Publishes until the consumer is stopped.
 pub(super) async fn run(plan: &PublishPlan, context: &mut ConsumerContext) {
     let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let publisher = Publisher { plan, context, backoff, reasons: Reasons::default(), published: None, is_shown: true };
+    let publisher = Publisher {
+        plan,
+        context,
+        backoff,
+        reasons: Reasons::default(),
+        changed: None,
+        published: None,
+        is_shown: true,
+    };
     publisher.run().await;
 }
 
@@ -89,6 +100,8 @@ struct Publisher<'a> {
     backoff: Backoff,
     /// The reasons that were logged.
     reasons: Reasons,
+    /// When a picture of another size came, the last time.
+    changed: Option<Instant>,
     /// Since when the media server has had frames of this child.
     published: Option<Instant>,
     /// Whether the next begin is worth a line in the log.
@@ -104,10 +117,11 @@ impl Publisher<'_> {
             self.context.standing.hide();
             let pause = match ended {
                 Ended::Stopped => return,
-                Ended::Changed(frame) => {
+                Ended::Changed(frame) if self.changes_seldom() => {
                     next = Some(frame);
                     continue;
                 }
+                Ended::Changed(_) => self.failed("the pictures change their size again and again"),
                 Ended::Failed(reason) => self.failed(&reason),
                 Ended::Closed => self.failed("ffmpeg has ended"),
             };
@@ -130,6 +144,11 @@ impl Publisher<'_> {
             () = stop.cancelled() => None,
             frame = frames.next() => frame,
         }
+    }
+
+    /// Notes that the size has changed, and returns whether the last time is long past.
+    fn changes_seldom(&mut self) -> bool {
+        self.changed.replace(Instant::now()).is_none_or(|last| last.elapsed() >= CHANGED_SELDOM)
     }
 
     /// Notes a failure, and returns the pause before the next attempt.

@@ -22,7 +22,8 @@ impl LiveSession<'_> {
         let device = self.task.id().clone();
         let (of_stream, drivers) = self.apart(&indices);
         let (mut results, ended) = if drivers.is_empty() { (Vec::new(), Ok(())) } else { self.collect(&drivers).await };
-        results.extend(of_stream.iter().map(|&index| (index, self.stream_reading(index))));
+        let status = self.task.context.frames.status();
+        results.extend(of_stream.iter().map(|&index| (index, self.stream_reading(index, &status))));
         let (mut samples, mut failed) = (Vec::with_capacity(indices.len()), None);
         for (index, result) in results {
             let has_come = result.is_ok();

@@ -306,22 +306,22 @@ impl LiveSession<'_> {
     /// Publishes properties of the stream, those that have a value.
     pub(super) fn show_stream(&mut self, indices: &[usize]) {
         let mut samples: Vec<(usize, Sample)> = Vec::with_capacity(indices.len());
+        let status = self.task.context.frames.status();
         for &index in indices {
             self.task.slots[index].fresh = false;
             // One without a value has none before the first frame.
-            let sample = self.stream_reading(index).and_then(|reading| self.sample(index, reading));
+            let sample = self.stream_reading(index, &status).and_then(|reading| self.sample(index, reading));
             samples.extend(sample.ok().map(|sample| (index, sample)));
         }
         self.publish(&samples, Origin::Read);
     }
 
-    /// What a property of the stream shows now.
+    /// What a property shows of the stream. Those that are shown together are given one status, so that they show one frame.
     ///
     /// # Errors
     ///
     /// No frame has come yet.
-    pub(super) fn stream_reading(&self, index: usize) -> Result<Reading, DriverError> {
-        let status = self.task.context.frames.status();
+    pub(super) fn stream_reading(&self, index: usize, status: &StreamStatus) -> Result<Reading, DriverError> {
         let newest = || status.newest.as_deref().ok_or_else(|| DriverError::failed("no frame has come yet"));
         let twin = self.task.slots[index].bound.stream;
         let twin = twin.ok_or_else(|| DriverError::failed("the property is none of the stream"))?;
