@@ -64,6 +64,33 @@ fn each_node_gets_one_mapper_and_each_camera_one_device() -> Result<()> {
 }
 
 #[test]
+fn a_name_is_one_that_kubernetes_takes_whatever_the_file_is_called() -> Result<()> {
+    let Some(check) = Check::tool() else { return Ok(()) };
+    let values = "{cameras: [{node: hall.1, devices: ['/dev/v4l/by-path/pci-0000:00:14.0-usb', '/dev/Cam @ door+~']}]}";
+    let documents = render(&check, values)?;
+    let names: Vec<_> = cameras(&documents).into_iter().map(|[name, ..]| name).collect();
+    assert_eq!(names, ["hall-1-pci-0000-00-14-0-usb", "hall-1-cam---door"]);
+    Ok(())
+}
+
+#[test]
+fn each_camera_records_by_a_method() -> Result<()> {
+    let Some(check) = Check::tool() else { return Ok(()) };
+    let documents = render(&check, TWO_NODES)?;
+    for device in of_kind(&documents, "Device") {
+        let properties = device["spec"]["properties"].as_array().expect("it has properties");
+        let clip = properties.iter().find(|property| property["name"] == "clip").expect("one of them records");
+        assert_eq!(clip["visitors"]["configData"], json!({"stream": "file", "recordMode": "onDemand"}));
+        let methods = device["spec"]["methods"].as_array().expect("it has methods");
+        let names: Vec<_> = methods.iter().map(|method| &method["name"]).collect();
+        assert_eq!(names, ["start", "stop", "snapshot", "record"]);
+    }
+    let model = one(&documents, "DeviceModel")["spec"]["properties"].as_array().expect("it has properties");
+    assert!(model.iter().any(|property| property["name"] == "clip"));
+    Ok(())
+}
+
+#[test]
 fn the_values_of_the_v1_16_chart_are_taken_beside_the_others() -> Result<()> {
     let Some(check) = Check::tool() else { return Ok(()) };
     let old = "{nodeSelectorAndDevPath: {mapper: [{edgeNode: hall-1, devPath: /dev/video0}, {edgeNode: hall-2, devPath: /dev/video2}]}, replicaCount: \
@@ -72,8 +99,11 @@ fn the_values_of_the_v1_16_chart_are_taken_beside_the_others() -> Result<()> {
     let files: Vec<_> = cameras(&documents).into_iter().map(|[_, node, file, _]| (node, file)).collect();
     assert_eq!(files, [("hall-1", "/dev/video0"), ("hall-2", "/dev/video2")]);
     assert!(of_kind(&documents, "Deployment").iter().all(|it| it["spec"]["replicas"] == 0));
-    let property = &of_kind(&documents, "Device")[0]["spec"]["properties"][0];
-    assert_eq!(property["pushMethod"]["mqtt"]["topic"], "cameras");
+    let properties = of_kind(&documents, "Device")[0]["spec"]["properties"].as_array().expect("it has properties");
+    let pushed: Vec<_> = properties.iter().filter(|property| property.get("pushMethod").is_some()).collect();
+    assert_eq!(pushed.len(), 1, "frames are pushed, and no twin");
+    assert_eq!((&pushed[0]["name"], &pushed[0]["pushMethod"]["mqtt"]["topic"]), (&json!("live"), &json!("cameras")));
+    assert_eq!(pushed[0]["visitors"]["configData"], json!({"stream": "frame"}));
     let both = "{cameras: [{node: hall-1, devices: [/dev/video4]}], nodeSelectorAndDevPath: {mapper: [{edgeNode: hall-1, devPath: /dev/video0}]}}";
     let documents = render(&check, both)?;
     assert_eq!(cameras(&documents).len(), 2);
@@ -130,8 +160,14 @@ fn a_wrong_value_of_the_camera_chart_is_refused_by_its_key() -> Result<()> {
         ("{cameras: [{node: a, devices: [/dev/video0, /dev/video0]}]}", "/dev/video0 is named twice on its node"),
         (
             "{cameras: [{node: a, devices: [{path: /dev/video0, name: x}, {path: /dev/video1, name: x}]}]}",
-            "have the name a-x",
+            "/dev/video0 of the node a and /dev/video1 of the node a would both have the name a-x",
         ),
+        (
+            "{cameras: [{node: hall, devices: [{path: /dev/video0, name: 1-a}]}, {node: hall-1, devices: [{path: /dev/video0, name: a}]}]}",
+            "would both have the name hall-1-a",
+        ),
+        ("{cameras: [{node: a, devices: [/dev/video+0, /dev/video~0]}]}", "would both have the name a-video-0"),
+        ("{camera: {frameRate: 0.0001}}", "at '/camera/frameRate'"),
         ("{nodeSelectorAndDevPath: {mapper: [{edgeNode: a}]}}", "missing property 'devPath'"),
         ("{replicaCount: 2}", "at '/replicaCount': value must be one of"),
         ("{pushMethod: {dbMethod: {influxdb2: {}}}}", "additional properties 'dbMethod' not allowed"),

@@ -11,16 +11,24 @@
 {{- range .Values.nodeSelectorAndDevPath.mapper }}
 {{- $given = append $given (dict "node" .edgeNode "path" .devPath) }}
 {{- end }}
+{{- $taken := dict }}
 {{- range $given }}
-{{- $name := default (base .path | lower | replace "_" "-" | replace "." "-" | replace ":" "-") .name }}
-{{- $device := printf "%s-%s" .node $name | replace "." "-" | trunc 63 | trimSuffix "-" }}
+{{- $name := default (base .path | lower) .name }}
+{{- $device := regexReplaceAll "[^a-z0-9-]" (printf "%s-%s" .node $name) "-" | trunc 63 }}
+{{- $device = regexReplaceAll "-+$" $device "" }}
 {{- $camera := merge (dict "device" $device "path" .path) (omit . "node" "name") $.Values.camera }}
 {{- $before := default list (get $nodes .node) }}
 {{- range $before }}
-{{- if or (eq .path $camera.path) (eq .device $camera.device) }}
-{{- fail (printf "%s is named twice on its node, or two cameras there have the name %s: take one out, or give it a name" $camera.path $camera.device) }}
+{{- if eq .path $camera.path }}
+{{- fail (printf "%s is named twice on its node: take one out" $camera.path) }}
 {{- end }}
 {{- end }}
+{{- /* Names of node and camera are joined by a hyphen, which both may have in them. */}}
+{{- $place := printf "%s of the node %s" .path .node }}
+{{- with get $taken $device }}
+{{- fail (printf "%s and %s would both have the name %s: give one of them another `name`" . $place $device) }}
+{{- end }}
+{{- $_ := set $taken $device $place }}
 {{- $_ := set $nodes .node (append $before $camera) }}
 {{- end }}
 {{- toJson $nodes }}
@@ -57,15 +65,11 @@ sha256: STRING
 uri: STRING
 {{- end }}
 
-{{/* How a property is read, and where its values go. Takes (dict "root" $ "key" … "name" …). */}}
+{{/* How a property is read. Takes (dict "root" $ "key" … "name" …). */}}
 {{- define "camera.visitor" -}}
 collectCycle: 5000
 reportCycle: 5000
 reportToCloud: true
-{{- with .root.Values.pushMethod }}
-pushMethod:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 visitors:
   protocolName: {{ .root.Values.config.common.protocol | quote }}
   configData:
