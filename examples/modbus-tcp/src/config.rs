@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use serde::Deserialize;
 
-use crate::{forbidden::Forbidden, plan::Limits};
+use crate::{forbidden::Forbidden, gateway::Terms, plan::Limits};
 
 /// `spec.protocol.configData` of a device.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,6 +28,12 @@ pub struct Config {
     /// Addresses that are never read.
     #[serde(default)]
     forbidden: Forbidden,
+    /// Milliseconds between an answer to anybody behind the gateway and the next request.
+    #[serde(default)]
+    pause: u32,
+    /// Whether the connection is closed after each round, for gateways that other masters share.
+    #[serde(default)]
+    pub(crate) close_after_round: bool,
 }
 
 fn default_port() -> u16 {
@@ -43,6 +49,10 @@ fn default_timeout() -> NonZeroU32 {
 }
 
 impl Config {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms { within: self.timeout(), pause: Duration::from_millis(self.pause.into()) }
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         let max_registers = self.max_registers.map(NonZeroU32::get);
         Limits { max_gap: self.max_gap, max_registers, forbidden: self.forbidden.clone() }

@@ -60,6 +60,26 @@ impl Session for Unit {
     /// is halved until the register at fault stands alone, so that it costs only its own property. Nothing is remembered: with a
     /// bad register each round takes a few requests more. A missing answer and a lost connection fail for all that have not been read.
     async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
+        let outcome = self.read_round(reads).await;
+        if self.config.close_after_round {
+            self.gateway.close().await;
+        }
+        outcome
+    }
+
+    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        let visitor = property.visitor();
+        let span = visitor.span();
+        let change = visitor.encode(value)?;
+        if !span.table.is_writable() {
+            return Err(DriverError::refused(format_args!("{span} can only be read, as Modbus has it")));
+        }
+        self.change(visitor, change).await.map_err(|fault| fault.at(span))
+    }
+}
+
+impl Unit {
+    async fn read_round(&self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
         let properties = reads.properties();
         let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), &self.limits);
         while let Some(block) = blocks.pop() {
@@ -78,18 +98,6 @@ impl Session for Unit {
         Ok(())
     }
 
-    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
-        let visitor = property.visitor();
-        let span = visitor.span();
-        let change = visitor.encode(value)?;
-        if !span.table.is_writable() {
-            return Err(DriverError::refused(format_args!("{span} can only be read, as Modbus has it")));
-        }
-        self.change(visitor, change).await.map_err(|fault| fault.at(span))
-    }
-}
-
-impl Unit {
     /// Writes registers, or some of their bits. The device itself does the latter in one step if it knows mask writes; whether it does
     /// is found out with the first one.
     async fn change(&mut self, visitor: &Visitor, change: Change) -> Result<(), Fault> {
@@ -142,6 +150,6 @@ impl Unit {
     }
 
     async fn send(&self, request: Request<'_>) -> Result<Response, Fault> {
-        self.gateway.call(self.config.unit_id, request, self.config.timeout()).await
+        self.gateway.call(self.config.unit_id, request, self.config.terms()).await
     }
 }

@@ -11,7 +11,11 @@ use std::{
 };
 
 use mapper_framework::DriverError;
-use tokio::{net::TcpStream, sync::Mutex, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::Mutex,
+    time::{Instant, sleep_until, timeout},
+};
 use tokio_modbus::{
     Error, ExceptionCode, Request, Response, Slave,
     client::{Client, Context, tcp},
@@ -47,11 +51,18 @@ impl Gateways {
     }
 }
 
+/// How long a request may take, and how long after the last one it may be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) within: Duration,
+    pub(crate) pause: Duration,
+}
+
 /// One TCP connection, or the lack of it.
 pub(crate) struct Gateway {
     address: (String, u16),
-    /// Locked from a request to its answer, so that there is one request at a time. Empty before [`open`](Self::open), and again
-    /// once the connection has broken.
+    /// Locked from a request to its answer, so that there is one request at a time. Empty before [`open`](Self::open), and while
+    /// nobody needs the connection that has broken or was closed.
     wire: Mutex<Option<Connection>>,
 }
 
@@ -65,38 +76,56 @@ impl Gateway {
         Ok(())
     }
 
-    /// Sends a request to a unit and waits for its answer.
+    /// Sends a request to a unit, no sooner than `pause` after the last answer to anybody, and waits for its answer.
     ///
     /// If none comes in time, or if this future is dropped, the connection stays, and the answer is skipped should it come later. If
-    /// the connection breaks, everybody else gets [`Fault::Closed`] until somebody connects again. If it is silent, the next request
-    /// goes over another one: then it cannot be known whether the gateway is away or just all the units that were asked, and those
-    /// that were not asked keep their sessions.
-    pub(crate) async fn call(&self, unit: u8, request: Request<'_>, within: Duration) -> Result<Response, Fault> {
+    /// there is no connection, the other end has closed it, or it is silent, the request goes over a new one, so that those who were
+    /// not asked keep their sessions.
+    pub(crate) async fn call(&self, unit: u8, request: Request<'_>, terms: Terms) -> Result<Response, Fault> {
+        let Terms { within, pause } = terms;
         let mut wire = self.wire.lock().await;
-        if wire.as_ref().is_some_and(Connection::is_silent) {
-            // Closed first, as there are gateways that take one connection only. Why there is no other, whoever opens it next learns.
+        if wire.as_ref().is_some_and(|connection| connection.is_silent() || connection.is_closed()) {
+            // Closed first, as there are gateways that take one connection only.
             *wire = None;
-            *wire = self.connect(within).await.ok();
         }
-        let connection = wire.as_mut().ok_or_else(|| Fault::Closed(self.to_string()))?;
+        let connection = match &mut *wire {
+            Some(connection) => connection,
+            // Why there is none, whoever opens it next learns.
+            none => none.insert(self.connect(within).await.map_err(|_| Fault::Closed(self.to_string()))?),
+        };
+        if let Some(answered) = connection.answered {
+            sleep_until(answered + pause).await;
+        }
         let answer = connection.call(unit, request, within).await;
+        connection.answered = Some(Instant::now());
         if matches!(answer, Err(Fault::Broken(_))) {
             *wire = None;
         }
         answer
     }
 
+    /// Closes the connection. The next request opens another one.
+    pub(crate) async fn close(&self) {
+        *self.wire.lock().await = None;
+    }
+
     async fn connect(&self, within: Duration) -> io::Result<Connection> {
         let (host, port) = &self.address;
         let stream = timeout(within, TcpStream::connect((host.as_str(), *port))).await??;
         stream.set_nodelay(true)?;
-        Ok(Connection::new(stream))
+        let stream = stream.into_std()?;
+        let peer = stream.try_clone()?;
+        Ok(Connection::new(TcpStream::from_std(stream)?, peer))
     }
 }
 
 /// An open connection.
 struct Connection {
     client: Context,
+    /// The same socket, which never blocks, to see whether the other end has closed it.
+    peer: std::net::TcpStream,
+    /// When the last request was answered or given up.
+    answered: Option<Instant>,
     /// How many requests there were since the last answer to any of them.
     unanswered: u32,
     /// Set when a late answer is skipped.
@@ -104,9 +133,10 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> Self {
+    fn new(stream: TcpStream, peer: std::net::TcpStream) -> Self {
         let skipped = Arc::default();
-        Self { client: tcp::attach(LatestAnswers::new(stream, Arc::clone(&skipped))), unanswered: 0, skipped }
+        let client = tcp::attach(LatestAnswers::new(stream, Arc::clone(&skipped)));
+        Self { client, peer, answered: None, unanswered: 0, skipped }
     }
 
     async fn call(&mut self, unit: u8, request: Request<'_>, within: Duration) -> Result<Response, Fault> {
@@ -117,6 +147,14 @@ impl Connection {
             self.unanswered = 0;
         }
         answer.map_err(|_| Fault::Late(within))?.map_err(Fault::Broken)?.map_err(Fault::Exception)
+    }
+
+    /// Whether the other end has closed it, as many do when nothing was asked for a while.
+    fn is_closed(&self) -> bool {
+        match self.peer.peek(&mut [0]) {
+            Ok(length) => length == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 
     fn is_silent(&self) -> bool {
