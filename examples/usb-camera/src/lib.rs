@@ -10,7 +10,7 @@
 //! - `capture`, `live`: the thread that takes them from there, and what a session knows of it
 //! - `desk`, `control`: the thread that has the camera's settings, and these as properties
 //! - `choice`: the format, the size and the rate that are nearest to what is wanted
-//! - `yuyv`, `nv12`, `jpeg`: raw pictures as JPEG, and what has to be known of JPEG
+//! - `yuyv`, `nv12`, `raw`, `jpeg`: raw pictures as JPEG, and what has to be known of JPEG
 //! - `scaffold`: a model and a device from a camera
 
 mod capture;
@@ -24,6 +24,7 @@ mod jpeg;
 mod live;
 mod machine;
 mod nv12;
+mod raw;
 pub mod scaffold;
 mod source;
 pub mod v4l2;

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+use jpeg_encoder::{ImageBuffer, JpegColorType, SamplingFactor};
+
+use crate::raw;
 
 /// A picture of which two neighbouring pixels share their colour: `Y0 U Y1 V`, four bytes for both.
 #[derive(Clone, Copy, Debug)]
@@ -20,16 +22,12 @@ impl<'a> Yuyv<'a> {
     /// # Errors
     ///
     /// There are too few bytes, or the size is none that JPEG has room for.
-    pub(crate) fn new(bytes: &'a [u8], (width, height): (u32, u32), stride: u32) -> io::Result<Self> {
-        let wrong = |what: &str| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("a raw picture of {width}x{height} pixels {what}"))
-        };
-        let side = |side: u32| u16::try_from(side).ok().filter(|side| *side > 0).ok_or_else(|| wrong("fits no JPEG"));
-        let (width, height) = (side(width)?, side(height)?);
+    pub(crate) fn new(bytes: &'a [u8], size: (u32, u32), stride: u32) -> io::Result<Self> {
+        let (width, height) = raw::sides(size)?;
         let line = usize::from(width).next_multiple_of(2) * 2;
         let stride = if stride == 0 { line } else { stride as usize };
         if stride < line || bytes.len() < stride * (usize::from(height) - 1) + line {
-            return Err(wrong(&format!("has {} bytes, which are too few", bytes.len())));
+            return Err(raw::too_few((width, height), bytes.len()));
         }
         Ok(Self { bytes, width, height, stride })
     }
@@ -40,11 +38,7 @@ impl<'a> Yuyv<'a> {
     ///
     /// The encoder refuses it.
     pub(crate) fn encode(self, quality: u8) -> io::Result<Vec<u8>> {
-        let mut jpeg = Vec::new();
-        let mut encoder = Encoder::new(&mut jpeg, quality);
-        encoder.set_sampling_factor(SamplingFactor::R_4_2_2);
-        encoder.encode_image(self).map_err(io::Error::other)?;
-        Ok(jpeg)
+        raw::encode(self, SamplingFactor::R_4_2_2, quality)
     }
 }
 
