@@ -146,5 +146,5 @@ pub use driver::{Call, Change, Driver, DriverError, FrameSender, Reads, Session,
 pub use mapper::{Mapper, MapperBuilder, MapperError};
 pub use model::{AccessMode, DataType, Device, DeviceState, Method, Property, Reading, Value};
 pub use runtime::{Answer, DeviceSnapshot, Handle, OperationError, Order, ReadFailure, Snapshot, Watch};
-pub use stream::{ContentType, Format, Frame};
+pub use stream::{ContentType, Format, Frame, jpeg_size};
 pub use telemetry::stats;

@@ -8,15 +8,13 @@ use std::{
     time::Duration,
 };
 
-use mapper_framework::{ContentType, DriverError, Format, Frame, FrameSender};
+use mapper_framework::{ContentType, DriverError, Format, Frame, FrameSender, jpeg_size};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     process::Command,
     task::JoinSet,
     time::timeout,
 };
-
-use crate::snapshot::size;
 
 /// How long a child may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -96,8 +94,8 @@ async fn picture(ffmpeg: &Path, frame: &Frame) -> Result<Frame, DriverError> {
     let failed = |why: &str| DriverError::failed(format_args!("a key frame cannot be decoded by ffmpeg: {why}"));
     let decoded = timeout(PATIENCE, jpeg(ffmpeg, frame)).await.map_err(|_| failed("it takes too long"))?;
     let jpeg = decoded.map_err(|error| failed(&error.to_string()))?;
-    let (width, height) = size(&jpeg).ok_or_else(|| failed("it gives no picture"))?;
-    Ok(Frame::new(ContentType::Jpeg, jpeg).at(frame.time()).size(width, height))
+    let (width, height) = jpeg_size(&jpeg).ok_or_else(|| failed("it gives no picture"))?;
+    Ok(Frame::new(ContentType::Jpeg, jpeg).at(frame.time()).size(width.into(), height.into()))
 }
 
 /// The program, without the mapper's environment, which has the passwords of its sinks.

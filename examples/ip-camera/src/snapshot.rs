@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mapper_framework::{ContentType, DriverError, Format, Frame, FrameSender};
+use mapper_framework::{ContentType, DriverError, Format, Frame, FrameSender, jpeg_size};
 use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
 
@@ -38,8 +38,9 @@ impl Snapshots {
                 return Err(lost(format!("it answers with status {status}: look into its manual for the address")));
             }
         }
-        let size = size(&answer.body).ok_or_else(|| lost("what it answers with is no JPEG".to_owned()))?;
-        Ok(Frame::new(ContentType::Jpeg, answer.body).size(size.0, size.1))
+        let size = jpeg_size(&answer.body);
+        let (width, height) = size.ok_or_else(|| lost("what it answers with is no JPEG".to_owned()))?;
+        Ok(Frame::new(ContentType::Jpeg, answer.body).size(width.into(), height.into()))
     }
 
     /// Sends pictures for as long as they are wanted.
@@ -72,36 +73,5 @@ impl Snapshots {
                 }
             }
         }
-    }
-}
-
-/// Width and height, as the head of a JPEG has them.
-pub(crate) fn size(jpeg: &[u8]) -> Option<(u32, u32)> {
-    let mut rest = jpeg.strip_prefix(&[0xff, 0xd8])?;
-    loop {
-        let &[0xff, marker, high, low, ref body @ ..] = rest else { return None };
-        // A frame's head, of whichever process; 0xc4, 0xc8 and 0xcc are tables.
-        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
-            let &[_, h1, h0, w1, w0, ..] = body else { return None };
-            return Some((u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0]))));
-        }
-        let length = usize::from(u16::from_be_bytes([high, low])).checked_sub(2)?;
-        rest = body.get(length..)?;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_size_stands_behind_what_comes_before_it() {
-        let jpeg = [0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xc0, 0, 17, 8, 0, 240, 1, 64, 3];
-        assert_eq!(size(&jpeg), Some((320, 240)));
-        for end in 0..jpeg.len() - 1 {
-            assert_eq!(size(&jpeg[..end]), None, "{end}");
-        }
-        assert_eq!(size(b"<html>"), None);
-        assert_eq!(size(&[0xff, 0xd8, 0xff, 0xe0, 0, 0, 0xff]), None, "a length that is none");
     }
 }

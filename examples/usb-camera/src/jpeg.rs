@@ -37,28 +37,10 @@ fn tables(bytes: &[u8]) -> usize {
     at
 }
 
-/// Width and height, where the picture says so.
-pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let mut rest = bytes.strip_prefix(&BEGIN)?;
-    loop {
-        let [0xff, marker, ..] = *rest else { return None };
-        // Bytes that fill up, and markers without a length.
-        if matches!(marker, 0x01 | 0xd0..=0xd7 | 0xff) {
-            rest = &rest[if marker == 0xff { 1 } else { 2 }..];
-            continue;
-        }
-        let length = usize::from(u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]));
-        // The heads of frames; between them stand the marks of tables.
-        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
-            let side = |at: usize| Some(u32::from(u16::from_be_bytes([*rest.get(at)?, *rest.get(at + 1)?])));
-            return Some((side(7)?, side(5)?));
-        }
-        rest = rest.get(2 + length..)?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use mapper_framework::jpeg_size;
+
     use super::*;
     use crate::yuyv::Yuyv;
 
@@ -82,12 +64,12 @@ mod tests {
     fn the_size_stands_in_the_head_and_garbage_has_none() {
         let jpeg =
             Yuyv::new(&[128; 34 * 2 * 19], (34, 19), 0).and_then(|picture| picture.encode(80)).expect("it is one");
-        assert_eq!(size(&jpeg), Some((34, 19)));
+        assert_eq!(jpeg_size(&jpeg), Some((34, 19)));
         for length in 0..jpeg.len().min(700) {
             // Nothing panics, and nothing is made up.
-            assert!(size(&jpeg[..length]).is_none_or(|size| size == (34, 19)));
+            assert!(jpeg_size(&jpeg[..length]).is_none_or(|size| size == (34, 19)));
         }
-        assert_eq!(size(&[0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff]), None);
-        assert_eq!(size(&[0xff, 0xd8, 0xff, 0xe0, 0, 0, 1, 2]), None);
+        assert_eq!(jpeg_size(&[0xff, 0xd8, 0xff, 0xe0, 0xff, 0xff]), None);
+        assert_eq!(jpeg_size(&[0xff, 0xd8, 0xff, 0xe0, 0, 0, 1, 2]), None);
     }
 }

@@ -9,7 +9,6 @@ mod disk;
 mod error;
 #[cfg(any(feature = "http", test))]
 mod files;
-mod jpeg;
 mod names;
 mod recorder;
 mod repair;
@@ -32,7 +31,6 @@ use disk::{Disk, RealDisk};
 pub(crate) use error::RecordError;
 #[cfg(any(feature = "http", test))]
 pub(crate) use files::RecordedFile;
-pub(crate) use jpeg::size as jpeg_size;
 pub(crate) use names::FileName;
 pub(crate) use recorder::{Recorder, Written};
 

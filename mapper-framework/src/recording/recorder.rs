@@ -9,14 +9,13 @@ use std::{
 
 use crate::{
     model::{RecordFormat, RecordRules},
-    stream::{ContentType, Frame},
+    stream::{ContentType, Frame, jpeg_size},
 };
 
 use super::{
     FileName, RecordError,
     avi::{AviFile, HEADER, MOST_CHUNKS, Shape, part_of},
     disk::Disk,
-    jpeg,
     names::FileKind,
     ring::{Budget, Load, Ring},
 };
@@ -228,7 +227,7 @@ impl Recorder {
         written: &mut Written,
     ) -> Result<(), RecordError> {
         check_type(frame)?;
-        let size = jpeg::size(frame.bytes()).ok_or(RecordError::Damaged(frame.bytes().len()))?;
+        let size = jpeg_size(frame.bytes()).ok_or(RecordError::Damaged(frame.bytes().len()))?;
         let place = self.video.as_ref().and_then(|video| self.place_in(video, frame, size));
         let empty = match place {
             Some(empty) => empty,

@@ -6,10 +6,12 @@
 mod feed;
 mod format;
 mod frame;
+mod jpeg;
 mod rate;
 mod slot;
 
 pub(crate) use feed::{Ending, Feed, FeedWatch, Progress};
 pub use format::Format;
 pub use frame::{ContentType, Frame};
+pub use jpeg::jpeg_size;
 pub(crate) use slot::{FrameReader, FrameSlot, StreamState, StreamStatus};

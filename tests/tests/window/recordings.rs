@@ -176,7 +176,7 @@ async fn ffmpeg_finds_in_a_recording_the_frames_that_were_captured_at_their_time
         assert_eq!(packet.map(|it| it["size"].as_str().unwrap().to_owned()), Some(pictures[number].len().to_string()));
     }
     recorded.dedup();
-    // A slow disk may cost some, which `skipped` counts.
+    // A slow disk may cost some.
     assert!((30..=58).contains(&recorded.len()), "{} frames", recorded.len());
 
     // A picture by order, a list of both, and nothing else.

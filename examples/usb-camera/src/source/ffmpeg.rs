@@ -12,7 +12,7 @@ use std::{
 };
 
 use log::LastLine;
-use mapper_framework::{ContentType, Format, Frame};
+use mapper_framework::{ContentType, Format, Frame, jpeg_size};
 use parts::Parts;
 
 use super::{Captured, FrameSource};
@@ -111,7 +111,7 @@ impl FrameSource for Ffmpeg {
         if let Err(reason) = jpeg::whole(&picture) {
             return Ok(Captured::Damaged(reason));
         }
-        self.size = jpeg::size(&picture).or(self.size);
+        self.size = jpeg_size(&picture).map(|(width, height)| (width.into(), height.into())).or(self.size);
         let frame = Frame::new(ContentType::Jpeg, picture);
         Ok(Captured::Frame(match self.size {
             Some((width, height)) => frame.size(width, height),

@@ -187,7 +187,7 @@ impl<'a> Filing<'a> {
         self.look_soon();
     }
 
-    /// Takes back an order to record whose answer nobody waits for any more: no frame came in time.
+    /// Takes back an order to record that nobody waits for any more, since no frame came in time.
     fn forget_order(&mut self) {
         if self.waiting.take_if(|waiting| waiting.is_closed()).is_some()
             && let Some(recorder) = &mut self.recorder

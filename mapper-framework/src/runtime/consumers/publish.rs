@@ -16,9 +16,8 @@ use tokio::{
 use crate::{
     backoff::Backoff,
     model::Publication,
-    recording::jpeg_size,
     sink::MediaServer,
-    stream::{ContentType, Frame, FrameReader},
+    stream::{ContentType, Frame, FrameReader, jpeg_size},
     telemetry::{
         Occurrence,
         streams::{PublicationBegun, PublicationFailed},
