@@ -15,7 +15,7 @@ use crate::{
 /// Where the model lies, and what its golden files are called.
 const MODELS: [(&str, &str); 3] = [
     ("../examples/virtual-thermometer/devices/model.yaml", "thermometer"),
-    ("../examples/modbus-tcp/devices/model.yaml", "boiler"),
+    ("../examples/modbus/devices/model.yaml", "boiler"),
     ("tests/scaffold/odd-model.yaml", "odd"),
 ];
 

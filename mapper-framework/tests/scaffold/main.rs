@@ -21,7 +21,7 @@ use mapper_framework::{
 };
 
 const THERMOMETER: &str = "../examples/virtual-thermometer/devices/model.yaml";
-const BOILER: &str = "../examples/modbus-tcp/devices/model.yaml";
+const BOILER: &str = "../examples/modbus/devices/model.yaml";
 const ODD: &str = "tests/scaffold/odd-model.yaml";
 
 fn read(path: &str) -> String {
@@ -79,7 +79,7 @@ async fn a_scaffolded_driver_serves_every_property_of_the_thermometer() {
 async fn a_scaffolded_driver_serves_every_property_of_the_boiler() {
     let (id, count) = (DeviceId::new("default", "boiler-1"), boiler::DataPoint::ALL.len());
     let manifests = manifests(BOILER, "tests/scaffold/boiler.yaml", true);
-    serve(boiler::Simulator, "modbus-tcp", &manifests, id, count).await;
+    serve(boiler::Simulator, "modbus", &manifests, id, count).await;
 }
 
 #[tokio::test]

@@ -90,8 +90,8 @@ fn is_lean_in_an_image(project: &Project) {
 
 /// A device model of another kind takes the simulated heater's place: the driver and the device come from `scaffold`.
 fn becomes_another(project: &Project) {
-    let model = fs::read_to_string(root().join("examples/modbus-tcp/devices/model.yaml")).unwrap();
-    fs::write(project.path.join("devices/model.yaml"), model.replace("protocol: modbus-tcp", "protocol: simulated"))
+    let model = fs::read_to_string(root().join("examples/modbus/devices/model.yaml")).unwrap();
+    fs::write(project.path.join("devices/model.yaml"), model.replace("protocol: modbus", "protocol: simulated"))
         .unwrap();
     cargo(
         project,

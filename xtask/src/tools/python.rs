@@ -10,7 +10,7 @@ use super::venv::{Packages, Venv};
 const REQUIREMENTS: &[&str] = &[
     "tests/clients/python/requirements.txt",
     "examples/ip-camera/tests/requirements.txt",
-    "examples/modbus-tcp/tests/requirements.txt",
+    "examples/modbus/tests/requirements.txt",
 ];
 
 /// Provides an interpreter with the packages of all requirements files.

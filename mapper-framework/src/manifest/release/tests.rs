@@ -113,7 +113,7 @@ fn swapped(manifest: &str) -> String {
 fn the_manifests_of_the_examples_apply_on_the_releases_that_they_name() {
     for manifest in [
         include_str!("../../../../examples/virtual-thermometer/devices/instance.yaml"),
-        include_str!("../../../../examples/modbus-tcp/devices/instance.yaml"),
+        include_str!("../../../../examples/modbus/devices/instance.yaml"),
         include_str!("../../../tests/scaffold/boiler.yaml"),
         include_str!("../../../tests/scaffold/thermometer.yaml"),
     ] {

@@ -8,7 +8,7 @@ use mapper_framework::{
     model::{DeviceId, Value},
     watch::{Filter, Kind, What},
 };
-use modbus_tcp::ModbusTcp;
+use modbus::Modbus;
 use tokio::time::timeout;
 
 use crate::{Outcome, server::Server};
@@ -182,13 +182,13 @@ async fn run_with_handle(manifests: &str, test: impl AsyncFnOnce(&LocalEdge, &Ha
     let edge = LocalEdge::builder().start(folder.path()).await?;
     edge.apply(manifests).await?;
     let mut config = Config::default();
-    config.common.protocol = "modbus-tcp".to_owned();
+    config.common.protocol = "modbus".to_owned();
     config.common.edgecore_sock = edge.socket().to_owned();
     config.grpc_server.socket_path = folder.path().join("mapper.sock");
     config.spool.dir = folder.path().join("spool");
     // The tests wait for reads by the reports that they make.
     config.report.strategy = ReportStrategy::Always;
-    let mapper = Mapper::builder(ModbusTcp::default()).config(config).build();
+    let mapper = Mapper::builder(Modbus::default()).config(config).build();
     let handle = mapper.handle();
     let mut outcome = None;
     mapper.run_until(async { outcome = timeout(DEADLINE, test(&edge, &handle)).await.ok() }).await?;
@@ -213,7 +213,7 @@ apiVersion: devices.kubeedge.io/v1beta1
 kind: DeviceModel
 metadata: {name: model}
 spec:
-  protocol: modbus-tcp
+  protocol: modbus
   properties:
     - {name: before, type: INT, accessMode: ReadOnly}
     - {name: hole, type: INT, accessMode: ReadOnly}
@@ -225,21 +225,21 @@ metadata: {name: device}
 spec:
   deviceModelRef: {name: model}
   nodeName: edge-node
-  protocol: {protocolName: modbus-tcp, configData: {host: 127.0.0.1, port: 5020, unitId: 6}}
+  protocol: {protocolName: modbus, configData: {host: 127.0.0.1, port: 5020, unitId: 6}}
   stateReport: {reportToCloud: true}
   properties:
     - name: before
       reportToCloud: true
       collectCycle: 5000
-      visitors: {protocolName: modbus-tcp, configData: {register: HoldingRegister, address: 4, type: int16}}
+      visitors: {protocolName: modbus, configData: {register: HoldingRegister, address: 4, type: int16}}
     - name: hole
       reportToCloud: true
       collectCycle: 5000
-      visitors: {protocolName: modbus-tcp, configData: {register: HoldingRegister, address: 5, type: int16}}
+      visitors: {protocolName: modbus, configData: {register: HoldingRegister, address: 5, type: int16}}
     - name: after
       reportToCloud: true
       collectCycle: 5000
-      visitors: {protocolName: modbus-tcp, configData: {register: HoldingRegister, address: 6, type: int16}}
+      visitors: {protocolName: modbus, configData: {register: HoldingRegister, address: 6, type: int16}}
 ";
 
 /// A model of devices with one register.
@@ -248,7 +248,7 @@ apiVersion: devices.kubeedge.io/v1beta1
 kind: DeviceModel
 metadata: {name: model}
 spec:
-  protocol: modbus-tcp
+  protocol: modbus
   properties:
     - {name: register, type: INT, accessMode: ReadOnly}
 ";
@@ -264,14 +264,14 @@ spec:
   deviceModelRef: {{name: model}}
   nodeName: edge-node
   protocol:
-    protocolName: modbus-tcp
+    protocolName: modbus
     configData: {{host: 127.0.0.1, unitId: {unit}, timeout: {timeout}, port: 5020}}
   stateReport: {{reportToCloud: true}}
   properties:
     - name: register
       reportToCloud: true
       collectCycle: 1000
-      visitors: {{protocolName: modbus-tcp, configData: {{register: HoldingRegister, address: {address}, type: int16}}}}
+      visitors: {{protocolName: modbus, configData: {{register: HoldingRegister, address: {address}, type: int16}}}}
 ",
         address = if unit == 6 { 4 } else { 0 },
     )

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use mapper_framework::Mapper;
-use modbus_tcp::ModbusTcp;
+use modbus::Modbus;
 
 fn main() -> ExitCode {
-    Mapper::builder(ModbusTcp::default())
+    Mapper::builder(Modbus::default())
         .package(mapper_framework::package!())
-        .protocol("modbus-tcp")
+        .protocol("modbus")
         .sample(concat!(include_str!("../devices/model.yaml"), "---\n", include_str!("../devices/instance.yaml")))
         .main()
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use mapper_framework::{Property, Session as _, Value, model::Quality};
-use modbus_tcp::{ModbusTcp, Visitor};
+use modbus::{Modbus, Visitor};
 use serde_json::Value as Json;
 
 use crate::{Outcome, driver::connect, server::Server};
@@ -13,7 +13,7 @@ const UNIT: u8 = 9;
 #[tokio::test]
 async fn published_registers_have_their_published_values_and_values_their_registers() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let mut unit = connect(&ModbusTcp::default(), &server, UNIT).await?;
+    let mut unit = connect(&Modbus::default(), &server, UNIT).await?;
     let lines = include_str!("../vectors.txt").lines().filter(|line| !line.starts_with('#'));
     let mut count = 0;
     for line in lines {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mapper_framework::{DataType, Device, Driver, DriverError, Property, Reading, Session, Value, testing::read_many};
-use modbus_tcp::{Config, ModbusTcp, Unit, Visitor};
+use modbus::{Config, Modbus, Unit, Visitor};
 use serde_json::{Value as Json, json};
 
 use crate::{Outcome, server::Server};
@@ -11,7 +11,7 @@ use crate::{Outcome, server::Server};
 #[tokio::test]
 async fn a_number_of_each_type_is_read_and_all_in_one_request() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let mut unit = connect(&ModbusTcp::default(), &server, 3).await?;
+    let mut unit = connect(&Modbus::default(), &server, 3).await?;
     let expected = [
         (number(0, "int16"), Value::Int(-5)),
         (number(1, "uint16"), Value::Int(65535)),
@@ -39,7 +39,7 @@ async fn a_number_of_each_type_is_read_and_all_in_one_request() -> Outcome {
 #[tokio::test]
 async fn the_four_tables_are_told_apart() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let mut unit = connect(&Modbus::default(), &server, 1).await?;
     let properties = [
         bit("Coil", 1),
         bit("DiscreteInput", 1),
@@ -59,7 +59,7 @@ async fn the_four_tables_are_told_apart() -> Outcome {
 #[tokio::test]
 async fn a_gap_is_bridged_only_if_the_config_says_so() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let properties = [number(0, "uint16"), number(3, "uint16")].map(Arc::new);
     for (max_gap, requests) in [(0, vec!["request 6 3 0 1", "request 6 3 3 1"]), (2, vec!["request 6 3 0 4"])] {
         let mut unit = connect_with(&driver, &server, json!({"unitId": 6, "maxGap": max_gap})).await?;
@@ -76,7 +76,7 @@ async fn a_gap_is_bridged_only_if_the_config_says_so() -> Outcome {
 #[tokio::test]
 async fn what_is_written_stands_in_the_device() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let mut unit = connect(&Modbus::default(), &server, 1).await?;
     let setpoint = holding(json!({"address": 0, "type": "int16", "scale": 0.1}));
     unit.write(&setpoint, &Value::Float(-21.3)).await?;
     let counter = holding(json!({"address": 10, "type": "uint32", "wordOrder": "little"}));
@@ -98,7 +98,7 @@ async fn what_is_written_stands_in_the_device() -> Outcome {
 #[tokio::test]
 async fn a_device_that_knows_only_multiple_writes_gets_them_for_one_register_and_one_coil() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let mut unit = connect(&Modbus::default(), &server, 1).await?;
     let setpoint = holding(json!({"address": 0, "type": "int16", "writeFunction": "multiple"}));
     unit.write(&setpoint, &Value::Int(7)).await?;
     let pump = property(json!({"register": "Coil", "address": 2, "writeFunction": "multiple"}));
@@ -114,7 +114,7 @@ async fn a_device_that_knows_only_multiple_writes_gets_them_for_one_register_and
 async fn a_forbidden_register_is_never_asked_for_and_a_request_keeps_to_its_limit() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let config = json!({"unitId": 6, "maxGap": 9, "maxRegisters": 3, "forbidden": "5, 9"});
-    let mut unit = connect_with(&ModbusTcp::default(), &server, config).await?;
+    let mut unit = connect_with(&Modbus::default(), &server, config).await?;
     let properties: Vec<_> = [0, 1, 2, 3, 4, 6, 8, 9].map(|address| Arc::new(number(address, "uint16"))).into();
     let mut values = read_many(&mut unit, &properties).await;
     let error = refusal(values.pop().expect("eight of them"));
@@ -129,7 +129,7 @@ async fn a_forbidden_register_is_never_asked_for_and_a_request_keeps_to_its_limi
 #[tokio::test]
 async fn some_bits_are_written_without_touching_the_others() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let bit = |more: Json| {
         let mut keys = json!({"address": 2, "bit": 3});
         keys.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
@@ -168,7 +168,7 @@ async fn some_bits_are_written_without_touching_the_others() -> Outcome {
 #[tokio::test]
 async fn a_value_that_does_not_fit_is_refused_and_not_sent() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let mut unit = connect(&ModbusTcp::default(), &server, 1).await?;
+    let mut unit = connect(&Modbus::default(), &server, 1).await?;
     let error = refusal(unit.write(&number(10, "int16"), &Value::Int(40_000)).await);
     assert_eq!(error, r#"HoldingRegister 10: "40000" does not fit: int16 holds -32768 to 32767 in steps of 1"#);
     let error = refusal(unit.write(&number(10, "int16"), &Value::Double(0.5)).await);
@@ -183,7 +183,7 @@ async fn a_value_that_does_not_fit_is_refused_and_not_sent() -> Outcome {
 #[tokio::test]
 async fn a_register_that_does_not_exist_costs_only_its_own_property() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let mut unit = connect(&ModbusTcp::default(), &server, 6).await?;
+    let mut unit = connect(&Modbus::default(), &server, 6).await?;
     let properties: Vec<_> = (0..10).map(|address| Arc::new(number(address, "uint16"))).collect();
     let mut values = read_many(&mut unit, &properties).await;
     let error = refusal(values.remove(5));
@@ -196,7 +196,7 @@ async fn a_register_that_does_not_exist_costs_only_its_own_property() -> Outcome
 #[tokio::test]
 async fn a_unit_that_the_gateway_cannot_reach_fails_without_costing_the_connection() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let (mut away, mut there) = (connect(&driver, &server, 5).await?, connect(&driver, &server, 1).await?);
     let properties = [number(0, "int16"), number(0, "uint16")].map(Arc::new);
     for value in read_many(&mut away, &properties).await {
@@ -212,7 +212,7 @@ async fn a_unit_that_the_gateway_cannot_reach_fails_without_costing_the_connecti
 #[tokio::test]
 async fn units_behind_one_gateway_share_a_connection_that_ends_with_the_last_of_them() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let (one, two) = tokio::join!(connect(&driver, &server, 1), connect(&driver, &server, 2));
     let (mut one, mut two) = (one?, two?);
     let temperature = property(json!({"register": "InputRegister", "address": 0, "type": "int16"}));
@@ -231,7 +231,7 @@ async fn units_behind_one_gateway_share_a_connection_that_ends_with_the_last_of_
 #[tokio::test]
 async fn sessions_learn_that_the_server_is_gone_and_go_on_over_a_new_connection_when_it_is_back() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let (mut one, mut two) = (connect(&driver, &server, 1).await?, connect(&driver, &server, 2).await?);
     assert!(one.read(&number(0, "int16")).await.is_ok());
     server.kill().await;
@@ -251,7 +251,7 @@ async fn sessions_learn_that_the_server_is_gone_and_go_on_over_a_new_connection_
 #[tokio::test]
 async fn a_connection_that_the_gateway_closed_while_idle_is_made_anew_and_no_session_notices() -> Outcome {
     let Some(server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let (mut one, mut two) = (connect(&driver, &server, 1).await?, connect(&driver, &server, 2).await?);
     assert!(one.read(&number(0, "int16")).await.is_ok());
     // To the sessions, another server in its place is no different from a gateway that closed their connection.
@@ -267,7 +267,7 @@ async fn a_connection_that_the_gateway_closed_while_idle_is_made_anew_and_no_ses
 async fn a_connection_is_closed_after_each_round_if_the_config_says_so() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let config = json!({"unitId": 1, "closeAfterRound": true});
-    let mut unit = connect_with(&ModbusTcp::default(), &server, config).await?;
+    let mut unit = connect_with(&Modbus::default(), &server, config).await?;
     let properties = [number(0, "int16")].map(Arc::new);
     for _ in 0..3 {
         assert_eq!(integers(read_many(&mut unit, &properties).await), [Some(600)]);
@@ -279,7 +279,7 @@ async fn a_connection_is_closed_after_each_round_if_the_config_says_so() -> Outc
 #[tokio::test]
 async fn requests_of_all_units_keep_their_pause() -> Outcome {
     let Some(server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let mut one = connect(&driver, &server, 1).await?;
     let mut two = connect_with(&driver, &server, json!({"unitId": 2, "pause": 60})).await?;
     one.read(&number(0, "int16")).await?;
@@ -295,7 +295,7 @@ async fn requests_of_all_units_keep_their_pause() -> Outcome {
 async fn nobody_listening_is_an_error_that_names_the_address() -> Outcome {
     let port = integration_tests::free_port();
     let config = serde_json::from_value(json!({"host": "127.0.0.1", "port": port}))?;
-    let error = ModbusTcp::default().connect(&device(), config).await.err().expect("nobody listens");
+    let error = Modbus::default().connect(&device(), config).await.err().expect("nobody listens");
     assert!(error.to_string().starts_with(&format!("no connection to 127.0.0.1:{port}: ")), "{error}");
     assert!(error.is_disconnected());
     Ok(())
@@ -304,7 +304,7 @@ async fn nobody_listening_is_an_error_that_names_the_address() -> Outcome {
 #[tokio::test]
 async fn a_unit_that_never_answers_costs_the_others_neither_session_nor_connection() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let mut there = connect(&driver, &server, 1).await?;
     for _ in 0..5 {
         let mut silent = connect_with(&driver, &server, json!({"unitId": 4, "timeout": 50})).await?;
@@ -320,7 +320,7 @@ async fn a_unit_that_never_answers_costs_the_others_neither_session_nor_connecti
 #[tokio::test]
 async fn a_late_answer_is_taken_neither_for_another_units_nor_for_another_registers() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let mut late = connect_with(&driver, &server, json!({"unitId": 7, "timeout": 50})).await?;
     let mut there = connect(&driver, &server, 1).await?;
     for _ in 0..2 {
@@ -340,7 +340,7 @@ async fn a_late_answer_is_taken_neither_for_another_units_nor_for_another_regist
 #[tokio::test]
 async fn a_connection_on_which_nothing_answers_is_made_anew_and_no_session_notices() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let mut silent = connect_with(&driver, &server, json!({"unitId": 4, "timeout": 50})).await?;
     let mut there = connect(&driver, &server, 1).await?;
     for _ in 0..3 {
@@ -355,7 +355,7 @@ async fn a_connection_on_which_nothing_answers_is_made_anew_and_no_session_notic
 #[tokio::test]
 async fn a_call_that_is_dropped_half_way_does_not_leave_its_answer_to_the_next() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let mut late = connect_with(&driver, &server, json!({"unitId": 7, "timeout": 60_000})).await?;
     let mut there = connect(&driver, &server, 1).await?;
     let register = number(0, "int16");
@@ -371,7 +371,7 @@ async fn a_call_that_is_dropped_half_way_does_not_leave_its_answer_to_the_next()
 #[tokio::test]
 async fn the_boilers_of_the_manifests_are_read_in_one_request_for_each_table() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let driver = ModbusTcp::default();
+    let driver = Modbus::default();
     let mut values = Vec::new();
     for manifest in serde_saphyr::from_multiple::<Json>(include_str!("../../devices/instance.yaml"))? {
         let config = manifest["spec"]["protocol"]["configData"].clone();
@@ -398,11 +398,11 @@ async fn the_boilers_of_the_manifests_are_read_in_one_request_for_each_table() -
     Ok(())
 }
 
-pub(crate) async fn connect(driver: &ModbusTcp, server: &Server, unit: u8) -> Result<Unit, DriverError> {
+pub(crate) async fn connect(driver: &Modbus, server: &Server, unit: u8) -> Result<Unit, DriverError> {
     connect_with(driver, server, json!({"unitId": unit, "timeout": 10_000})).await
 }
 
-async fn connect_with(driver: &ModbusTcp, server: &Server, mut config: Json) -> Result<Unit, DriverError> {
+async fn connect_with(driver: &Modbus, server: &Server, mut config: Json) -> Result<Unit, DriverError> {
     config["host"] = "127.0.0.1".into();
     config["port"] = server.port.into();
     let config: Config = serde_json::from_value(config)?;

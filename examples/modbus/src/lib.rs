@@ -1,6 +1,6 @@
 //! A mapper for Modbus TCP devices, and for those behind a Modbus TCP gateway.
 //!
-//! - `driver`: what the framework calls, a [`ModbusTcp`] that opens a [`Unit`] for each device
+//! - `driver`: what the framework calls, a [`Modbus`] that opens a [`Unit`] for each device
 //! - `config`: what a user writes about a device, as [`Config`]
 //! - `visitor`: what a user writes about a property, as [`Visitor`]
 //! - `scalar`: numbers of a manifest, as such or as text
@@ -21,5 +21,5 @@ mod scalar;
 mod visitor;
 
 pub use config::Config;
-pub use driver::{ModbusTcp, Unit};
+pub use driver::{Modbus, Unit};
 pub use visitor::Visitor;

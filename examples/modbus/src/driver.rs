@@ -15,11 +15,11 @@ use crate::{
 
 /// Serves every device that speaks Modbus TCP.
 #[derive(Default)]
-pub struct ModbusTcp {
+pub struct Modbus {
     gateways: Gateways,
 }
 
-impl Driver for ModbusTcp {
+impl Driver for Modbus {
     type Config = Config;
     type Session = Unit;
 

@@ -1,8 +1,0 @@
-//! The mapper against a real Modbus server, pymodbus. `cargo xtask test -- -p modbus-tcp` installs it and runs this.
-
-mod driver;
-mod mapper;
-mod server;
-mod vectors;
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;

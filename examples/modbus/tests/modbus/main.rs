@@ -1,0 +1,8 @@
+//! The mapper against a real Modbus server, pymodbus. `cargo xtask test -- -p modbus` installs it and runs this.
+
+mod driver;
+mod mapper;
+mod server;
+mod vectors;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
