@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     sync::{Arc, LazyLock},
+    thread,
 };
 
 use integration_tests::DEADLINE;
@@ -46,6 +47,15 @@ impl Log {
         let came = timeout(DEADLINE, lines.wait_for(|lines| holding(lines, texts).next().is_some())).await.is_ok();
         assert!(came, "no line with {texts:?} within {DEADLINE:?}: {:#?}", self.with(&[]));
         self.with(texts).swap_remove(0)
+    }
+}
+
+impl Drop for Log {
+    /// A test that fails shows what was logged.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the mapper's log: {:#?}", self.with(&[]));
+        }
     }
 }
 
