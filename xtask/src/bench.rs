@@ -1,6 +1,6 @@
 //! Runs the benchmarks.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::{Result, ensure};
 
@@ -9,8 +9,11 @@ use crate::{
     tools::{self, Without},
 };
 
-/// The packages with benchmarks, and their folders.
+/// The packages with benchmarks, and their folders. Beside them each of [`EXAMPLES`] may have some, and is named as its folder.
 const PACKAGES: [(&str, &str); 2] = [("mapper-framework", "mapper-framework"), ("integration-tests", "tests")];
+
+/// The folder of the examples.
+const EXAMPLES: &str = "examples";
 
 /// The arguments of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
@@ -24,14 +27,14 @@ pub(crate) struct Args {
 /// Runs the benchmarks, one after the other, with the environment that says where the servers are.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let name = args.name.as_deref().unwrap_or_default();
-    let packages: Vec<_> = PACKAGES.iter().filter(|(_, folder)| has_benchmark(folder, name)).collect();
+    let packages = packages(name);
     ensure!(
         !packages.is_empty(),
         "no benchmark has {name} in its name: the README.md in each folder `benches` lists them"
     );
     let environment = tools::provide(&args.without)?;
     let mut cargo = shell::cargo();
-    cargo.arg("bench").args(packages.iter().flat_map(|(package, _)| ["-p", package]));
+    cargo.arg("bench").args(packages.iter().flat_map(|package| ["-p", package]));
     cargo.arg("--bench").arg(format!("*{name}*"));
     environment.apply(&mut cargo);
     let outcome = shell::run(&mut cargo);
@@ -39,10 +42,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     outcome
 }
 
-/// Whether a package has a benchmark, a file or a folder, whose name contains this. Others need not be built.
-fn has_benchmark(folder: &str, name: &str) -> bool {
-    let entries = fs::read_dir(crate::root().join(folder).join("benches")).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).any(|file| file.contains(name))
+/// The packages with a benchmark whose name contains this. Others need not be built.
+fn packages(name: &str) -> Vec<String> {
+    let root = crate::root();
+    let examples = names(&root.join(EXAMPLES)).into_iter().map(|name| (name.clone(), format!("{EXAMPLES}/{name}")));
+    let all = PACKAGES.map(|(package, folder)| (package.to_owned(), folder.to_owned())).into_iter().chain(examples);
+    let has_benchmark = |folder: &str| names(&root.join(folder).join("benches")).iter().any(|file| file.contains(name));
+    all.filter(|(_, folder)| has_benchmark(folder)).map(|(package, _)| package).collect()
+}
+
+/// The names of the files and folders in a folder, in their order; none if there is no such folder.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    names
 }
 
 #[cfg(test)]
@@ -51,10 +65,10 @@ mod tests {
 
     #[test]
     fn only_packages_with_such_a_benchmark_are_built() {
-        let with = |name| PACKAGES.map(|(_, folder)| has_benchmark(folder, name));
-        assert_eq!(
-            (with(""), with("stream"), with("sinks"), with("none")),
-            ([true, true], [true, false], [false, true], [false, false])
-        );
+        assert_eq!(packages("stream"), ["mapper-framework"]);
+        assert_eq!(packages("sinks"), ["integration-tests"]);
+        assert!(packages("none").is_empty());
+        let all = packages("");
+        assert!(PACKAGES.iter().all(|(package, _)| all.iter().any(|named| named == package)), "{all:?}");
     }
 }
