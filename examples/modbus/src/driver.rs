@@ -9,11 +9,11 @@ use crate::{
     codec::Change,
     config::Config,
     gateway::{Fault, Gateway, Gateways},
-    plan::{Limits, Span, Table, plan},
+    plan::{Span, Table, plan},
     visitor::Visitor,
 };
 
-/// Serves every device that speaks Modbus TCP.
+/// Serves every device that speaks Modbus.
 #[derive(Default)]
 pub struct Modbus {
     gateways: Gateways,
@@ -24,21 +24,20 @@ impl Driver for Modbus {
     type Session = Unit;
 
     async fn connect(&self, _device: &Device, config: Config) -> Result<Unit, DriverError> {
-        let gateway = self.gateways.get(&config.host, config.port);
-        gateway.open(config.timeout()).await.map_err(|error| {
+        let gateway = self.gateways.get(&config.link).map_err(|other| {
+            DriverError::refused(format_args!("another device uses {other}: all on one line need the same settings"))
+        })?;
+        gateway.open(config.terms.within).await.map_err(|error| {
             DriverError::disconnected(format_args!("no connection to {gateway}")).with_source(error)
         })?;
-        let limits = config.limits();
-        Ok(Unit { gateway, config, limits, masks: true })
+        Ok(Unit { gateway, config, masks: true })
     }
 }
 
-/// One device: a unit behind a gateway, or the only unit of a device with a network socket of its own.
+/// One device: a unit on a line or behind a gateway, or the only unit of a device with a network socket of its own.
 pub struct Unit {
     gateway: Arc<Gateway>,
     config: Config,
-    /// What a request may ask for.
-    limits: Limits,
     /// Whether the device knows mask writes, as far as this session has seen.
     masks: bool,
 }
@@ -81,7 +80,7 @@ impl Session for Unit {
 impl Unit {
     async fn read_round(&self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
         let properties = reads.properties();
-        let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), &self.limits);
+        let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), &self.config.limits);
         while let Some(block) = blocks.pop() {
             match self.fetch(block.span()).await {
                 Ok(words) => {
@@ -130,7 +129,7 @@ impl Unit {
 
     /// The registers of a span; a bit counts as a register that is 0 or 1.
     async fn fetch(&self, span: Span) -> Result<Vec<u16>, Fault> {
-        if self.limits.forbidden.touches(span) {
+        if self.config.limits.forbidden.touches(span) {
             return Err(Fault::Forbidden);
         }
         let Span { table, start, count } = span;
@@ -150,6 +149,6 @@ impl Unit {
     }
 
     async fn send(&self, request: Request<'_>) -> Result<Response, Fault> {
-        self.gateway.call(self.config.unit_id, request, self.config.terms()).await
+        self.gateway.call(self.config.unit_id, request, self.config.terms).await
     }
 }

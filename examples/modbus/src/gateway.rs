@@ -1,19 +1,16 @@
-//! The connections, each shared by all devices behind one gateway.
+//! The connections, each shared by all devices behind one gateway or on one line.
 
 use std::{
     collections::HashMap,
     fmt, io,
-    sync::{
-        Arc, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, PoisonError, Weak, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use mapper_framework::DriverError;
 use tokio::{
-    net::TcpStream,
-    sync::Mutex,
+    select,
+    sync::{Mutex, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_modbus::{
@@ -22,45 +19,55 @@ use tokio_modbus::{
     slave::SlaveContext,
 };
 
-use crate::{answers::LatestAnswers, plan::Span};
+use crate::{
+    framing::{Framing, LatestAnswers, Rtu, Signals, Stream},
+    link::Link,
+    plan::Span,
+    tls,
+};
 
 /// After so many requests in a row without any answer, to whichever units, the connection is made anew.
 const SILENCE: u32 = 3;
 
-/// The gateways in use, by host and port.
+/// The gateways and lines in use.
 #[derive(Default)]
 pub(crate) struct Gateways {
     /// Weak, so that a connection closes with its last session. Locked for a look-up, never across an await.
-    open: std::sync::Mutex<HashMap<(String, u16), Weak<Gateway>>>,
+    open: std::sync::Mutex<HashMap<Link, Weak<Gateway>>>,
 }
 
 impl Gateways {
-    /// The gateway at this address, the same one for everybody who holds it at the same time.
-    pub(crate) fn get(&self, host: &str, port: u16) -> Arc<Gateway> {
+    /// The gateway at this link, the same one for everybody who holds it at the same time.
+    ///
+    /// # Errors
+    ///
+    /// Another device uses the serial port with other settings, which are returned.
+    pub(crate) fn get(&self, link: &Link) -> Result<Arc<Gateway>, Link> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, gateway| gateway.strong_count() > 0);
-        // An IPv6 address may be written as in a URL.
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let address = (bare.to_owned(), port);
-        if let Some(gateway) = open.get(&address).and_then(Weak::upgrade) {
-            return gateway;
+        if let Some(gateway) = open.get(link).and_then(Weak::upgrade) {
+            return Ok(gateway);
         }
-        let gateway = Arc::new(Gateway { address: address.clone(), wire: Mutex::default() });
-        open.insert(address, Arc::downgrade(&gateway));
-        gateway
+        if let Some(other) = open.keys().find(|other| other.contradicts(link)) {
+            return Err(other.clone());
+        }
+        let gateway = Arc::new(Gateway { link: link.clone(), wire: Mutex::default() });
+        open.insert(link.clone(), Arc::downgrade(&gateway));
+        Ok(gateway)
     }
 }
 
-/// How long a request may take, and how long after the last one it may be sent.
+/// How long a request may take, how long after the last one it may be sent, and how often it is repeated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) within: Duration,
     pub(crate) pause: Duration,
+    pub(crate) retries: u8,
 }
 
-/// One TCP connection, or the lack of it.
+/// One connection, or the lack of it.
 pub(crate) struct Gateway {
-    address: (String, u16),
+    link: Link,
     /// Locked from a request to its answer, so that there is one request at a time. Empty before [`open`](Self::open), and while
     /// nobody needs the connection that has broken or was closed.
     wire: Mutex<Option<Connection>>,
@@ -76,32 +83,58 @@ impl Gateway {
         Ok(())
     }
 
-    /// Sends a request to a unit, no sooner than `pause` after the last answer to anybody, and waits for its answer.
+    /// Sends a request to a unit and waits for its answer. A request without an answer, or with a damaged one, is repeated as the terms
+    /// say; in between, the others have their turn.
+    pub(crate) async fn call(&self, unit: u8, request: Request<'_>, terms: Terms) -> Result<Response, Fault> {
+        for _ in 0..terms.retries {
+            match self.attempt(unit, request.clone(), terms).await {
+                Err(Fault::Late(_) | Fault::Garbled) => {}
+                outcome => return outcome,
+            }
+        }
+        self.attempt(unit, request, terms).await
+    }
+
+    /// Sends a request no sooner than `pause` after the last answer to anybody.
     ///
-    /// If none comes in time, or if this future is dropped, the connection stays, and the answer is skipped should it come later. If
+    /// If no answer comes in time, or if this future is dropped, the connection stays, and the answer is skipped should it come later. If
     /// there is no connection, the other end has closed it, or it is silent, the request goes over a new one, so that those who were
     /// not asked keep their sessions.
-    pub(crate) async fn call(&self, unit: u8, request: Request<'_>, terms: Terms) -> Result<Response, Fault> {
-        let Terms { within, pause } = terms;
+    async fn attempt(&self, unit: u8, request: Request<'_>, terms: Terms) -> Result<Response, Fault> {
         let mut wire = self.wire.lock().await;
-        if wire.as_ref().is_some_and(|connection| connection.is_silent() || connection.is_closed()) {
+        if wire.as_ref().is_some_and(Connection::is_silent) {
             // Closed first, as there are gateways that take one connection only.
             *wire = None;
         }
-        let connection = match &mut *wire {
-            Some(connection) => connection,
-            // Why there is none, whoever opens it next learns.
-            none => none.insert(self.connect(within).await.map_err(|_| Fault::Closed(self.to_string()))?),
-        };
-        if let Some(answered) = connection.answered {
-            sleep_until(answered + pause).await;
+        let is_old = wire.is_some();
+        match self.exchange(&mut wire, unit, request.clone(), terms).await {
+            Err(Fault::Closed(_)) if is_old => self.exchange(&mut wire, unit, request, terms).await,
+            outcome => outcome,
         }
-        let answer = connection.call(unit, request, within).await;
+    }
+
+    async fn exchange(
+        &self,
+        wire: &mut Option<Connection>,
+        unit: u8,
+        request: Request<'_>,
+        terms: Terms,
+    ) -> Result<Response, Fault> {
+        if wire.is_none() {
+            // Why there is none, whoever opens it next learns.
+            *wire = self.connect(terms.within).await.ok();
+        }
+        let Some(connection) = wire else { return Err(Fault::Closed(self.to_string())) };
+        if let Some(answered) = connection.answered {
+            sleep_until(answered + terms.pause).await;
+        }
+        let answer = connection.call(unit, request, terms.within).await;
         connection.answered = Some(Instant::now());
-        if matches!(answer, Err(Fault::Broken(_))) {
+        let was_closed = connection.signals.closed.load(Relaxed);
+        if was_closed || matches!(answer, Err(Fault::Broken(_))) {
             *wire = None;
         }
-        answer
+        if was_closed { Err(Fault::Closed(self.to_string())) } else { answer }
     }
 
     /// Closes the connection. The next request opens another one.
@@ -110,51 +143,48 @@ impl Gateway {
     }
 
     async fn connect(&self, within: Duration) -> io::Result<Connection> {
-        let (host, port) = &self.address;
-        let stream = timeout(within, TcpStream::connect((host.as_str(), *port))).await??;
-        stream.set_nodelay(true)?;
-        let stream = stream.into_std()?;
-        let peer = stream.try_clone()?;
-        Ok(Connection::new(TcpStream::from_std(stream)?, peer))
+        let stream = timeout(within, self.link.open()).await??;
+        Ok(Connection::new(stream, self.link.framing()))
     }
 }
 
 /// An open connection.
 struct Connection {
     client: Context,
-    /// The same socket, which never blocks, to see whether the other end has closed it.
-    peer: std::net::TcpStream,
+    signals: Arc<Signals>,
+    garbled: watch::Receiver<()>,
     /// When the last request was answered or given up.
     answered: Option<Instant>,
     /// How many requests there were since the last answer to any of them.
     unanswered: u32,
-    /// Set when a late answer is skipped.
-    skipped: Arc<AtomicBool>,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, peer: std::net::TcpStream) -> Self {
-        let skipped = Arc::default();
-        let client = tcp::attach(LatestAnswers::new(stream, Arc::clone(&skipped)));
-        Self { client, peer, answered: None, unanswered: 0, skipped }
+    fn new(stream: Box<dyn Stream>, framing: Framing) -> Self {
+        let signals = Arc::<Signals>::default();
+        let client = match framing {
+            Framing::Tcp => tcp::attach(LatestAnswers::new(stream, Arc::clone(&signals))),
+            Framing::Rtu => tcp::attach(Rtu::new(stream, Arc::clone(&signals))),
+        };
+        let garbled = signals.garbled.subscribe();
+        Self { client, signals, garbled, answered: None, unanswered: 0 }
     }
 
     async fn call(&mut self, unit: u8, request: Request<'_>, within: Duration) -> Result<Response, Fault> {
         self.client.set_slave(Slave(unit));
         self.unanswered += 1;
-        let answer = timeout(within, self.client.call(request)).await;
-        if answer.is_ok() || self.skipped.swap(false, Relaxed) {
+        self.garbled.mark_unchanged();
+        let answer = timeout(within, async {
+            select! {
+                answer = self.client.call(request) => answer.map_err(Fault::Broken)?.map_err(Fault::Exception),
+                _ = self.garbled.changed() => Err(Fault::Garbled),
+            }
+        });
+        let answer = answer.await;
+        if answer.is_ok() || self.signals.skipped.swap(false, Relaxed) {
             self.unanswered = 0;
         }
-        answer.map_err(|_| Fault::Late(within))?.map_err(Fault::Broken)?.map_err(Fault::Exception)
-    }
-
-    /// Whether the other end has closed it, as many do when nothing was asked for a while.
-    fn is_closed(&self) -> bool {
-        match self.peer.peek(&mut [0]) {
-            Ok(length) => length == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+        answer.unwrap_or(Err(Fault::Late(within)))
     }
 
     fn is_silent(&self) -> bool {
@@ -164,8 +194,7 @@ impl Connection {
 
 impl fmt::Display for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (host, port) = &self.address;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        self.link.fmt(f)
     }
 }
 
@@ -182,6 +211,8 @@ pub(crate) enum Fault {
     Forbidden,
     /// No answer came in time.
     Late(Duration),
+    /// What came in the place of an answer was damaged, or no answer to the request.
+    Garbled,
     /// The connection broke, or what came over it was not Modbus.
     Broken(Error),
     /// The connection to this gateway went with an earlier request, perhaps another device's.
@@ -208,7 +239,7 @@ impl Fault {
             Self::Exception(E::IllegalFunction | E::IllegalDataAddress | E::IllegalDataValue) | Self::Forbidden => {
                 DriverError::refused(message)
             }
-            Self::Exception(_) | Self::Short { .. } => DriverError::failed(message),
+            Self::Exception(_) | Self::Short { .. } | Self::Garbled => DriverError::failed(message),
             Self::Late(_) | Self::Broken(_) | Self::Closed(_) => DriverError::disconnected(message),
         }
     }
@@ -221,11 +252,15 @@ impl fmt::Display for Fault {
             Self::Short { answered } => write!(f, "the device answers with only {answered} of the registers"),
             Self::Forbidden => f.write_str("the device's `forbidden` says that it must not be read"),
             Self::Late(within) => write!(f, "no answer within {} ms", within.as_millis()),
+            Self::Garbled => f.write_str("the answer is damaged on the line (its checksum or its length is wrong)"),
             // At the end of the stream tokio-modbus gives the thread's last error of the system, whatever that was about.
             Self::Broken(Error::Transport(error)) if error.raw_os_error().is_some() => {
                 f.write_str("the connection broke, or the other end closed it")
             }
-            Self::Broken(error) => write!(f, "the connection carries something that is not Modbus: {error}"),
+            Self::Broken(error) => match tls::cure(&error.to_string()) {
+                Some(cure) => write!(f, "the connection broke: {error}: {cure}"),
+                None => write!(f, "the connection carries something that is not Modbus: {error}"),
+            },
             Self::Closed(gateway) => write!(f, "the connection to {gateway} is lost"),
         }
     }
@@ -236,21 +271,32 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::serial::{Line, Parity};
+
+    fn net(host: &str, port: u16) -> Link {
+        Link::Net { host: host.to_owned(), port, framing: Framing::Tcp, tls: None }
+    }
 
     #[test]
-    fn an_ipv6_address_is_the_same_host_with_and_without_brackets() {
+    fn who_has_the_same_link_shares_it_and_a_serial_port_has_one_setting() {
         let gateways = Gateways::default();
-        let gateway = gateways.get("::1", 502);
-        assert!(Arc::ptr_eq(&gateway, &gateways.get("[::1]", 502)));
-        assert_eq!(gateway.to_string(), "[::1]:502");
-        assert_eq!(gateways.get("plc", 502).to_string(), "plc:502");
+        let gateway = gateways.get(&net("plc", 502)).expect("the first");
+        assert!(Arc::ptr_eq(&gateway, &gateways.get(&net("plc", 502)).expect("the same")));
+        let line = |baud_rate| {
+            let (path, parity) = ("/dev/ttyUSB0".into(), Parity::Even);
+            Link::Serial(Line { path, baud_rate, parity, two_stop_bits: false, rs485: false })
+        };
+        let held = gateways.get(&line(9600)).expect("the first on the line");
+        assert_eq!(gateways.get(&line(19_200)).err(), Some(line(9600)));
+        drop(held);
+        assert!(gateways.get(&line(19_200)).is_ok());
     }
 
     #[tokio::test]
     async fn a_gateway_is_reached_by_its_ipv6_address() {
         // A machine may have no IPv6 at all.
         let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
-        let gateway = Gateways::default().get("::1", listener.local_addr().unwrap().port());
+        let gateway = Gateways::default().get(&net("::1", listener.local_addr().unwrap().port())).expect("the first");
         let (opened, accepted) = tokio::join!(gateway.open(Duration::from_secs(10)), listener.accept());
         assert!(opened.is_ok() && accepted.is_ok(), "{opened:?}");
     }

@@ -1,4 +1,4 @@
-//! A mapper for Modbus TCP devices, and for those behind a Modbus TCP gateway.
+//! A mapper for Modbus devices, over TCP, TLS and serial lines.
 //!
 //! - `driver`: what the framework calls, a [`Modbus`] that opens a [`Unit`] for each device
 //! - `config`: what a user writes about a device, as [`Config`]
@@ -8,16 +8,20 @@
 //! - `plan`: one request for neighbouring registers
 //! - `forbidden`: addresses that are never read
 //! - `gateway`: the connection that devices share
-//! - `answers`: which answers of a connection are too late
+//! - `link`, with `serial` and `tls`: how it is made
+//! - `framing`: how requests and answers stand on it
 
-mod answers;
 mod codec;
 mod config;
 mod driver;
 mod forbidden;
+mod framing;
 mod gateway;
+mod link;
 mod plan;
 mod scalar;
+mod serial;
+mod tls;
 mod visitor;
 
 pub use config::Config;

@@ -9,6 +9,7 @@ const ALL_WELL: &str = "2 devices and 1 model in 2 files: nothing to complain ab
 #[test]
 fn its_own_devices_pass_the_strict_check() {
     assert_eq!(check(&["devices"]), (ALL_WELL.to_owned(), true));
+    assert_eq!(check(&["serial"]), (ALL_WELL.to_owned(), true));
 }
 
 #[test]

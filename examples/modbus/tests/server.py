@@ -1,22 +1,34 @@
-"""A Modbus TCP server: `server.py [port]`, where port 0, the default, is any that is free.
+"""A Modbus server: `server.py [port]`, where port 0, the default, is any that is free. It speaks Modbus TCP, and more if it is told to:
+
+    --rtu PORT     RTU over TCP
+    --tls PORT CERTIFICATE KEY CLIENTS  Modbus TCP over TLS, for clients whose certificate the last file vouches for
+    --serial LINK  RTU on a serial line, which is a pair of pseudoterminals, one of them linked at this path
 
 Units 1 and 2 are the boilers of devices/instance.yaml. The others are for the tests: unit 3 holds a number of each type,
 unit 4 never answers, unit 5 cannot be reached by the gateway, unit 6 has a hole in its registers, unit 7 answers too late: when the
 next request of the same connection is there, units 8 and 9 hold registers for whoever wants them, and unit 8 knows no mask writes.
+In RTU every other answer of unit 10 is damaged on the line, unit 11 answers after noise, unit 12 a byte at a time, and whatever unit 13
+answers is damaged.
 
 What happens is printed, a line each:
 
+    rtu <port>
+    tls <port>
     listening <port>
     connected
     request <unit> <function code> <address> <count>
 """
 
+import argparse
 import asyncio
-import sys
+import os
+import ssl
+import tty
 
 from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
 from pymodbus.pdu import ExceptionResponse
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -87,6 +99,10 @@ def with_a_hole():
 
 LATE = 7
 MASKLESS = 8
+FLAWED = 10
+NOISY = 11
+SLOW = 12
+DAMAGED = 13
 MASK_WRITE = 22
 
 
@@ -117,9 +133,50 @@ class Connection(ServerRequestHandler):
             super().server_send(pdu, addr)
 
 
-class Server(ModbusTcpServer):
+class RtuConnection(Connection):
+    """Some units are hard to understand."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.flawless = True
+
+    def send(self, data, addr=None):
+        unit = data[0]
+        if unit == FLAWED:
+            self.flawless = not self.flawless
+        if unit == DAMAGED or (unit == FLAWED and not self.flawless):
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        if unit == NOISY:
+            data = b"\x00\xff\xfe" + data
+        if unit == SLOW:
+            asyncio.ensure_future(self.send_slowly(data, addr))
+        else:
+            super().send(data, addr)
+
+    async def send_slowly(self, data, addr):
+        for byte in data:
+            super().send(bytes([byte]), addr)
+            await asyncio.sleep(0.005)
+
+
+class TcpServer(ModbusTcpServer):
     def callback_new_connection(self):
         return Connection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
+
+
+class TlsServer(ModbusTlsServer):
+    def callback_new_connection(self):
+        return Connection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
+
+
+class RtuServer(ModbusTcpServer):
+    def callback_new_connection(self):
+        return RtuConnection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
+
+
+class SerialServer(ModbusSerialServer):
+    def callback_new_connection(self):
+        return RtuConnection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
 
 
 def trace_connect(connected):
@@ -133,9 +190,14 @@ def trace_pdu(sending, pdu):
     return pdu
 
 
-async def main(port):
+TRACES = {"trace_pdu": trace_pdu, "trace_connect": trace_connect}
+
+
+def units():
     one_register = [SimData(0, datatype=DataType.REGISTERS)]
-    units = [
+    many = [SimData(0, values=[0] * 32, datatype=DataType.REGISTERS)]
+    counted = [SimData(0, values=list(range(125)), datatype=DataType.REGISTERS)]
+    return [
         boiler(1, temperature=583),
         boiler(2, temperature=-71),
         of_each_type(),
@@ -143,15 +205,63 @@ async def main(port):
         unit(5, one_register, action=no_response),
         with_a_hole(),
         unit(LATE, [SimData(0, values=[700, 701], datatype=DataType.REGISTERS)]),
-        unit(MASKLESS, [SimData(0, values=[0] * 32, datatype=DataType.REGISTERS)]),
-        unit(9, [SimData(0, values=[0] * 32, datatype=DataType.REGISTERS)]),
+        unit(MASKLESS, many),
+        unit(9, many),
+        *(unit(number, counted) for number in (FLAWED, NOISY, SLOW, DAMAGED)),
     ]
-    server = Server(
-        units, address=("127.0.0.1", port), trace_pdu=trace_pdu, trace_connect=trace_connect
-    )
+
+
+def port_of(server):
+    return server.transport.sockets[0].getsockname()[1]
+
+
+def secured(certificate, key, clients):
+    """Shows a certificate, and wants to see one."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def serial_line(link):
+    """Two pseudoterminals that carry what the other one gets: one for the server, one for the client, at the link."""
+    (near, server), (far, client) = os.openpty(), os.openpty()
+    for end in (server, client):
+        tty.setraw(end)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(near, lambda: os.write(far, os.read(near, 4096)))
+    loop.add_reader(far, lambda: os.write(near, os.read(far, 4096)))
+    if os.path.islink(link):
+        os.unlink(link)
+    os.symlink(os.ttyname(client), link)
+    return os.ttyname(server)
+
+
+async def main(arguments):
+    if arguments.rtu is not None:
+        address = ("127.0.0.1", arguments.rtu)
+        server = RtuServer(units(), framer=FramerType.RTU, address=address, **TRACES)
+        await server.serve_forever(background=True)
+        say("rtu", port_of(server))
+    if arguments.tls:
+        port, *files = arguments.tls
+        server = TlsServer(
+            units(), framer=FramerType.SOCKET, address=("127.0.0.1", int(port)), sslctx=secured(*files), **TRACES
+        )
+        await server.serve_forever(background=True)
+        say("tls", port_of(server))
+    if arguments.serial:
+        server = SerialServer(units(), port=serial_line(arguments.serial), **TRACES)
+        await server.serve_forever(background=True)
+    server = TcpServer(units(), address=("127.0.0.1", arguments.port), **TRACES)
     await server.serve_forever(background=True)
-    say("listening", server.transport.sockets[0].getsockname()[1])
+    say("listening", port_of(server))
     await server.serving
 
 
-asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+parser = argparse.ArgumentParser()
+parser.add_argument("port", nargs="?", type=int, default=0)
+parser.add_argument("--rtu", type=int)
+parser.add_argument("--tls", nargs=4)
+parser.add_argument("--serial")
+asyncio.run(main(parser.parse_args()))

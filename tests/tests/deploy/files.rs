@@ -59,8 +59,9 @@ impl Files {
 /// The files of values that the chart is tried with.
 pub(crate) fn all_values() -> Result<Vec<PathBuf>> {
     let folder = fs::read_dir(root().join("tests/deploy/values"))?;
-    let files = folder.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut files = folder.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     assert!(files.len() >= 5, "the values have gone astray");
+    files.push(root().join("examples/modbus/values.yaml"));
     Ok(files)
 }
 

@@ -410,25 +410,25 @@ async fn connect_with(driver: &Modbus, server: &Server, mut config: Json) -> Res
 }
 
 /// The driver does not look at the device.
-fn device() -> Device {
+pub(crate) fn device() -> Device {
     Device::builder("boiler").build()
 }
 
-fn property(visitor: Json) -> Property<Visitor> {
+pub(crate) fn property(visitor: Json) -> Property<Visitor> {
     let visitor: Visitor = serde_json::from_value(visitor).expect("the visitor is right");
     Property::builder("property", DataType::Double).visitor(visitor)
 }
 
-fn bit(register: &str, address: u16) -> Property<Visitor> {
+pub(crate) fn bit(register: &str, address: u16) -> Property<Visitor> {
     property(json!({"register": register, "address": address}))
 }
 
-fn holding(mut visitor: Json) -> Property<Visitor> {
+pub(crate) fn holding(mut visitor: Json) -> Property<Visitor> {
     visitor["register"] = "HoldingRegister".into();
     property(visitor)
 }
 
-fn number(address: u16, data_type: &str) -> Property<Visitor> {
+pub(crate) fn number(address: u16, data_type: &str) -> Property<Visitor> {
     holding(json!({"address": address, "type": data_type}))
 }
 

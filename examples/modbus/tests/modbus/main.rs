@@ -1,8 +1,10 @@
 //! The mapper against a real Modbus server, pymodbus. `cargo xtask test -- -p modbus` installs it and runs this.
 
 mod driver;
+mod line;
 mod mapper;
 mod server;
+mod tls;
 mod vectors;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

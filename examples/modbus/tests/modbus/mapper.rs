@@ -173,7 +173,7 @@ async fn units_that_answer_late_or_never_cost_a_healthy_one_no_cycle_and_no_sess
 }
 
 /// Runs a mapper beside an edgecore which holds the manifests, until the test is done.
-async fn run(manifests: &str, test: impl AsyncFnOnce(&LocalEdge) -> Outcome) -> Outcome {
+pub(crate) async fn run(manifests: &str, test: impl AsyncFnOnce(&LocalEdge) -> Outcome) -> Outcome {
     run_with_handle(manifests, async |edge, _| test(edge).await).await
 }
 
@@ -277,16 +277,16 @@ spec:
     )
 }
 
-fn boiler(number: u8) -> DeviceId {
+pub(crate) fn boiler(number: u8) -> DeviceId {
     DeviceId::new("default", &format!("boiler-{number}"))
 }
 
 /// Waits until the twin has the value.
-async fn holds(edge: &LocalEdge, device: &DeviceId, property: &str, value: &str) {
+pub(crate) async fn holds(edge: &LocalEdge, device: &DeviceId, property: &str, value: &str) {
     edge.wait_until(|edge| edge.twin(device, property).is_some_and(|twin| twin.value() == value)).await;
 }
 
 /// Waits until the device is in the state.
-async fn is(edge: &LocalEdge, device: &DeviceId, state: &str) {
+pub(crate) async fn is(edge: &LocalEdge, device: &DeviceId, state: &str) {
     edge.wait_until(|edge| edge.state(device) == Some(state)).await;
 }

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
@@ -14,10 +14,22 @@ use tokio_modbus::{
     slave::SlaveContext,
 };
 
+/// What the server speaks beside Modbus TCP.
+#[derive(Clone, Default)]
+pub(crate) struct Also {
+    /// RTU over TCP, on this port, or on any for 0.
+    pub(crate) rtu: Option<u16>,
+    /// TLS on this port, with the server's certificate, its key, and what vouches for clients.
+    pub(crate) tls: Option<(u16, [PathBuf; 3])>,
+    /// RTU on a serial line, of which this is the other end.
+    pub(crate) serial: Option<PathBuf>,
+}
+
 /// A running server.
 pub(crate) struct Server {
     process: ChildGuard,
     pub(crate) port: u16,
+    also: Also,
     /// A bare client, to look at what the server holds.
     pub(crate) probe: Context,
     /// How many lines of the output [`news`](Self::news) has returned.
@@ -27,15 +39,46 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on this port, or on any for 0. `None` when the user wants to do without Python.
     pub(crate) async fn start(port: u16) -> anyhow::Result<Option<Self>> {
+        Self::start_with(port, Also::default()).await
+    }
+
+    pub(crate) async fn start_with(port: u16, mut also: Also) -> anyhow::Result<Option<Self>> {
         let Tool::At(python) = integration_tests::python() else { return Ok(None) };
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server.py");
-        let mut process = ChildGuard::spawn(Command::new(python).arg(program).arg(port.to_string()));
-        let line = process.wait_for_line(|line| line.starts_with("listening ")).await;
-        let port = line.trim_start_matches("listening ").parse()?;
+        let mut command = Command::new(python);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server.py")).arg(port.to_string());
+        if let Some(port) = also.rtu {
+            command.args(["--rtu", &port.to_string()]);
+        }
+        if let Some((port, files)) = &also.tls {
+            command.args(["--tls", &port.to_string()]).args(files);
+        }
+        if let Some(link) = &also.serial {
+            command.arg("--serial").arg(link);
+        }
+        let mut process = ChildGuard::spawn(&mut command);
+        let mut port_of = async |kind: &str| {
+            let line = process.wait_for_line(|line| line.starts_with(kind)).await;
+            anyhow::Ok(line.trim_start_matches(kind).trim().parse()?)
+        };
+        if let Some(port) = &mut also.rtu {
+            *port = port_of("rtu ").await?;
+        }
+        if let Some((port, _)) = &mut also.tls {
+            *port = port_of("tls ").await?;
+        }
+        let port = port_of("listening ").await?;
         let probe = tcp::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-        let mut server = Self { process, port, probe, fetched: 0 };
+        let mut server = Self { process, port, also, probe, fetched: 0 };
         server.news().await?;
         Ok(Some(server))
+    }
+
+    pub(crate) fn rtu_port(&self) -> u16 {
+        self.also.rtu.expect("it was started with RTU")
+    }
+
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.also.tls.as_ref().expect("it was started with TLS").0
     }
 
     /// The holding registers of a unit as they are now.
@@ -76,6 +119,16 @@ impl Server {
         self.process.wait_for_line(|line| line == expected).await;
     }
 
+    /// Stops the server in the middle of what it does.
+    pub(crate) async fn freeze(&self) {
+        self.process.freeze().await;
+    }
+
+    /// Lets it go on.
+    pub(crate) async fn thaw(&self) {
+        self.process.thaw().await;
+    }
+
     /// Kills the server.
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await;
@@ -84,7 +137,7 @@ impl Server {
     /// Kills the server and starts another one in its place.
     pub(crate) async fn restart(mut self) -> anyhow::Result<Self> {
         self.kill().await;
-        let server = Self::start(self.port).await?;
+        let server = Self::start_with(self.port, self.also.clone()).await?;
         server.context("Python was there a moment ago")
     }
 }

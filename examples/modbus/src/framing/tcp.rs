@@ -1,19 +1,15 @@
-//! The bytes of a connection, without the answers that come too late.
+//! Modbus TCP without the answers that come too late.
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The start of a request or an answer: transaction id, protocol id, and the length of the rest, two bytes each.
-const HEADER: usize = 6;
+use super::{HEADER, Signals};
 
 /// The rest by the Modbus specification: the unit id and one byte at least, and a PDU of 253 bytes at most.
 const REST: std::ops::RangeInclusive<usize> = 2..=254;
@@ -31,13 +27,12 @@ pub(crate) struct LatestAnswers<S> {
     received: Vec<u8>,
     /// How many of them are left of the answer that is being handed over.
     passing: usize,
-    /// Set when an answer is skipped, for whoever wants to know.
-    skipped: Arc<AtomicBool>,
+    signals: Arc<Signals>,
 }
 
 impl<S> LatestAnswers<S> {
-    pub(crate) fn new(inner: S, skipped: Arc<AtomicBool>) -> Self {
-        Self { inner, requests: Requests::default(), received: Vec::new(), passing: 0, skipped }
+    pub(crate) fn new(inner: S, signals: Arc<Signals>) -> Self {
+        Self { inner, requests: Requests::default(), received: Vec::new(), passing: 0, signals }
     }
 
     /// Whether something can be handed over. Skips late answers.
@@ -51,7 +46,7 @@ impl<S> LatestAnswers<S> {
             }
             if self.requests.is_earlier(transaction) {
                 self.received.drain(..length);
-                self.skipped.store(true, Relaxed);
+                self.signals.skipped.store(true, Relaxed);
             } else {
                 self.passing = length;
             }
@@ -83,6 +78,11 @@ struct Requests {
 }
 
 impl Requests {
+    /// Whether the next byte begins a request.
+    fn is_between(&self) -> bool {
+        self.header.is_empty() && self.rest == 0
+    }
+
     fn note(&mut self, written: &[u8]) {
         for &byte in written {
             if self.rest > 0 {
@@ -125,9 +125,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for LatestAnswers<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for LatestAnswers<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LatestAnswers<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.requests.is_between() {
+            this.signals.drain(&mut this.inner, &mut this.received, cx)?;
+        }
         let written = ready!(Pin::new(&mut this.inner).poll_write(cx, buf))?;
         this.requests.note(&buf[..written]);
         Poll::Ready(Ok(written))
@@ -148,10 +151,10 @@ mod tests {
 
     use super::*;
 
-    /// A stream with the gateway at its other end, and whether an answer was skipped.
-    fn stream() -> (LatestAnswers<DuplexStream>, DuplexStream, Arc<AtomicBool>) {
-        let ((here, gateway), skipped) = (duplex(4096), Arc::default());
-        (LatestAnswers::new(here, Arc::clone(&skipped)), gateway, skipped)
+    /// A stream with the gateway at its other end, and what is noticed.
+    fn stream() -> (LatestAnswers<DuplexStream>, DuplexStream, Arc<Signals>) {
+        let ((here, gateway), signals) = (duplex(4096), Arc::default());
+        (LatestAnswers::new(here, Arc::clone(&signals)), gateway, signals)
     }
 
     /// A request or an answer with this id, for unit 1, with this PDU.
@@ -169,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_answers_to_earlier_requests_are_skipped() {
-        let (mut stream, mut gateway, skipped) = stream();
+        let (mut stream, mut gateway, signals) = stream();
         for transaction in [5, 6, 7] {
             stream.write_all(&adu(transaction, &[3, 0, 0, 0, 1])).await.unwrap();
         }
@@ -177,12 +180,12 @@ mod tests {
         gateway.write_all(&[adu(5, &[3, 2, 0, 5]), adu(6, &[0x83, 4]), right.clone()].concat()).await.unwrap();
         drop(gateway);
         assert_eq!(all(&mut stream).await.unwrap(), right);
-        assert!(skipped.load(Relaxed));
+        assert!(signals.skipped.load(Relaxed));
     }
 
     #[tokio::test]
     async fn an_answer_in_pieces_is_handed_over_as_a_whole_to_a_reader_of_any_size() {
-        let (mut stream, mut gateway, skipped) = stream();
+        let (mut stream, mut gateway, signals) = stream();
         // The request, too, is written in pieces, and its data look like another header.
         for piece in adu(7, &[16, 0, 9, 0, 0, 0, 6]).chunks(2) {
             stream.write_all(piece).await.unwrap();
@@ -199,7 +202,7 @@ mod tests {
             read.push(stream.read_u8().await.unwrap());
         }
         assert_eq!(read, answer);
-        assert!(!skipped.load(Relaxed));
+        assert!(!signals.skipped.load(Relaxed));
     }
 
     #[tokio::test]
@@ -215,12 +218,21 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_to_a_request_that_was_never_made_is_handed_over_for_the_client_to_refuse() {
-        let (mut stream, mut gateway, skipped) = stream();
+        let (mut stream, mut gateway, signals) = stream();
         stream.write_all(&adu(5, &[3, 0, 0, 0, 1])).await.unwrap();
         gateway.write_all(&adu(6, &[3, 2, 0, 5])).await.unwrap();
         drop(gateway);
         assert_eq!(all(&mut stream).await.unwrap(), adu(6, &[3, 2, 0, 5]));
-        assert!(!skipped.load(Relaxed));
+        assert!(!signals.skipped.load(Relaxed));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_not_sent_when_the_other_end_has_closed_the_connection() {
+        let (mut stream, gateway, signals) = stream();
+        drop(gateway);
+        let error = stream.write_all(&adu(5, &[3, 0, 0, 0, 1])).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert!(signals.closed.load(Relaxed));
     }
 
     #[tokio::test]
