@@ -147,6 +147,12 @@ impl Mosquitto {
         self.process.wait_for_line(matches).await
     }
 
+    /// The lines of its log so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
     /// A subscriber to all topics, with messages of this QoS at most.
     pub async fn subscribe(&self, qos: u8) -> Subscriber {
         Subscriber::connect(self.port, qos, self.login()).await

@@ -1,0 +1,90 @@
+//! The brokers in use, each with one connection for all devices that name it with the same credentials.
+
+use std::{
+    sync::{Arc, PoisonError, Weak},
+    time::Duration,
+};
+
+use mapper_framework::{DriverError, model::Credentials};
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{config::Broker, connection::Connection};
+
+/// What a connection is made from. Devices with the same share one.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) broker: Broker,
+    pub(crate) credentials: Credentials,
+    pub(crate) client_id: Option<String>,
+    pub(crate) keep_alive: Duration,
+}
+
+/// The brokers in use.
+#[derive(Default)]
+pub(crate) struct Brokers {
+    /// Few, so they are searched one by one. Locked for a look-up, never across an await.
+    slots: std::sync::Mutex<Vec<Arc<Slot>>>,
+}
+
+/// A broker with its connection, or why there is none.
+struct Slot {
+    settings: Settings,
+    /// Locked while somebody connects, so that the others wait for what comes of it.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Weak, so that it closes with its last session.
+    connection: Weak<Connection>,
+    /// When the last attempt ended, and why it failed.
+    failure: Option<(Instant, DriverError)>,
+}
+
+impl Brokers {
+    /// The connection with these settings: the one that is there, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// The broker cannot be connected to.
+    pub(crate) async fn connect(&self, settings: Settings, within: Duration) -> Result<Arc<Connection>, DriverError> {
+        let slot = self.slot(settings);
+        let asked = Instant::now();
+        let mut state = slot.state.lock().await;
+        if let Some(connection) = state.connection.upgrade().filter(|connection| connection.is_alive()) {
+            return Ok(connection);
+        }
+        // An attempt that ended while this device waited for its turn was its own, too.
+        if let Some((_, error)) = state.failure.as_ref().filter(|(ended, _)| *ended >= asked) {
+            return Err(error.clone());
+        }
+        match Connection::open(&slot.settings, within).await {
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                *state = State { connection: Arc::downgrade(&connection), failure: None };
+                Ok(connection)
+            }
+            Err(error) => {
+                state.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn slot(&self, settings: Settings) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.iter().find(|slot| slot.settings == settings) {
+            return Arc::clone(slot);
+        }
+        slots.retain(|slot| Arc::strong_count(slot) > 1 || slot.is_open());
+        let slot = Arc::new(Slot { settings, state: Mutex::default() });
+        slots.push(Arc::clone(&slot));
+        slot
+    }
+}
+
+impl Slot {
+    fn is_open(&self) -> bool {
+        self.state.try_lock().is_ok_and(|state| state.connection.strong_count() > 0)
+    }
+}

@@ -1,0 +1,32 @@
+//! A mapper for devices that publish themselves by MQTT.
+//!
+//! - `driver`: what the framework calls, an [`MqttDevices`] that opens an [`MqttDevice`] for each device
+//! - `config`, `visitor`, `keys`: what a user writes about a device and about a property, as [`Config`] and [`Visitor`]
+//! - `plan`: what is subscribed and published for a device, by its manifest and its family
+//! - `session`, `points`, `point`: a device, its properties, and the last value of each
+//! - `codec`, `time`: payloads and the times in them
+//! - `presence`: whether a device is there
+//! - `brokers`, `connection`, `routes`, `login`: the connections that devices share
+//! - `topic`: placeholders and filters
+
+mod brokers;
+mod codec;
+mod config;
+mod connection;
+mod driver;
+mod keys;
+mod login;
+mod plan;
+mod point;
+mod points;
+mod presence;
+mod routes;
+mod session;
+mod time;
+mod topic;
+mod visitor;
+
+pub use config::Config;
+pub use driver::MqttDevices;
+pub use session::MqttDevice;
+pub use visitor::Visitor;

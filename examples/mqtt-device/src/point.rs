@@ -1,0 +1,229 @@
+//! A property, where its values come from, and the last one.
+
+use std::time::{Duration, SystemTime};
+
+use mapper_framework::{Change, DriverError, Property, Reading, Value, model::Quality};
+use tokio::time::Instant;
+
+use crate::{
+    codec::{self, Payload},
+    config::Retained,
+    connection::Message,
+    plan::{Plan, Source},
+    time,
+    visitor::Visitor,
+};
+
+/// A property of a session.
+pub(crate) struct Point {
+    property: Property<Visitor>,
+    sources: Vec<Source>,
+    max_age: Option<Duration>,
+    retained: Retained,
+    /// Where the time stands in a payload.
+    time: Option<String>,
+    last: Option<Result<Known, DriverError>>,
+    /// How many messages came on its topics without a value for it.
+    passed_over: u64,
+    /// Until when the first value is waited for.
+    patience: Instant,
+    /// Whether it was reported that the last value is too old.
+    has_expired: bool,
+    /// How many values the device has published, without those that the broker had kept.
+    fresh: u64,
+}
+
+/// A value that has come.
+#[derive(Clone)]
+struct Known {
+    reading: Reading,
+    /// When it becomes too old.
+    expires: Option<Instant>,
+    /// Whether the broker had kept it.
+    retained: bool,
+}
+
+impl Point {
+    pub(crate) fn new(property: Property<Visitor>, sources: Vec<Source>, plan: &Plan) -> Self {
+        let (visitor, config) = (property.visitor(), &plan.config);
+        let time = visitor.time.as_ref().map(|pointer| pointer.0.as_str()).or(plan.time());
+        Self {
+            sources,
+            max_age: visitor.max_age.or(config.max_age),
+            retained: visitor.retained.unwrap_or(config.retained),
+            time: time.map(ToOwned::to_owned),
+            property,
+            last: None,
+            passed_over: 0,
+            patience: Instant::now() + config.timeout(),
+            has_expired: false,
+            fresh: 0,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.property.name()
+    }
+
+    pub(crate) fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Until when the first value is waited for; `None` if there is nothing to wait for.
+    pub(crate) fn patience(&self) -> Option<Instant> {
+        (self.last.is_none() && !self.sources.is_empty()).then_some(self.patience)
+    }
+
+    /// How many values the device has published since the session began.
+    pub(crate) fn fresh(&self) -> u64 {
+        self.fresh
+    }
+
+    /// Whether both read the same values from the same place.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let (a, b) = (&self.property, &other.property);
+        self.sources == other.sources
+            && a.data_type() == b.data_type()
+            // A regular expression has no equality but that of its text.
+            && format!("{:?}", a.visitor()) == format!("{:?}", b.visitor())
+    }
+
+    /// Goes on with what is known of a property that was like this one.
+    pub(crate) fn inherit(&mut self, other: Self) {
+        let property = self.property.clone();
+        *self = Self { property, ..other };
+    }
+
+    /// Takes a message on the topic of one of the sources. `None` if it has nothing new.
+    pub(crate) fn take(&mut self, source: usize, message: &Message, payload: &Payload<'_>) -> Option<Change> {
+        if message.retained && self.retained == Retained::Ignore {
+            return None;
+        }
+        let pointer = self.sources.get(source)?.pointer.as_deref();
+        let value = match codec::decode(payload, pointer, &self.property) {
+            Ok(Some(value)) => self.known(value, message, payload),
+            Ok(None) => {
+                self.passed_over += 1;
+                return None;
+            }
+            Err(error) => Err(DriverError::failed(format_args!("{}: {error}", message.topic))),
+        };
+        Some(self.put(value))
+    }
+
+    /// Takes a value, or why there is none: a reading, and whether the broker had kept it.
+    pub(crate) fn put(&mut self, value: Result<(Reading, bool), DriverError>) -> Change {
+        self.has_expired = false;
+        let change = match &value {
+            Ok((reading, retained)) => {
+                self.fresh += u64::from(!retained);
+                Change::new(self.name(), reading.clone())
+            }
+            Err(error) => Change::failed(self.name(), error.clone()),
+        };
+        self.last = Some(value.map(|(reading, retained)| Known { expires: self.expires(&reading), reading, retained }));
+        change
+    }
+
+    fn known(&self, value: Value, message: &Message, payload: &Payload<'_>) -> Result<(Reading, bool), DriverError> {
+        let visitor = self.property.visitor();
+        let reading = Reading::new(value.conform(self.property.data_type())?);
+        let own = self.time.as_deref().and_then(|pointer| payload.json()?.pointer(pointer));
+        if let Some(own) = own {
+            let time = time::parse(own, visitor.time_offset)
+                .map_err(|error| DriverError::failed(format_args!("{}: its time: {error}", message.topic)))?;
+            return Ok((reading.at(time), message.retained));
+        }
+        let reading = reading.at(message.at);
+        let is_doubtful = message.retained && self.retained == Retained::Uncertain;
+        Ok((if is_doubtful { reading.quality(Quality::Uncertain) } else { reading }, message.retained))
+    }
+
+    /// When a reading becomes too old, if it ever does. One that is too old already does so at once.
+    fn expires(&self, reading: &Reading) -> Option<Instant> {
+        let age = reading.get_time().and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
+        Some(Instant::now() + self.max_age?.saturating_sub(age))
+    }
+
+    /// When there is something to report if no message comes.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match &self.last {
+            Some(Ok(known)) if !self.has_expired => known.expires,
+            _ => None,
+        }
+    }
+
+    /// Reports that the last value is too old, once.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<Change> {
+        self.due().filter(|due| *due <= now)?;
+        self.has_expired = true;
+        let error = self.read().err()?;
+        Some(Change::failed(self.name(), error))
+    }
+
+    /// The last value, if it is not too old.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) fn read(&self) -> Result<Reading, DriverError> {
+        let known = match &self.last {
+            Some(Ok(known)) => known,
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Err(self.missing()),
+        };
+        if let (Some(expires), Some(max_age)) = (known.expires, self.max_age)
+            && expires <= Instant::now()
+        {
+            return Err(DriverError::failed(format_args!(
+                "the last value is older than {max_age:?}, its maxAge: nothing newer has come on {}",
+                self.topics()
+            )));
+        }
+        Ok(known.reading.clone())
+    }
+
+    /// The last value, if the device itself has published it since the session began, and it can be trusted.
+    pub(crate) fn shown(&self) -> Option<&Value> {
+        match &self.last {
+            Some(Ok(Known { reading, retained: false, .. })) if reading.get_quality() == Quality::Good => {
+                Some(reading.get_value())
+            }
+            _ => None,
+        }
+    }
+
+    /// What the device shows, for messages.
+    pub(crate) fn shows(&self) -> String {
+        match &self.last {
+            None => "nothing has come".to_owned(),
+            Some(Ok(known)) => format!("the last value is {}", known.reading.get_value()),
+            Some(Err(error)) => error.to_string(),
+        }
+    }
+
+    /// Whether a value is there that counts.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.read().is_ok()
+    }
+
+    /// Whether anything has come for it.
+    pub(crate) fn has_come(&self) -> bool {
+        self.last.is_some()
+    }
+
+    pub(crate) fn topics(&self) -> String {
+        self.sources.iter().map(|source| source.filter.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn missing(&self) -> DriverError {
+        let topics = self.topics();
+        match (self.sources.is_empty(), self.passed_over) {
+            (true, _) => DriverError::unsupported("it has a command only, and no topic to read it from"),
+            (false, 0) => DriverError::failed(format_args!("nothing has come on {topics} yet")),
+            (false, count) => DriverError::failed(format_args!(
+                "of {count} messages on {topics} none has a value for it: is its `pointer` or `pattern` right?"
+            )),
+        }
+    }
+}

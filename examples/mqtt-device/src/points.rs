@@ -1,0 +1,125 @@
+//! The properties of a session, and which of them has its value on which topic.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use mapper_framework::Change;
+use tokio::time::Instant;
+
+use crate::{codec::Payload, connection::Message, point::Point, topic};
+
+/// Which property, and which of its sources.
+type Place = (usize, usize);
+
+/// The properties of a session.
+#[derive(Default)]
+pub(crate) struct Points {
+    points: Vec<Point>,
+    /// Where each property stands in `points`.
+    places: HashMap<String, usize>,
+    /// Whose values come on a topic.
+    exact: HashMap<String, Vec<Place>>,
+    /// Whose values come on topics that fit a filter.
+    wild: HashMap<String, Vec<Place>>,
+    /// The last message of each topic, for properties that come later.
+    last: HashMap<String, Arc<Message>>,
+}
+
+impl Points {
+    pub(crate) fn get(&self, name: &str) -> Option<&Point> {
+        self.points.get(*self.places.get(name)?)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Point> {
+        self.points.iter()
+    }
+
+    /// All topics and filters that are to be subscribed.
+    pub(crate) fn filters(&self) -> HashSet<String> {
+        self.exact.keys().chain(self.wild.keys()).cloned().collect()
+    }
+
+    /// Has these properties from now on. Those that were there and are found as before keep their value; what is known of the others from
+    /// topics that are subscribed already is returned.
+    pub(crate) fn replace(&mut self, points: Vec<Point>) -> Vec<Change> {
+        let mut before: HashMap<_, _> = self.points.drain(..).map(|point| (point.name().to_owned(), point)).collect();
+        self.points = points;
+        let mut changes = Vec::new();
+        for point in &mut self.points {
+            match before.remove(point.name()) {
+                Some(old) if old.is_like(point) => point.inherit(old),
+                _ => changes.extend(self.last.values().flat_map(|message| catch_up(point, message))),
+            }
+        }
+        self.index();
+        changes
+    }
+
+    /// Has these properties beside those that are there.
+    pub(crate) fn add(&mut self, points: Vec<Point>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for mut point in points {
+            changes.extend(self.last.values().flat_map(|message| catch_up(&mut point, message)));
+            self.points.push(point);
+        }
+        self.index();
+        changes
+    }
+
+    fn index(&mut self) {
+        let Self { points, places, exact, wild, last } = self;
+        places.clear();
+        exact.clear();
+        wild.clear();
+        for (place, point) in points.iter().enumerate() {
+            places.insert(point.name().to_owned(), place);
+            for (number, source) in point.sources().iter().enumerate() {
+                let table = if topic::is_wild(&source.filter) { &mut *wild } else { &mut *exact };
+                table.entry(source.filter.clone()).or_default().push((place, number));
+            }
+        }
+        last.retain(|topic, _| exact.contains_key(topic) || wild.keys().any(|filter| topic::fits(filter, topic)));
+    }
+
+    /// Takes a message, and adds what it changes.
+    pub(crate) fn take(&mut self, message: &Arc<Message>, changes: &mut Vec<Change>) {
+        // What the broker has kept comes again whenever anybody subscribes.
+        let is_known = || self.last.get(&message.topic).is_some_and(|last| last.payload == message.payload);
+        if message.retained && is_known() {
+            return;
+        }
+        let payload = Payload::new(&message.payload);
+        let wild = self.wild.iter().filter(|(filter, _)| topic::fits(filter, &message.topic));
+        let places = self.exact.get(&message.topic).into_iter().chain(wild.map(|(_, places)| places)).flatten();
+        let mut is_wanted = false;
+        for &(place, source) in places {
+            is_wanted = true;
+            changes.extend(self.points[place].take(source, message, &payload));
+        }
+        match self.last.get_mut(&message.topic) {
+            _ if !is_wanted => {}
+            Some(last) => *last = Arc::clone(message),
+            None => _ = self.last.insert(message.topic.clone(), Arc::clone(message)),
+        }
+    }
+
+    /// When there is something to report if no message comes.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.points.iter().filter_map(Point::due).min()
+    }
+
+    /// Adds that values are too old by now.
+    pub(crate) fn expire(&mut self, now: Instant, changes: &mut Vec<Change>) {
+        changes.extend(self.points.iter_mut().filter_map(|point| point.expire(now)));
+    }
+}
+
+/// What a message that has come before says of a property.
+fn catch_up(point: &mut Point, message: &Message) -> Vec<Change> {
+    let payload = Payload::new(&message.payload);
+    let fitting = |point: &Point, source: usize| topic::fits(&point.sources()[source].filter, &message.topic);
+    let sources: Vec<_> = (0..point.sources().len()).filter(|source| fitting(point, *source)).collect();
+    sources.into_iter().filter_map(|source| point.take(source, message, &payload)).collect()
+}

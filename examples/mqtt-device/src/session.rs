@@ -1,0 +1,269 @@
+//! A device: what has come from it, and what is sent to it.
+
+use std::sync::Arc;
+
+use mapper_framework::{Change, DeviceState, DriverError, Property, Reading, Reads, Session, Subscriptions, Value};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::{
+    codec,
+    connection::{Message, Share},
+    plan::Plan,
+    point::Point,
+    points::Points,
+    presence,
+    visitor::{Confirm, Visitor},
+};
+
+/// The most messages that are taken before they are handed on.
+const BATCH: usize = 1000;
+
+/// The session of a device.
+pub struct MqttDevice {
+    plan: Plan,
+    share: Share,
+    points: Points,
+    /// What was found out while something else was done.
+    pending: Vec<Change>,
+    /// Why the device is away.
+    away: Option<String>,
+    /// Why the device has not taken the last command, if it has said so.
+    refusal: Option<String>,
+    /// Whether the device was asked to publish its values.
+    is_asked: bool,
+}
+
+impl MqttDevice {
+    /// Begins a session, as soon as the device is there.
+    ///
+    /// # Errors
+    ///
+    /// The device is not there by the deadline.
+    pub(crate) async fn begin(plan: Plan, share: Share, deadline: Instant) -> Result<Self, DriverError> {
+        let filters: Vec<_> = plan.availability.iter().map(|it| &it.topic).chain(&plan.answers).cloned().collect();
+        share.subscribe(&filters).await?;
+        let points = Points::default();
+        let mut session = Self { plan, share, points, pending: Vec::new(), away: None, refusal: None, is_asked: false };
+        while let Some(complaint) = presence::complaint(&session.plan.availability) {
+            match timeout_at(deadline, session.share.next()).await {
+                Ok(message) => session.take(&message?),
+                Err(_) => return Err(DriverError::disconnected(complaint)),
+            }
+        }
+        session.away = None;
+        Ok(session)
+    }
+
+    /// The property as it is served.
+    ///
+    /// # Errors
+    ///
+    /// It has no topic that makes sense.
+    fn point(&self, property: &Property<Visitor>) -> Result<Point, DriverError> {
+        Ok(Point::new(property.clone(), self.plan.sources(property)?, &self.plan))
+    }
+
+    /// Serves properties that it was not given before, and returns for each whether it can be.
+    async fn add(&mut self, properties: &[&Property<Visitor>]) -> Result<Vec<Result<(), DriverError>>, DriverError> {
+        let (mut added, mut results) = (Vec::new(), Vec::with_capacity(properties.len()));
+        for property in properties {
+            let is_there = self.points.get(property.name()).is_some();
+            results.push(if is_there { Ok(()) } else { self.point(property).map(|point| added.push(point)) });
+        }
+        if !added.is_empty() {
+            self.renew(|points| points.add(added)).await?;
+        }
+        Ok(results)
+    }
+
+    /// Changes the properties, and with them what is subscribed. Once it returns, the broker has the subscriptions.
+    async fn renew(&mut self, change: impl FnOnce(&mut Points) -> Vec<Change>) -> Result<(), DriverError> {
+        let before = self.points.filters();
+        let changes = change(&mut self.points);
+        self.pending.extend(changes);
+        let after = self.points.filters();
+        let is_kept = |filter: &&String| {
+            self.plan.availability.iter().any(|it| it.topic == **filter) || self.plan.answers.as_ref() == Some(*filter)
+        };
+        self.share.unsubscribe(before.difference(&after).filter(|filter| !is_kept(filter)));
+        self.share.subscribe(&after.difference(&before).cloned().collect::<Vec<_>>()).await?;
+        if let Some((topic, payload)) = self.plan.refresh.as_ref().filter(|_| !self.is_asked && !after.is_empty()) {
+            self.is_asked = true;
+            // The answer is a message as any other.
+            drop(self.share.publish(topic, payload.as_str())?);
+        }
+        Ok(())
+    }
+
+    /// Takes a message: for whether the device is there, and for each property whose value stands in it.
+    fn take(&mut self, message: &Arc<Message>) {
+        let availability = self.plan.availability.iter_mut().find(|it| it.topic == message.topic);
+        if let Some(availability) = availability {
+            availability.take(&message.payload);
+            self.away = presence::complaint(&self.plan.availability);
+        }
+        if let Some(refusal) = self.plan.refusal(&message.topic, &message.payload) {
+            self.refusal = Some(refusal);
+        }
+        self.points.take(message, &mut self.pending);
+    }
+
+    /// Takes what is there.
+    fn take_all(&mut self) -> Result<(), DriverError> {
+        for _ in 0..BATCH {
+            let Some(message) = self.share.next_now()? else { break };
+            self.take(&message);
+        }
+        self.is_there()
+    }
+
+    /// Fails if the device has gone.
+    fn is_there(&self) -> Result<(), DriverError> {
+        self.away.as_ref().map_or(Ok(()), |away| Err(DriverError::disconnected(away)))
+    }
+
+    /// Waits for the first values of these properties.
+    async fn wait_for(&mut self, names: &[&str]) -> Result<(), DriverError> {
+        loop {
+            self.take_all()?;
+            let patience = names.iter().filter_map(|name| self.points.get(name)?.patience()).max();
+            let Some(patience) = patience.filter(|it| *it > Instant::now()) else { return Ok(()) };
+            match timeout_at(patience, self.share.next()).await {
+                Ok(message) => self.take(&message?),
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// The last value of a property.
+    fn known(&self, name: &str) -> Result<Reading, DriverError> {
+        let point = self.points.get(name).ok_or_else(|| DriverError::failed("it is not served"))?;
+        match point.sources().iter().find(|source| self.share.is_refused(&source.filter)) {
+            Some(source) if !point.has_come() => Err(DriverError::refused(format_args!(
+                "the broker refuses the subscription to {}: allow the mapper's user to read it",
+                source.filter
+            ))),
+            _ => point.read(),
+        }
+    }
+
+    /// Waits until the device shows that it has taken a value.
+    async fn confirmed(&mut self, name: &str, value: &Value, confirm: Confirm, before: u64) -> Result<(), DriverError> {
+        loop {
+            self.take_all()?;
+            if let Some(refusal) = self.refusal.take() {
+                return Err(DriverError::failed(format_args!("the device does not take the command: {refusal}")));
+            }
+            let Some(point) = self.points.get(name) else { return Ok(()) };
+            let is_confirmed = match confirm {
+                Confirm::Broker => true,
+                _ if point.sources().is_empty() => true,
+                Confirm::Answer => point.fresh() > before,
+                Confirm::Value => point.shown().is_some_and(|shown| shown.is_close_to(value)),
+            };
+            if is_confirmed {
+                return Ok(());
+            }
+            let message = self.share.next().await?;
+            self.take(&message);
+        }
+    }
+
+    /// Publishes a command, and waits for what confirms it.
+    async fn command(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        let command = self.plan.command(property)?;
+        let json = codec::encode(value, property, self.plan.words())?;
+        let payload = codec::fill(&command.template, &json);
+        let (name, confirm) = (property.name(), property.visitor().confirm);
+        let before = self.points.get(name).map_or(0, Point::fresh);
+        let within = self.plan.config.timeout();
+        let deadline = Instant::now() + within;
+        self.refusal = None;
+        let acknowledged = self.share.publish(&command.topic, payload.as_str())?;
+        match timeout_at(deadline, acknowledged).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(self.share.lost()),
+            Err(_) => {
+                return Err(DriverError::failed(format_args!(
+                    "the broker has not taken the command to {} within {within:?}",
+                    command.topic
+                )));
+            }
+        }
+        if let Ok(outcome) = timeout_at(deadline, self.confirmed(name, value, confirm, before)).await {
+            return outcome;
+        }
+        let (topics, shows) = self.points.get(name).map(|it| (it.topics(), it.shows())).unwrap_or_default();
+        Err(DriverError::failed(format_args!(
+            "the device has not confirmed {payload:?} on {} within {within:?}: {shows} on {topics}",
+            command.topic
+        )))
+    }
+}
+
+impl Session for MqttDevice {
+    type Visitor = Visitor;
+
+    async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
+        // One whose topics make no sense is polled, so that its error shows.
+        let points: Vec<_> = properties.iter().filter_map(|property| self.point(property).ok()).collect();
+        let subscriptions =
+            properties.iter().filter(|it| points.iter().any(|point| point.name() == it.name())).collect();
+        self.renew(|before| before.replace(points)).await?;
+        Ok(subscriptions)
+    }
+
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
+        self.add(&[property]).await?.into_iter().collect::<Result<(), _>>()?;
+        self.wait_for(&[property.name()]).await?;
+        self.known(property.name())
+    }
+
+    async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
+        let properties = reads.properties();
+        let added = self.add(&properties.iter().map(|property| &**property).collect::<Vec<_>>()).await?;
+        let names: Vec<_> = properties.iter().map(|property| property.name()).collect();
+        self.wait_for(&names).await?;
+        for (index, (name, added)) in names.into_iter().zip(added).enumerate() {
+            reads.set_at(index, added.and_then(|()| self.known(name)));
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        self.add(&[property]).await?.into_iter().collect::<Result<(), _>>()?;
+        self.take_all()?;
+        self.command(property, value).await
+    }
+
+    async fn state(&mut self) -> Result<DeviceState, DriverError> {
+        let read = || self.points.iter().filter(|point| !point.sources().is_empty());
+        Ok(if read().next().is_none() || read().any(Point::is_alive) {
+            DeviceState::Online
+        } else if read().any(Point::has_come) {
+            DeviceState::Unhealthy
+        } else {
+            DeviceState::Unknown
+        })
+    }
+
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
+        loop {
+            let now = Instant::now();
+            self.points.expire(now, &mut self.pending);
+            if !self.pending.is_empty() {
+                return Ok(std::mem::take(&mut self.pending));
+            }
+            self.is_there()?;
+            let due = self.points.due();
+            tokio::select! {
+                message = self.share.next() => {
+                    self.take(&message?);
+                    // What has come is handed on, and why nothing more comes is the next thing to learn.
+                    self.take_all().or_else(|error| if self.pending.is_empty() { Err(error) } else { Ok(()) })?;
+                }
+                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
+            }
+        }
+    }
+}

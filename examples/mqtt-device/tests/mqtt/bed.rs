@@ -1,0 +1,157 @@
+//! The mapper between an edgecore and a broker, and its driver by itself.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use integration_tests::servers::{Mosquitto, MosquittoOptions};
+use mapper_framework::{
+    Change, DataType, Device, Driver, DriverError, Property, Session,
+    model::{Credentials, DeviceId},
+    testing::{DEADLINE, TestBed},
+    watch::{Filter, Kind, What},
+};
+use mqtt_device::{Config, MqttDevice, MqttDevices, Visitor};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+/// A mapper with a folder of credentials.
+pub(crate) struct Bed {
+    pub(crate) bed: TestBed,
+    credentials: TempDir,
+}
+
+impl Bed {
+    pub(crate) async fn start() -> Self {
+        let credentials = tempfile::tempdir().unwrap();
+        let folder = credentials.path().to_owned();
+        let builder = TestBed::builder(MqttDevices::default(), "mqtt").config(move |config| {
+            config.driver.credentials = folder;
+            config.driver.backoff_max = Duration::from_secs(1);
+        });
+        Self { bed: builder.start().await, credentials }
+    }
+
+    /// Puts files into the folder of credentials of this name, in the place of earlier ones.
+    pub(crate) fn credentials(&self, name: &str, files: &[(&str, &str)]) {
+        let folder = self.credentials.path().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        files.iter().for_each(|(file, text)| fs::write(folder.join(file), text).unwrap());
+    }
+
+    pub(crate) async fn apply(&self, manifests: &str) {
+        self.bed.edge().apply(manifests).await.unwrap();
+    }
+
+    /// Waits until a twin has this value.
+    pub(crate) async fn holds(&self, device: &str, property: &str, value: &str) {
+        let id = id(device);
+        let what = format!("{property} of {device} is {value}");
+        self.bed.until(&what, |edge| edge.twin(&id, property).is_some_and(|twin| twin.value() == value)).await;
+    }
+
+    /// Waits until the device is in this state.
+    pub(crate) async fn is(&self, device: &str, state: &str) {
+        let id = id(device);
+        self.bed.until(&format!("{device} is {state}"), |edge| edge.state(&id) == Some(state)).await;
+    }
+
+    /// Waits until the device is in a state whose reason has this in it, and returns the whole reason.
+    pub(crate) async fn reason(&self, device: &str, part: &str) -> String {
+        let filter = Filter::all().kinds([Kind::State]).device(id(device));
+        let mut watch = self.bed.handle().watch(filter).await.unwrap();
+        let snapshot = watch.snapshot();
+        let known = snapshot.devices().iter().find(|(it, _)| *it == id(device)).and_then(|(_, it)| it.reason.clone());
+        let mut seen = vec![known.unwrap_or_default()];
+        let wait = async {
+            while !seen.last().unwrap().contains(part) {
+                if let What::State { reason: Some(reason), .. } = watch.next().await.unwrap().what() {
+                    seen.push(reason.to_string());
+                }
+            }
+        };
+        let came = timeout(DEADLINE, wait).await.is_ok();
+        assert!(came, "{part:?} has not come, but {seen:?}");
+        seen.pop().unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.bed.stop().await.unwrap();
+    }
+}
+
+pub(crate) fn id(device: &str) -> DeviceId {
+    DeviceId::new("default", device)
+}
+
+pub(crate) fn url(broker: &Mosquitto) -> String {
+    format!("mqtt://127.0.0.1:{}", broker.port())
+}
+
+/// The manifests of a file beside the mapper, at this broker.
+pub(crate) fn manifests(text: &str, broker: &Mosquitto) -> String {
+    text.replace("mqtt://127.0.0.1:1883", &url(broker)).replace("reportCycle: 10000", "reportCycle: 200")
+}
+
+/// The same manifests in a folder.
+pub(crate) fn folder(text: &str, broker: &Mosquitto) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("devices.yaml"), manifests(text, broker)).unwrap();
+    let path = folder.path().to_owned();
+    (folder, path)
+}
+
+/// A broker with a password, whose user is in [`login`].
+pub(crate) async fn locked() -> Option<Mosquitto> {
+    Mosquitto::start_with(MosquittoOptions { password: true, tls: true, ..MosquittoOptions::default() }).await
+}
+
+/// Connects as the framework does, with these keys beside the broker's address.
+pub(crate) async fn connect(
+    driver: &MqttDevices,
+    broker: &Mosquitto,
+    mut config: Json,
+) -> Result<MqttDevice, DriverError> {
+    config["broker"] = url(broker).into();
+    let config: Config = serde_json::from_value(config).expect("the config is right");
+    let mut credentials = Credentials::none();
+    if let Some((username, password)) = broker.login() {
+        credentials = credentials.with_username(username).with_password(password);
+    }
+    driver.connect(&Device::builder("lamp").credentials(credentials).build(), config).await
+}
+
+pub(crate) fn property(name: &str, data_type: DataType, visitor: Json) -> Arc<Property<Visitor>> {
+    Arc::new(Property::builder(name, data_type).visitor(serde_json::from_value(visitor).expect("the visitor is right")))
+}
+
+/// The next change, of which there is but one.
+pub(crate) async fn next(session: &mut MqttDevice) -> Change {
+    let mut changes = timeout(DEADLINE, session.changed()).await.expect("a change comes").expect("the session goes on");
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    changes.remove(0)
+}
+
+/// A device of plain JSON.
+pub(crate) fn plain(name: &str, broker: &Mosquitto, more: &str) -> String {
+    let broker = json!(url(broker));
+    format!(
+        "
+apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata: {{name: plain, namespace: default}}
+spec:
+  protocol: mqtt
+  properties: [{{name: level, type: DOUBLE, accessMode: ReadOnly}}]
+---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {{name: {name}, namespace: default}}
+spec:
+  deviceModelRef: {{name: plain}}
+  protocol: {{protocolName: mqtt, configData: {{broker: {broker}, topic: 'plant/{{device}}', {more}}}}}
+  properties:
+    - {{name: level, reportToCloud: true, visitors: {{protocolName: mqtt, configData: {{pointer: /level}}}}}}
+  stateReport: {{reportToCloud: true, reportCycle: 200}}
+"
+    )
+}

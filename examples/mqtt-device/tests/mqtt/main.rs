@@ -1,0 +1,12 @@
+//! The mapper against a real broker, Mosquitto, and devices that are played by paho-mqtt.
+//! `cargo xtask test -- -p mqtt-device` installs these and runs this.
+
+#![allow(clippy::unwrap_used, reason = "a test says so when something is missing")]
+
+mod bed;
+mod check;
+mod families;
+mod json;
+mod peers;
+mod tasmota;
+mod trouble;

@@ -1,0 +1,86 @@
+//! Those who are at the broker beside the mapper.
+
+use std::{path::Path, time::Duration};
+
+use integration_tests::{ChildGuard, Tool, servers::Mosquitto};
+use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS};
+use serde_json::json;
+use tokio::{process::Command, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+/// A device that is played by `device.py`.
+pub(crate) struct Played {
+    pub(crate) process: ChildGuard,
+    pub(crate) name: String,
+}
+
+impl Played {
+    /// Starts one, and waits until it is at the broker. `None` when the user wants to do without Python.
+    pub(crate) async fn start(broker: &Mosquitto, family: &str, name: &str) -> Option<Self> {
+        let Tool::At(python) = integration_tests::python() else { return None };
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/device.py");
+        let mut process =
+            ChildGuard::spawn(Command::new(python).arg(program).args([family, &broker.port().to_string(), name]));
+        process.wait_for_line(|line| line == "ready").await;
+        Some(Self { process, name: name.to_owned() })
+    }
+
+    /// Waits for a command that has not been waited for.
+    pub(crate) async fn gets(&mut self, command: &str) {
+        let line = format!("command {command}");
+        self.process.wait_for_line(|it| it == line).await;
+    }
+}
+
+/// A client that publishes whatever a test wants.
+pub(crate) struct Publisher {
+    client: AsyncClient,
+    acknowledged: tokio::sync::mpsc::UnboundedReceiver<()>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Publisher {
+    pub(crate) fn connect(broker: &Mosquitto) -> Self {
+        let mut options = MqttOptions::new(format!("publisher-{:08x}", fastrand::u32(..)), "127.0.0.1", broker.port());
+        if let Some((username, password)) = broker.login() {
+            options.set_credentials(username, password);
+        }
+        let (client, mut events) = AsyncClient::new(options, 100);
+        let (sender, acknowledged) = tokio::sync::mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            while let Ok(event) = events.poll().await {
+                match event {
+                    Event::Incoming(Packet::PubAck(_)) => _ = sender.send(()),
+                    Event::Outgoing(Outgoing::Disconnect) => return,
+                    _ => {}
+                }
+            }
+        });
+        Self { client, acknowledged, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Publishes, and waits until the broker has it.
+    pub(crate) async fn publish(&mut self, topic: &str, payload: &str) {
+        self.hand_over(topic, payload, false).await;
+    }
+
+    /// Publishes what the broker keeps.
+    pub(crate) async fn retain(&mut self, topic: &str, payload: &str) {
+        self.hand_over(topic, payload, true).await;
+    }
+
+    /// Has something happen to a device that is played.
+    pub(crate) async fn play(&mut self, device: &Played, scene: serde_json::Value) {
+        self.publish(&format!("play/{}", device.name), &scene.to_string()).await;
+    }
+
+    /// Has a device that is played publish something.
+    pub(crate) async fn have_published(&mut self, device: &Played, topic: &str, payload: &str) {
+        self.play(device, json!({"publish": [topic, payload, false]})).await;
+    }
+
+    async fn hand_over(&mut self, topic: &str, payload: &str, retain: bool) {
+        self.client.publish(topic, QoS::AtLeastOnce, retain, payload).await.unwrap();
+        timeout(Duration::from_secs(30), self.acknowledged.recv()).await.expect("the broker answers").unwrap();
+    }
+}
