@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     gateway::{Fault, Gateway, Gateways},
     plan::{Span, Table, plan},
+    requests,
     visitor::Visitor,
 };
 
@@ -102,7 +103,8 @@ impl Unit {
     async fn change(&mut self, visitor: &Visitor, change: Change) -> Result<(), Fault> {
         let span = visitor.span();
         let Some(mask) = change.mask else { return self.put(visitor, &change.words).await };
-        if let ([mask], [word], true) = (&mask[..], &change.words[..], self.masks && visitor.masks()) {
+        let knows_masks = self.masks && visitor.masks() && span.table == Table::HoldingRegister;
+        if let ([mask], [word], true) = (&mask[..], &change.words[..], knows_masks) {
             match self.send(Request::MaskWriteRegister(span.start, !mask, *word)).await {
                 Err(Fault::Exception(ExceptionCode::IllegalFunction)) => self.masks = false,
                 outcome => return outcome.map(drop),
@@ -116,15 +118,7 @@ impl Unit {
     /// Writes whole registers, or a coil.
     async fn put(&self, visitor: &Visitor, words: &[u16]) -> Result<(), Fault> {
         let span = visitor.span();
-        let request = match (span.table, words, visitor.writes_multiple()) {
-            (Table::Coil, [bit], false) => Request::WriteSingleCoil(span.start, *bit != 0),
-            (Table::Coil, bits, _) => {
-                Request::WriteMultipleCoils(span.start, bits.iter().map(|bit| *bit != 0).collect())
-            }
-            (_, [word], false) => Request::WriteSingleRegister(span.start, *word),
-            (_, words, _) => Request::WriteMultipleRegisters(span.start, words.into()),
-        };
-        self.send(request).await.map(drop)
+        self.send(requests::write(span, words, visitor.writes_multiple())).await.map(drop)
     }
 
     /// The registers of a span; a bit counts as a register that is 0 or 1.
@@ -132,20 +126,11 @@ impl Unit {
         if self.config.limits.forbidden.touches(span) {
             return Err(Fault::Forbidden);
         }
-        let Span { table, start, count } = span;
-        let request = match table {
-            Table::Coil => Request::ReadCoils(start, count),
-            Table::DiscreteInput => Request::ReadDiscreteInputs(start, count),
-            Table::HoldingRegister => Request::ReadHoldingRegisters(start, count),
-            Table::InputRegister => Request::ReadInputRegisters(start, count),
-        };
-        let words = match self.send(request).await? {
-            Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => bits.into_iter().map(u16::from).collect(),
-            Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
-            // Answers to other requests do not get through the client.
-            _ => Vec::new(),
-        };
-        if words.len() < usize::from(count) { Err(Fault::Short { answered: words.len() }) } else { Ok(words) }
+        let words = requests::words(span, self.send(requests::read(span)).await?).ok_or(Fault::Absent)?;
+        if !span.table.is_open() && words.len() < usize::from(span.count) {
+            return Err(Fault::Short { answered: words.len() });
+        }
+        Ok(words)
     }
 
     async fn send(&self, request: Request<'_>) -> Result<Response, Fault> {

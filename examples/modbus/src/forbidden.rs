@@ -2,16 +2,21 @@
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::{plan::Span, scalar};
+use crate::{
+    plan::{Span, Table},
+    scalar,
+};
 
 /// Ranges of addresses, in all tables, as `forbidden: "100-110, 0x200"` has them. One text, since edgecore carries no lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Forbidden(Vec<(u16, u16)>);
 
 impl Forbidden {
-    /// Whether one of the span's addresses must not be read.
+    /// Whether one of the span's addresses must not be read. Files, queues and the identification have none.
     pub(crate) fn touches(&self, span: Span) -> bool {
-        self.0.iter().any(|(first, last)| u32::from(*first) < span.end() && span.start <= *last)
+        use Table::{Coil, DiscreteInput, HoldingRegister, InputRegister};
+        matches!(span.table, Coil | DiscreteInput | HoldingRegister | InputRegister)
+            && self.0.iter().any(|(first, last)| u32::from(*first) < span.end() && span.start <= *last)
     }
 
     fn parse(list: &str) -> Option<Self> {
@@ -46,7 +51,6 @@ impl<'de> Deserialize<'de> for Forbidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Table;
 
     fn touches(list: &str, start: u16, count: u16) -> bool {
         let forbidden = Forbidden::parse(list).expect("a list");

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_modbus::{
-    Error, ExceptionCode, Request, Response, Slave,
+    Error, ExceptionCode, ProtocolError, Request, Response, Slave,
     client::{Client, Context, tcp},
     slave::SlaveContext,
 };
@@ -176,7 +176,7 @@ impl Connection {
         self.garbled.mark_unchanged();
         let answer = timeout(within, async {
             select! {
-                answer = self.client.call(request) => answer.map_err(Fault::Broken)?.map_err(Fault::Exception),
+                answer = self.client.call(request) => answer.map_err(Fault::of)?.map_err(Fault::Exception),
                 _ = self.garbled.changed() => Err(Fault::Garbled),
             }
         });
@@ -207,6 +207,8 @@ pub(crate) enum Fault {
     Exception(ExceptionCode),
     /// The device answered with fewer registers than it was asked for.
     Short { answered: usize },
+    /// The device's identification has no such object.
+    Absent,
     /// The manifest forbids to read one of the registers.
     Forbidden,
     /// No answer came in time.
@@ -220,6 +222,18 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// tokio-modbus does not take an exception for the answer to a request that it does not know by its function, such as 20 and 24.
+    fn of(error: Error) -> Self {
+        match error {
+            Error::Protocol(ProtocolError::FunctionCodeMismatch { request, result: Err(answer) })
+                if request.value() == answer.function.value() =>
+            {
+                Self::Exception(answer.exception)
+            }
+            error => Self::Broken(error),
+        }
+    }
+
     /// Whether a smaller request may succeed, as the exception may be due to some of the registers only.
     pub(crate) fn may_spare_a_part(&self) -> bool {
         use ExceptionCode as E;
@@ -236,9 +250,9 @@ impl Fault {
         use ExceptionCode as E;
         let message = format_args!("{span}: {self}");
         match self {
-            Self::Exception(E::IllegalFunction | E::IllegalDataAddress | E::IllegalDataValue) | Self::Forbidden => {
-                DriverError::refused(message)
-            }
+            Self::Exception(E::IllegalFunction | E::IllegalDataAddress | E::IllegalDataValue)
+            | Self::Absent
+            | Self::Forbidden => DriverError::refused(message),
             Self::Exception(_) | Self::Short { .. } | Self::Garbled => DriverError::failed(message),
             Self::Late(_) | Self::Broken(_) | Self::Closed(_) => DriverError::disconnected(message),
         }
@@ -250,6 +264,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Exception(code) => write!(f, "the device answers with exception {:#04x}, {code}", u8::from(*code)),
             Self::Short { answered } => write!(f, "the device answers with only {answered} of the registers"),
+            Self::Absent => f.write_str("the device's identification has no such object"),
             Self::Forbidden => f.write_str("the device's `forbidden` says that it must not be read"),
             Self::Late(within) => write!(f, "no answer within {} ms", within.as_millis()),
             Self::Garbled => f.write_str("the answer is damaged on the line (its checksum or its length is wrong)"),

@@ -6,6 +6,7 @@
 //! - `scalar`: numbers of a manifest, as such or as text
 //! - `codec`: numbers, texts and times in registers
 //! - `plan`: one request for neighbouring registers
+//! - `requests`: what is asked, and what the answers hold
 //! - `forbidden`: addresses that are never read
 //! - `gateway`: the connection that devices share
 //! - `link`, with `serial` and `tls`: how it is made
@@ -19,6 +20,7 @@ mod framing;
 mod gateway;
 mod link;
 mod plan;
+mod requests;
 mod scalar;
 mod serial;
 mod tls;

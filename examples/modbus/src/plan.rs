@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::forbidden::Forbidden;
 
-/// One of the four address spaces of a Modbus device.
+/// One of the four address spaces of a Modbus device, or what else it is asked for by a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) enum Table {
     #[serde(alias = "CoilRegister")]
@@ -15,6 +15,12 @@ pub(crate) enum Table {
     DiscreteInput,
     HoldingRegister,
     InputRegister,
+    /// A file, by its number. Its records are counted from 0 and have the size of a register.
+    FileRecord(#[serde(skip_deserializing)] u16),
+    /// A queue, by the address of the register that counts its values.
+    FifoQueue,
+    /// An object of the device's identification.
+    DeviceIdentification,
 }
 
 impl Table {
@@ -23,12 +29,21 @@ impl Table {
     }
 
     pub(crate) fn is_writable(self) -> bool {
-        matches!(self, Self::Coil | Self::HoldingRegister)
+        matches!(self, Self::Coil | Self::HoldingRegister | Self::FileRecord(_))
+    }
+
+    /// Whether the device says how long the answer is.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::FifoQueue | Self::DeviceIdentification)
     }
 
     /// The most that the Modbus specification lets a request ask for.
-    fn limit(self) -> u32 {
-        if self.holds_bits() { 2000 } else { 125 }
+    pub(crate) fn limit(self) -> u32 {
+        match self {
+            Self::Coil | Self::DiscreteInput => 2000,
+            Self::FileRecord(_) => 121,
+            _ => 125,
+        }
     }
 }
 
@@ -52,7 +67,10 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}", self.table, self.start)
+        match self.table {
+            Table::FileRecord(file) => write!(f, "FileRecord {} of file {file}", self.start),
+            table => write!(f, "{table:?} {}", self.start),
+        }
     }
 }
 
@@ -114,9 +132,10 @@ impl Block {
 
     /// Each member's part of the answer to the whole.
     pub(crate) fn parts<'a>(&'a self, words: &'a [u16]) -> impl Iterator<Item = (usize, &'a [u16])> {
-        self.members().map(|(at, span)| {
+        self.members().map(move |(at, span)| {
             let offset = usize::from(span.start - self.span.start);
-            (at, &words[offset..offset + usize::from(span.count)])
+            let part = if span.table.is_open() { words } else { &words[offset..offset + usize::from(span.count)] };
+            (at, part)
         })
     }
 
@@ -133,6 +152,9 @@ impl Block {
 
     /// Whether a span that starts no earlier than this block may join it.
     fn reaches(&self, span: Span, limits: &Limits) -> bool {
+        if span.table.is_open() {
+            return self.span == span;
+        }
         let end = self.span.end().max(span.end());
         let count = end - u32::from(self.span.start);
         self.span.table == span.table

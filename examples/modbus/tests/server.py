@@ -10,6 +10,8 @@ next request of the same connection is there, units 8 and 9 hold registers for w
 In RTU every other answer of unit 10 is damaged on the line, unit 11 answers after noise, unit 12 a byte at a time, and whatever unit 13
 answers is damaged.
 
+All units have the file 4 of ten records, the queue at 1246, and the same identification.
+
 What happens is printed, a line each:
 
     rtu <port>
@@ -23,11 +25,21 @@ import argparse
 import asyncio
 import os
 import ssl
+import struct
 import tty
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
 from pymodbus.pdu import ExceptionResponse
+from pymodbus.pdu.device import ModbusDeviceIdentification
+from pymodbus.pdu.file_message import (
+    FileRecord,
+    ReadFifoQueueRequest,
+    ReadFifoQueueResponse,
+    ReadFileRecordRequest,
+    ReadFileRecordResponse,
+    WriteFileRecordRequest,
+)
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer, ModbusTlsServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -159,6 +171,57 @@ class RtuConnection(Connection):
             await asyncio.sleep(0.005)
 
 
+FILE = 4
+RECORDS = [0x0DFE, 0x0020, 0x41AC, 0x0000, 4, 5, 6, 7, 8, 9]
+QUEUE = 1246
+QUEUED = [440, 4740, 65535]
+
+
+def is_there(record):
+    return record.file_number == FILE and record.record_number + record.record_length <= len(RECORDS)
+
+
+class ReadFile(ReadFileRecordRequest):
+    """pymodbus answers with the same text whatever is asked, and takes the number of records for that of bytes."""
+
+    def decode(self, data):
+        self.records = []
+        for start in range(1, data[0], 7):
+            _, file, number, length = struct.unpack(">BHHH", data[start : start + 7])
+            record = FileRecord(file_number=file, record_number=number)
+            record.record_length = length
+            self.records.append(record)
+
+    async def datastore_update(self, _context, device_id):
+        if not all(is_there(record) for record in self.records):
+            return ExceptionResponse(self.function_code, ExcCodes.ILLEGAL_ADDRESS)
+        for record in self.records:
+            words = RECORDS[record.record_number :][: record.record_length]
+            record.record_data = struct.pack(f">{len(words)}H", *words)
+        return ReadFileRecordResponse(self.records, device_id, self.transaction_id)
+
+
+class WriteFile(WriteFileRecordRequest):
+    async def datastore_update(self, context, device_id):
+        for record in self.records:
+            words = struct.unpack(f">{record.record_length}H", record.record_data)
+            end = record.record_number + record.record_length
+            RECORDS[record.record_number : end] = words
+        return await super().datastore_update(context, device_id)
+
+
+class ReadQueue(ReadFifoQueueRequest):
+    async def datastore_update(self, _context, device_id):
+        if self.address != QUEUE:
+            return ExceptionResponse(self.function_code, ExcCodes.ILLEGAL_ADDRESS)
+        return ReadFifoQueueResponse(QUEUED, device_id, self.transaction_id)
+
+
+IDENTIFICATION = ModbusDeviceIdentification(
+    info={0: "Kessel & Söhne", 1: "B-12", 2: "V2.1", 5: "boiler", 0x80: "hall 7"}
+)
+
+
 class TcpServer(ModbusTcpServer):
     def callback_new_connection(self):
         return Connection(self, self.trace_packet, self.trace_pdu, self.trace_connect)
@@ -190,7 +253,12 @@ def trace_pdu(sending, pdu):
     return pdu
 
 
-TRACES = {"trace_pdu": trace_pdu, "trace_connect": trace_connect}
+COMMON = {
+    "trace_pdu": trace_pdu,
+    "trace_connect": trace_connect,
+    "identity": IDENTIFICATION,
+    "custom_pdu": [ReadFile, WriteFile, ReadQueue],
+}
 
 
 def units():
@@ -240,20 +308,20 @@ def serial_line(link):
 async def main(arguments):
     if arguments.rtu is not None:
         address = ("127.0.0.1", arguments.rtu)
-        server = RtuServer(units(), framer=FramerType.RTU, address=address, **TRACES)
+        server = RtuServer(units(), framer=FramerType.RTU, address=address, **COMMON)
         await server.serve_forever(background=True)
         say("rtu", port_of(server))
     if arguments.tls:
         port, *files = arguments.tls
         server = TlsServer(
-            units(), framer=FramerType.SOCKET, address=("127.0.0.1", int(port)), sslctx=secured(*files), **TRACES
+            units(), framer=FramerType.SOCKET, address=("127.0.0.1", int(port)), sslctx=secured(*files), **COMMON
         )
         await server.serve_forever(background=True)
         say("tls", port_of(server))
     if arguments.serial:
-        server = SerialServer(units(), port=serial_line(arguments.serial), **TRACES)
+        server = SerialServer(units(), port=serial_line(arguments.serial), **COMMON)
         await server.serve_forever(background=True)
-    server = TcpServer(units(), address=("127.0.0.1", arguments.port), **TRACES)
+    server = TcpServer(units(), address=("127.0.0.1", arguments.port), **COMMON)
     await server.serve_forever(background=True)
     say("listening", port_of(server))
     await server.serving

@@ -17,6 +17,9 @@ pub(super) struct Manifest {
     /// Counted from 0. The Go mapper calls it `offset`.
     #[serde(alias = "offset", deserialize_with = "scalar::whole")]
     address: Option<u16>,
+    /// The number of a file.
+    #[serde(deserialize_with = "scalar::whole")]
+    file: Option<u16>,
     /// As manuals write it, counted from 1.
     reference: Option<Written>,
     #[serde(rename = "type", alias = "dataType")]
@@ -133,6 +136,9 @@ impl TryFrom<Manifest> for Visitor {
         if span.end() > Span::ADDRESSES {
             return Err(Mistake::BeyondTheEnd { address: start, count });
         }
+        if u32::from(count) > table.limit() {
+            return Err(Mistake::LongRecord { count, most: table.limit() });
+        }
         if manifest.write_function == Some(WriteFunction::Single) && count > 1 {
             return Err(Mistake::WriteFunction { count });
         }
@@ -144,6 +150,15 @@ impl TryFrom<Manifest> for Visitor {
 impl Manifest {
     /// The table and the address in it.
     fn place(&self) -> Result<(Table, u16), Mistake> {
+        match (self.table_and_address()?, self.file) {
+            ((Table::FileRecord(_), record), Some(file)) => Ok((Table::FileRecord(file), record)),
+            ((Table::FileRecord(_), _), None) => Err(Mistake::NoFile),
+            ((register, _), Some(_)) => Err(Mistake::FileOf { register }),
+            (place, None) => Ok(place),
+        }
+    }
+
+    fn table_and_address(&self) -> Result<(Table, u16), Mistake> {
         let Some(reference) = &self.reference else {
             let table = self.register.ok_or(Mistake::NoRegister)?;
             return Ok((table, self.address.ok_or(Mistake::NoAddress)?));
@@ -171,6 +186,34 @@ impl Manifest {
     }
 
     fn registers(&self, table: Table) -> Result<Codec, Mistake> {
+        match table {
+            Table::DeviceIdentification => self.identification(),
+            Table::FifoQueue => self.queue(),
+            table => self.words(table),
+        }
+    }
+
+    /// A text of the device's identification, however long it is.
+    fn identification(&self) -> Result<Codec, Mistake> {
+        if let Some(field) = self.said(&["charset"]) {
+            return Err(Mistake::Idle { field, kind: "a DeviceIdentification, which is a text" });
+        }
+        let charset = self.charset.unwrap_or_default();
+        Ok(Codec::Text(Text { length: 1, layout: Layout::default(), charset, pad: 0 }))
+    }
+
+    /// A list of numbers, however many there are.
+    fn queue(&self) -> Result<Codec, Mistake> {
+        if self.count.is_some() {
+            return Err(Mistake::Idle { field: "count", kind: "a FifoQueue, which has a count of its own" });
+        }
+        match self.words(Table::FifoQueue)? {
+            Codec::Number(format) => Ok(Codec::List(format, 1)),
+            _ => Err(Mistake::Queue),
+        }
+    }
+
+    fn words(&self, table: Table) -> Result<Codec, Mistake> {
         let kind = self.kind(table)?;
         let only = |sayable: &[&str]| match self.said(sayable) {
             Some(field) => Err(Mistake::Idle { field, kind: name(kind) }),
@@ -368,6 +411,14 @@ pub(super) enum Mistake {
     TwoPlaces,
     #[error("`reference` is a {table:?} and `register` says {register:?}: leave `register` out")]
     TwoTables { table: Table, register: Table },
+    #[error("`file` is missing: write the number of the file of which `address` is the record")]
+    NoFile,
+    #[error("`file` says nothing about a {register:?}: leave it out, or write FileRecord to `register`")]
+    FileOf { register: Table },
+    #[error("{count} registers do not fit into one request for a file, which has {most} at most")]
+    LongRecord { count: u16, most: u32 },
+    #[error("a FifoQueue holds numbers: leave `values` out, and write the `type` of a number")]
+    Queue,
     #[error("`{field}` says nothing about a {register:?}, which is one bit: leave it out")]
     OfABit { field: &'static str, register: Table },
     #[error("`{field}` says nothing about {kind}: leave it out")]

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A server on a line, and how it is reached.
-struct Bus {
+pub(crate) struct Bus {
     server: Server,
     driver: Modbus,
     link: Json,
@@ -28,7 +28,7 @@ struct Bus {
 
 impl Bus {
     /// One on a serial line, and one over TCP. None when the user wants to do without Python.
-    async fn both() -> anyhow::Result<Vec<Self>> {
+    pub(crate) async fn both() -> anyhow::Result<Vec<Self>> {
         let mut buses = Vec::new();
         for is_serial in [true, false] {
             let folder = tempfile::tempdir()?;
@@ -44,18 +44,18 @@ impl Bus {
         Ok(buses)
     }
 
-    async fn unit(&self, number: u8) -> Result<Unit, DriverError> {
+    pub(crate) async fn unit(&self, number: u8) -> Result<Unit, DriverError> {
         self.unit_with(json!({"unitId": number, "timeout": 10_000})).await
     }
 
-    async fn unit_with(&self, mut config: Json) -> Result<Unit, DriverError> {
+    pub(crate) async fn unit_with(&self, mut config: Json) -> Result<Unit, DriverError> {
         config.as_object_mut().expect("a map").extend(self.link.as_object().expect("a map").clone());
         let config: Config = serde_json::from_value(config).expect("the config is right");
         self.driver.connect(&device(), config).await
     }
 
     /// What units were asked since the last call, by function.
-    async fn requests(&mut self) -> anyhow::Result<Vec<String>> {
+    pub(crate) async fn requests(&mut self) -> anyhow::Result<Vec<String>> {
         let mut news = self.server.news().await?;
         news.retain(|line| line.starts_with("request"));
         Ok(news)

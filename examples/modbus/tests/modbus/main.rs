@@ -3,6 +3,7 @@
 mod driver;
 mod line;
 mod mapper;
+mod records;
 mod server;
 mod tls;
 mod vectors;
