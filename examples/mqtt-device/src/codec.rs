@@ -69,12 +69,17 @@ pub(crate) fn decode(
         return Err(DriverError::failed(format_args!("the payload is no JSON: {}", payload.excerpt())));
     };
     match json.pointer(pointer) {
-        Some(part) => of_json(part, property),
+        Some(part) => decode_json(part, property),
         None => Ok(None),
     }
 }
 
-fn of_json(json: &Json, property: &Property<Visitor>) -> Result<Option<Value>, DriverError> {
+/// As [`decode`], for a part of a payload.
+///
+/// # Errors
+///
+/// It is no value of the property's type.
+pub(crate) fn decode_json(json: &Json, property: &Property<Visitor>) -> Result<Option<Value>, DriverError> {
     let (visitor, data_type) = (property.visitor(), property.data_type());
     let is_text = visitor.pattern.is_some() || !visitor.map.0.is_empty();
     match json {

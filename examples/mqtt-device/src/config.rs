@@ -23,6 +23,10 @@ pub struct Config {
     /// The generation of a Shelly.
     #[serde(default, deserialize_with = "generation")]
     generation: Option<u8>,
+    /// The group of Sparkplug.
+    pub(crate) group: Option<String>,
+    /// The edge node of Sparkplug.
+    pub(crate) node: Option<String>,
     /// More placeholders.
     #[serde(default)]
     pub(crate) placeholders: Pairs,
@@ -81,6 +85,8 @@ pub(crate) enum Format {
     Zigbee2mqtt,
     /// Shelly devices.
     Shelly,
+    /// Edge nodes that speak Sparkplug B, and the devices behind them.
+    Sparkplug,
 }
 
 fn generation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {

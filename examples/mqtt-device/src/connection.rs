@@ -17,7 +17,7 @@ use rumqttc::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -31,6 +31,9 @@ const REQUESTS: usize = 10_000;
 
 /// How many messages wait for a session. One that does not take them loses its share, so that it costs the others nothing.
 const WAITING: usize = 10_000;
+
+/// How long the same question is not asked again.
+pub(crate) const ONCE: Duration = Duration::from_secs(1);
 
 /// How many filters stand in one packet.
 const FILTERS: usize = 100;
@@ -75,6 +78,8 @@ struct State {
     unanswered: HashMap<u16, Subscription>,
     /// Filters that the broker has refused.
     refused: Vec<String>,
+    /// When each question was asked that one asks for all.
+    questions: HashMap<String, Instant>,
 }
 
 /// Filters that were asked for, and whom the answer is for.
@@ -237,6 +242,21 @@ impl Share {
         }
         state.handed.push_back(sender);
         Ok(acknowledged)
+    }
+
+    /// Publishes a question whose answer is for all who share the connection, unless one of them has just done so.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    pub(crate) fn ask_once(&self, topic: &str, payload: Vec<u8>) -> Result<(), DriverError> {
+        let (now, mut state) = (Instant::now(), self.connection.shared.lock());
+        if state.questions.get(topic).is_some_and(|last| now - *last < ONCE) {
+            return Ok(());
+        }
+        state.questions.insert(topic.to_owned(), now);
+        drop(state);
+        self.publish(topic, payload).map(drop)
     }
 
     /// Why the session has lost its share.

@@ -6,6 +6,7 @@
 //! - `session`, `points`, `point`: a device, its properties, and the last value of each
 //! - `codec`, `time`: payloads and the times in them
 //! - `presence`: whether a device is there
+//! - `sparkplug`: edge nodes, births and deaths, and the protobuf of Sparkplug B
 //! - `brokers`, `connection`, `routes`, `login`: the connections that devices share
 //! - `topic`: placeholders and filters
 
@@ -22,6 +23,7 @@ mod points;
 mod presence;
 mod routes;
 mod session;
+mod sparkplug;
 mod time;
 mod topic;
 mod visitor;

@@ -7,6 +7,7 @@ use crate::{
     codec::Words,
     config::{Config, Format},
     presence::Availability,
+    sparkplug::Node,
     topic::Placeholders,
     visitor::Visitor,
 };
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) refresh: Option<(String, String)>,
     /// The topic on which the device says that it does not take a command.
     pub(crate) answers: Option<String>,
+    /// What is known by Sparkplug.
+    pub(crate) node: Option<Node>,
 }
 
 impl Plan {
@@ -53,12 +56,14 @@ impl Plan {
         for (name, value) in &config.placeholders.0 {
             placeholders.set(name, value);
         }
-        let mut plan = Self { config, placeholders, availability: Vec::new(), refresh: None, answers: None };
+        let mut plan =
+            Self { config, placeholders, availability: Vec::new(), refresh: None, answers: None, node: None };
         match plan.config.format {
             Format::Json => {}
             Format::Tasmota => tasmota::prepare(&mut plan)?,
             Format::Zigbee2mqtt => zigbee2mqtt::prepare(&mut plan)?,
             Format::Shelly => shelly::prepare(&mut plan)?,
+            Format::Sparkplug => plan.node = Some(sparkplug_node(device, &plan.config)?),
         }
         if let Some(topic) = &plan.config.availability {
             let topic = plan.placeholders.fill(topic)?;
@@ -70,7 +75,7 @@ impl Plan {
     /// The words for true and false of this family.
     pub(crate) fn words(&self) -> Option<Words> {
         match self.config.format {
-            Format::Json => None,
+            Format::Json | Format::Sparkplug => None,
             Format::Tasmota => Some(tasmota::WORDS),
             Format::Zigbee2mqtt => Some(zigbee2mqtt::WORDS),
             Format::Shelly => self.config.is_first_generation().then_some(shelly::WORDS),
@@ -99,6 +104,12 @@ impl Plan {
     pub(crate) fn sources(&self, property: &Property<Visitor>) -> Result<Vec<Source>, DriverError> {
         let visitor = property.visitor();
         let pointer = visitor.pointer.as_ref().map(|pointer| pointer.0.clone());
+        if let Some(node) = &self.node {
+            let metric = visitor.metric.as_ref();
+            let metric =
+                metric.ok_or_else(|| DriverError::refused("there is no `metric`: write its name in the birth"))?;
+            return Ok(vec![Source { filter: format!("the metric {metric} of {node}"), pointer: None }]);
+        }
         // Of a Shelly it is a part of the topic only.
         let whole = visitor.topic.as_ref().filter(|_| self.config.format != Format::Shelly);
         if let Some(topic) = whole {
@@ -106,8 +117,8 @@ impl Plan {
         }
         match (self.config.format, &self.config.topic) {
             (_, Some(topic)) => Ok(vec![Source { filter: self.fill(topic)?, pointer }]),
-            (Format::Json, None) if visitor.command.is_some() => Ok(Vec::new()),
-            (Format::Json, None) => Err(DriverError::refused(
+            (Format::Json | Format::Sparkplug, None) if visitor.command.is_some() => Ok(Vec::new()),
+            (Format::Json | Format::Sparkplug, None) => Err(DriverError::refused(
                 "there is no topic: write one in visitors.configData, or in protocol.configData",
             )),
             (Format::Tasmota, None) => tasmota::sources(self, pointer),
@@ -125,7 +136,7 @@ impl Plan {
         let visitor = property.visitor();
         let (topic, template) = match (self.config.format, &visitor.command) {
             (_, Some(topic)) => (topic.clone(), "{value}".to_owned()),
-            (Format::Json, None) => {
+            (Format::Json | Format::Sparkplug, None) => {
                 return Err(DriverError::unsupported("it has no `command`, the topic by which it is set"));
             }
             (Format::Tasmota, None) => tasmota::command(visitor)?,
@@ -142,4 +153,18 @@ impl Plan {
     fn fill(&self, template: &str) -> Result<String, DriverError> {
         self.placeholders.fill(template)
     }
+}
+
+/// What `group`, `node` and `device` name.
+fn sparkplug_node(device: &Device, config: &Config) -> Result<Node, DriverError> {
+    let named = |key: &str, name: &Option<String>| {
+        let name = name.clone().filter(|name| !name.is_empty() && !name.contains(['/', '+', '#']));
+        name.ok_or_else(|| {
+            DriverError::refused(format_args!(
+                "protocol.configData.{key} is missing, or has /, + or # in it: Sparkplug needs it"
+            ))
+        })
+    };
+    let name = config.device.as_deref().unwrap_or_else(|| device.id().name());
+    Ok(Node::new(&named("group", &config.group)?, &named("node", &config.node)?, name, config.timeout()))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use mapper_framework::{Change, DriverError, Property, Reading, Value, model::Quality};
+use mapper_framework::{Change, DataType, DriverError, Property, Reading, Value, model::Quality};
 use tokio::time::Instant;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     config::Retained,
     connection::Message,
     plan::{Plan, Source},
+    sparkplug::{Content, Datum},
     time,
     visitor::Visitor,
 };
@@ -109,6 +110,27 @@ impl Point {
             Err(error) => Err(DriverError::failed(format_args!("{}: {error}", message.topic))),
         };
         Some(self.put(value))
+    }
+
+    /// The metric of Sparkplug that it stands for; none of another family's.
+    pub(crate) fn metric(&self) -> &str {
+        self.property.visitor().metric.as_deref().unwrap_or_default()
+    }
+
+    /// Takes the value of its metric.
+    pub(crate) fn take_datum(&mut self, datum: &Datum) -> Option<Change> {
+        let value = match (&datum.value, self.property.data_type()) {
+            (Ok(Content::Bytes(bytes)), DataType::Bytes) => Ok(Some(bytes.clone().into())),
+            _ => datum.json().map_err(DriverError::failed).and_then(|json| codec::decode_json(&json, &self.property)),
+        };
+        let time = datum.time.unwrap_or_else(SystemTime::now);
+        let reading = value.transpose()?.and_then(|value| Ok(value.conform(self.property.data_type())?));
+        let reading = reading.map(|value| Reading::new(value).at(time).quality(datum.quality));
+        if datum.is_historical {
+            // It is passed on with its time, and is not the last one.
+            return Some(Change::new(self.name(), reading.ok()?));
+        }
+        Some(self.put(reading.map(|reading| (reading, false))))
     }
 
     /// Takes a value, or why there is none: a reading, and whether the broker had kept it.

@@ -5,10 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use mapper_framework::Change;
+use mapper_framework::{Change, DriverError};
 use tokio::time::Instant;
 
-use crate::{codec::Payload, connection::Message, point::Point, topic};
+use crate::{
+    codec::Payload,
+    connection::Message,
+    point::Point,
+    sparkplug::{Datum, Node},
+    topic,
+};
 
 /// Which property, and which of its sources.
 type Place = (usize, usize);
@@ -23,6 +29,8 @@ pub(crate) struct Points {
     exact: HashMap<String, Vec<Place>>,
     /// Whose values come on topics that fit a filter.
     wild: HashMap<String, Vec<Place>>,
+    /// Which properties stand for a metric of Sparkplug.
+    metrics: HashMap<String, Vec<usize>>,
     /// The last message of each topic, for properties that come later.
     last: HashMap<String, Arc<Message>>,
 }
@@ -69,12 +77,14 @@ impl Points {
     }
 
     fn index(&mut self) {
-        let Self { points, places, exact, wild, last } = self;
+        let Self { points, places, exact, wild, metrics, last } = self;
         places.clear();
         exact.clear();
         wild.clear();
+        metrics.clear();
         for (place, point) in points.iter().enumerate() {
             places.insert(point.name().to_owned(), place);
+            metrics.entry(point.metric().to_owned()).or_default().push(place);
             for (number, source) in point.sources().iter().enumerate() {
                 let table = if topic::is_wild(&source.filter) { &mut *wild } else { &mut *exact };
                 table.entry(source.filter.clone()).or_default().push((place, number));
@@ -103,6 +113,28 @@ impl Points {
             Some(last) => *last = Arc::clone(message),
             None => _ = self.last.insert(message.topic.clone(), Arc::clone(message)),
         }
+    }
+
+    /// Takes what has changed of a metric, and adds what it changes.
+    pub(crate) fn take_datum(&mut self, metric: &str, datum: &Datum, changes: &mut Vec<Change>) {
+        for &place in self.metrics.get(metric).into_iter().flatten() {
+            changes.extend(self.points[place].take_datum(datum));
+        }
+    }
+
+    /// Has properties look up their metrics: all of them, or those of which nothing has come.
+    pub(crate) fn look_up(&mut self, node: &Node, all: bool, changes: &mut Vec<Change>) {
+        for point in self.points.iter_mut().filter(|point| all || !point.has_come()) {
+            match node.metric(point.metric()) {
+                Ok(datum) => changes.extend(point.take_datum(datum)),
+                Err(error) => changes.push(point.put(Err(DriverError::refused(error)))),
+            }
+        }
+    }
+
+    /// All properties fail.
+    pub(crate) fn fail(&mut self, error: &str, changes: &mut Vec<Change>) {
+        changes.extend(self.points.iter_mut().map(|point| point.put(Err(DriverError::failed(error)))));
     }
 
     /// When there is something to report if no message comes.

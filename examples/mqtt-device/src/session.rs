@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use mapper_framework::{Change, DeviceState, DriverError, Property, Reading, Reads, Session, Subscriptions, Value};
+use serde_json::Value as Json;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     codec,
-    connection::{Message, Share},
+    connection::{Message, ONCE, Share},
     plan::Plan,
     point::Point,
     points::Points,
     presence,
+    sparkplug::Node,
     visitor::{Confirm, Visitor},
 };
 
@@ -40,18 +42,34 @@ impl MqttDevice {
     ///
     /// The device is not there by the deadline.
     pub(crate) async fn begin(plan: Plan, share: Share, deadline: Instant) -> Result<Self, DriverError> {
-        let filters: Vec<_> = plan.availability.iter().map(|it| &it.topic).chain(&plan.answers).cloned().collect();
-        share.subscribe(&filters).await?;
+        let filters = plan.availability.iter().map(|it| it.topic.clone()).chain(plan.answers.clone());
+        share.subscribe(&filters.chain(plan.node.iter().flat_map(Node::filters)).collect::<Vec<_>>()).await?;
         let points = Points::default();
         let mut session = Self { plan, share, points, pending: Vec::new(), away: None, refusal: None, is_asked: false };
-        while let Some(complaint) = presence::complaint(&session.plan.availability) {
-            match timeout_at(deadline, session.share.next()).await {
+        session.ask_for_births()?;
+        while let Some(complaint) = session.complaint() {
+            match timeout_at(deadline.min(Instant::now() + ONCE), session.share.next()).await {
                 Ok(message) => session.take(&message?),
+                Err(_) if Instant::now() < deadline => session.ask_for_births()?,
                 Err(_) => return Err(DriverError::disconnected(complaint)),
             }
         }
         session.away = None;
         Ok(session)
+    }
+
+    /// Why the device is not there; `None` if it is.
+    fn complaint(&self) -> Option<String> {
+        let node = self.plan.node.as_ref().and_then(|node| node.complaint(Instant::now()));
+        node.or_else(|| presence::complaint(&self.plan.availability))
+    }
+
+    /// Has an edge node publish its births, if they are missed.
+    fn ask_for_births(&mut self) -> Result<(), DriverError> {
+        match self.plan.node.as_mut().and_then(|node| node.rebirth(Instant::now())) {
+            Some((topic, payload)) => self.share.ask_once(&topic, payload),
+            None => Ok(()),
+        }
     }
 
     /// The property as it is served.
@@ -81,6 +99,11 @@ impl MqttDevice {
         let before = self.points.filters();
         let changes = change(&mut self.points);
         self.pending.extend(changes);
+        if let Some(node) = &self.plan.node {
+            // Its topics are subscribed from the beginning.
+            self.points.look_up(node, false, &mut self.pending);
+            return Ok(());
+        }
         let after = self.points.filters();
         let is_kept = |filter: &&String| {
             self.plan.availability.iter().any(|it| it.topic == **filter) || self.plan.answers.as_ref() == Some(*filter)
@@ -97,6 +120,13 @@ impl MqttDevice {
 
     /// Takes a message: for whether the device is there, and for each property whose value stands in it.
     fn take(&mut self, message: &Arc<Message>) {
+        if self.plan.node.is_some() {
+            // No message of Sparkplug is to be kept, so one that is says nothing of now.
+            if !message.retained {
+                self.take_of_node(message);
+            }
+            return;
+        }
         let availability = self.plan.availability.iter_mut().find(|it| it.topic == message.topic);
         if let Some(availability) = availability {
             availability.take(&message.payload);
@@ -106,6 +136,25 @@ impl MqttDevice {
             self.refusal = Some(refusal);
         }
         self.points.take(message, &mut self.pending);
+    }
+
+    /// Takes a message of an edge node.
+    fn take_of_node(&mut self, message: &Message) {
+        let Some(node) = &mut self.plan.node else { return };
+        match node.take(&message.topic, &message.payload, Instant::now()) {
+            Ok(changed) => {
+                for (metric, datum) in changed {
+                    self.points.take_datum(&metric, &datum, &mut self.pending);
+                }
+            }
+            Err(error) => self.points.fail(&error, &mut self.pending),
+        }
+        if node.is_new() {
+            self.points.look_up(node, true, &mut self.pending);
+        }
+        self.away = self.complaint();
+        // A connection that is lost says so by itself.
+        self.ask_for_births().ok();
     }
 
     /// Takes what is there.
@@ -169,24 +218,31 @@ impl MqttDevice {
         }
     }
 
+    /// What sets a property: topic and payload.
+    fn order(&self, property: &Property<Visitor>, json: &Json) -> Result<(String, Vec<u8>), DriverError> {
+        if let Some(node) = &self.plan.node {
+            return node.write(property.visitor().metric.as_deref().unwrap_or_default(), json);
+        }
+        let command = self.plan.command(property)?;
+        Ok((command.topic, codec::fill(&command.template, json).into_bytes()))
+    }
+
     /// Publishes a command, and waits for what confirms it.
     async fn command(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
-        let command = self.plan.command(property)?;
         let json = codec::encode(value, property, self.plan.words())?;
-        let payload = codec::fill(&command.template, &json);
+        let (topic, payload) = self.order(property, &json)?;
         let (name, confirm) = (property.name(), property.visitor().confirm);
         let before = self.points.get(name).map_or(0, Point::fresh);
         let within = self.plan.config.timeout();
         let deadline = Instant::now() + within;
         self.refusal = None;
-        let acknowledged = self.share.publish(&command.topic, payload.as_str())?;
+        let acknowledged = self.share.publish(&topic, payload)?;
         match timeout_at(deadline, acknowledged).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(self.share.lost()),
             Err(_) => {
                 return Err(DriverError::failed(format_args!(
-                    "the broker has not taken the command to {} within {within:?}",
-                    command.topic
+                    "the broker has not taken the command to {topic} within {within:?}"
                 )));
             }
         }
@@ -195,8 +251,7 @@ impl MqttDevice {
         }
         let (topics, shows) = self.points.get(name).map(|it| (it.topics(), it.shows())).unwrap_or_default();
         Err(DriverError::failed(format_args!(
-            "the device has not confirmed {payload:?} on {} within {within:?}: {shows} on {topics}",
-            command.topic
+            "the device has not confirmed {json} on {topic} within {within:?}: {shows} on {topics}"
         )))
     }
 }
@@ -255,14 +310,17 @@ impl Session for MqttDevice {
                 return Ok(std::mem::take(&mut self.pending));
             }
             self.is_there()?;
-            let due = self.points.due();
+            let due = self.points.due().into_iter().chain(self.plan.node.as_ref().and_then(Node::due)).min();
             tokio::select! {
                 message = self.share.next() => {
                     self.take(&message?);
                     // What has come is handed on, and why nothing more comes is the next thing to learn.
                     self.take_all().or_else(|error| if self.pending.is_empty() { Err(error) } else { Ok(()) })?;
                 }
-                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
+                () = sleep_until(due.unwrap_or(now)), if due.is_some() => {
+                    self.away = self.complaint();
+                    self.ask_for_births()?;
+                }
             }
         }
     }

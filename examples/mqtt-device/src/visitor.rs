@@ -15,6 +15,8 @@ use crate::{
 pub struct Visitor {
     /// The topic on which the value comes, in place of the format's.
     pub(crate) topic: Option<String>,
+    /// The name of the metric, of Sparkplug.
+    pub(crate) metric: Option<String>,
     /// Where in a payload of JSON the value stands. Without it the whole payload is the value.
     pub(crate) pointer: Option<Pointer>,
     /// What of the text is the value.

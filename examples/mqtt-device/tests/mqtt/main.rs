@@ -8,5 +8,6 @@ mod check;
 mod families;
 mod json;
 mod peers;
+mod sparkplug;
 mod tasmota;
 mod trouble;

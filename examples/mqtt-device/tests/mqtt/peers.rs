@@ -17,10 +17,18 @@ pub(crate) struct Played {
 impl Played {
     /// Starts one, and waits until it is at the broker. `None` when the user wants to do without Python.
     pub(crate) async fn start(broker: &Mosquitto, family: &str, name: &str) -> Option<Self> {
+        Self::run("device.py", &[family, &broker.port().to_string(), name], name).await
+    }
+
+    /// Starts an edge node with a device behind it.
+    pub(crate) async fn start_edge_node(broker: &Mosquitto, group: &str, node: &str, device: &str) -> Option<Self> {
+        Self::run("sparkplug.py", &[&broker.port().to_string(), group, node, device], node).await
+    }
+
+    async fn run(program: &str, arguments: &[&str], name: &str) -> Option<Self> {
         let Tool::At(python) = integration_tests::python() else { return None };
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/device.py");
-        let mut process =
-            ChildGuard::spawn(Command::new(python).arg(program).args([family, &broker.port().to_string(), name]));
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(program);
+        let mut process = ChildGuard::spawn(Command::new(python).arg(program).args(arguments));
         process.wait_for_line(|line| line == "ready").await;
         Some(Self { process, name: name.to_owned() })
     }
