@@ -4,6 +4,8 @@
 mod calls;
 #[cfg(feature = "cli")]
 mod commands;
+#[cfg(feature = "cli")]
+mod discover;
 #[cfg(all(feature = "cli", feature = "http"))]
 mod remote;
 mod signals;
@@ -27,7 +29,7 @@ use crate::plain_cli as cli;
 #[cfg(feature = "http")]
 use crate::remote::RemoteError;
 #[cfg(feature = "cli")]
-use crate::{check::CheckError, cli, sample::SampleError, scaffold::ScaffoldError};
+use crate::{check::CheckError, cli, driver::DriverError, sample::SampleError, scaffold::ScaffoldError};
 use crate::{
     config::{Config, ConfigError, ConfigWarning, Sources},
     logging,
@@ -62,6 +64,9 @@ enum AppError {
     #[error(transparent)]
     Scaffold(#[from] ScaffoldError),
     #[cfg(feature = "cli")]
+    #[error("discover: {0}")]
+    Discover(DriverError),
+    #[cfg(feature = "cli")]
     #[error("there is no subcommand {0:?}: `--help` lists them")]
     NoSubcommand(String),
     #[cfg(feature = "http")]
@@ -94,7 +99,7 @@ impl MapperBuilder {
     /// The exit code is 0 after a shutdown as asked for, 1 when the mapper cannot run, and 2 for a wrong command line or config.
     ///
     /// The subcommands `check`, `sample` and `scaffold` help with manifests and end at once; `check` ends with 1 when it has found
-    /// something wrong. With the feature `http`, others ask a mapper that runs: `status`, `get`, `set`, `call`, `explain`, `history`, `events`,
+    /// something wrong. `discover` prints manifests of what [`Driver::discover`](crate::Driver::discover) finds. With the feature `http`, others ask a mapper that runs: `status`, `get`, `set`, `call`, `explain`, `history`, `events`,
     /// `top` and `health`.
     ///
     /// `--help` lists the flags, and [`config`](crate::config) the keys. Without the feature `cli` there is one flag, `--config-file

@@ -91,6 +91,10 @@ pub(crate) enum Command {
     Sample,
     /// Print a driver, or a Device, for a DeviceModel
     Scaffold(ScaffoldArgs),
+    /// Search for devices, and print a Device and its DeviceModel for each that is found
+    ///
+    /// Ctrl-C ends the search, and what was found is printed; a second one ends the program at once.
+    Discover(DiscoverArgs),
     #[cfg(feature = "http")]
     #[command(flatten)]
     Ask(Ask),
@@ -156,6 +160,31 @@ pub(crate) struct ScaffoldArgs {
     /// Write over the file if it exists
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+}
+
+/// The arguments of `discover`.
+#[derive(Debug, PartialEq, clap::Args)]
+pub(crate) struct DiscoverArgs {
+    /// Where to search and what for, as the mapper's driver has it. `credentials=NAME` names a folder in `driver.credentials`
+    #[arg(value_name = "KEY=VALUE", value_parser = argument)]
+    pub(crate) args: Vec<(String, String)>,
+
+    /// Namespace of what is printed
+    #[arg(long, default_value = "default")]
+    pub(crate) namespace: String,
+
+    /// Node that runs the mapper
+    #[arg(long, value_name = "NODE", default_value = "edge-node")]
+    pub(crate) node_name: String,
+
+    /// End the search after this time, such as `10s`, if it has not ended by itself
+    #[arg(long, value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
+    pub(crate) run_for: Option<Duration>,
+}
+
+fn argument(text: &str) -> Result<(String, String), &'static str> {
+    let pair = text.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
+    pair.filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE, such as host=192.0.2.7")
 }
 
 /// The flags that set a key of the config. They stay text here: what does not fit is the config's to say.
@@ -365,6 +394,19 @@ mod tests {
             assert_eq!(config(&format!("mapper --protocol p {spelling}")).log.level, level, "{spelling}");
         }
         assert_eq!(args("mapper --v=loud").unwrap_err().kind(), ErrorKind::ValueValidation);
+    }
+
+    #[test]
+    fn a_search_has_arguments_of_the_driver_s() {
+        let cli = args("mapper discover host=plc query=a=b --namespace plant --run-for 5s").unwrap();
+        let Some(Command::Discover(discover)) = cli.command else { panic!("{cli:?}") };
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(discover.args, [pair("host", "plc"), pair("query", "a=b")]);
+        assert_eq!((discover.namespace.as_str(), discover.run_for), ("plant", Some(Duration::from_secs(5))));
+        for wrong in ["mapper discover plc", "mapper discover =plc"] {
+            let error = args(wrong).unwrap_err().to_string();
+            assert!(error.contains("write KEY=VALUE, such as host=192.0.2.7"), "{error}");
+        }
     }
 
     #[test]

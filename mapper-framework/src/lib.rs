@@ -48,6 +48,7 @@
 //! | --- | --- |
 //! | what a driver has to do, and what the framework does for it | [`Driver`], [`Session`], [`DriverError`] |
 //! | many reads in one request, subscriptions, method calls | [`Reads`], [`Subscriptions`] and [`Change`], [`Call`] |
+//! | a search for devices | [`Driver::discover`], [`Discovery`], [`Found`] |
 //! | the frames of a camera | [`Session::stream`], [`FrameSender`], [`Frame`], and the guide *Streams* |
 //! | devices, properties and values | [`model`] |
 //! | brokers and databases, what becomes of each record, and a sink of your own | [`sink`] |
@@ -65,7 +66,7 @@
 //!
 //! | feature | on by default | what it brings |
 //! | --- | --- | --- |
-//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
+//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, `discover`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
 //! | `standalone` | yes | `--standalone` and [`local_edge`], an edgecore within the process |
 //! | `http` | yes | the HTTP server: the page, the API, metrics and probes, see [`config::HttpConfig`] |
 //! | `http-tls` | no | TLS for it where no sink and not `eventbus` brings it |
@@ -101,6 +102,8 @@ mod check;
 mod cli;
 pub mod config;
 mod credentials;
+#[cfg(feature = "cli")]
+mod discover;
 mod dmi;
 mod driver;
 #[cfg(feature = "eventbus")]
@@ -142,7 +145,7 @@ mod writes;
 
 pub use config::Package;
 pub use dmi::SocketError;
-pub use driver::{Call, Change, Driver, DriverError, FrameSender, Reads, Session, Subscriptions};
+pub use driver::{Call, Change, Discovery, Driver, DriverError, Found, FrameSender, Reads, Session, Subscriptions};
 pub use mapper::{Mapper, MapperBuilder, MapperError};
 pub use model::{AccessMode, DataType, Device, DeviceState, Method, Property, Reading, Value};
 pub use runtime::{Answer, DeviceSnapshot, Handle, OperationError, Order, ReadFailure, Snapshot, Watch};

@@ -108,3 +108,42 @@ async fn sighup_and_sigquit_report_the_devices_and_leave_the_samples_in_a_closed
         );
     }
 }
+
+/// A search that has found a device, and does what `then` says.
+fn searching(then: &str, flags: &[&str]) -> ChildGuard {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn-mapper"));
+    ChildGuard::spawn(command.args(["discover", then]).args(flags))
+}
+
+/// Whether the device that was found was printed.
+fn has_printed(mapper: &ChildGuard) -> bool {
+    mapper.lines().iter().any(|line| line == "  name: one-that-answers")
+}
+
+#[tokio::test]
+async fn the_end_of_a_search_prints_what_was_found() {
+    for (then, flags) in [("then=waits", [].as_slice()), ("then=blocks", &[]), ("then=waits", &["--run-for", "100ms"])]
+    {
+        let mut mapper = searching(then, flags);
+        mapper.wait_for_line(|line| line == "found one").await;
+        if flags.is_empty() {
+            mapper.signal("INT").await;
+        }
+        mapper.wait_for_line(|line| line == "found: 1 device, 1 model").await;
+        assert_eq!(mapper.exit().await.code(), Some(0), "{then}");
+        assert!(has_printed(&mapper), "{:?}", mapper.lines());
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_fails_prints_what_was_found_before() {
+    for (then, error) in [
+        ("then=fails", "error: discover: the cable is cut"),
+        ("then=panics", "error: discover: the driver panicked: no idea"),
+    ] {
+        let mut mapper = searching(then, &[]);
+        mapper.wait_for_line(|line| line == error).await;
+        assert_eq!(mapper.exit().await.code(), Some(1), "{then}");
+        assert!(has_printed(&mapper), "{:?}", mapper.lines());
+    }
+}

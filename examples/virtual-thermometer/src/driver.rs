@@ -1,26 +1,40 @@
 //! The driver: all that is not the framework's.
 
-use mapper_framework::{Device, Driver, DriverError, Property, Reading, Session, Value};
-use serde::Deserialize;
+use mapper_framework::{
+    AccessMode, DataType, Device, Discovery, Driver, DriverError, Found, Property, Reading, Session, Value,
+};
+use serde::{Deserialize, Serialize};
 
 /// Opens rooms. There is nothing that several rooms would share.
 pub(crate) struct VirtualThermometer;
 
 /// `spec.protocol.configData`
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Config {
     /// The temperature of the unheated room, in °C.
     ambient: f64,
 }
 
 /// `visitors.configData`: what the property shows of the room.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(tag = "shows", rename_all = "camelCase")]
 pub(crate) enum Visitor {
     /// The temperature, which moves by up to `drift` °C with each read.
     Temperature { drift: f64 },
     /// Whether the heater is on.
     Heater,
+}
+
+/// The arguments of `virtual-thermometer discover`.
+#[derive(Deserialize)]
+struct Args {
+    /// How many rooms are looked into.
+    #[serde(default = "one")]
+    rooms: u16,
+}
+
+fn one() -> u16 {
+    1
 }
 
 /// A room with a heater.
@@ -37,6 +51,34 @@ impl Driver for VirtualThermometer {
     async fn connect(&self, _device: &Device, config: Config) -> Result<Room, DriverError> {
         Ok(Room { ambient: config.ambient, temperature: config.ambient, heater: false })
     }
+
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        let Args { rooms } = discovery.args()?;
+        for room in 1..=rooms {
+            // A driver with hardware asks the room what it is.
+            discovery.progress(format_args!("room {room} of {rooms}"));
+            discovery.add(found(room));
+        }
+        Ok(())
+    }
+}
+
+/// What a room has to offer. All have the same, so they share one model.
+fn found(room: u16) -> Found {
+    let temperature = Property::builder("temperature", DataType::Float)
+        .description("The temperature of the room")
+        .unit("°C")
+        .visitor(Visitor::Temperature { drift: 0.2 });
+    let heater = Property::builder("heater", DataType::Boolean)
+        .description("Whether the heater is on")
+        .access_mode(AccessMode::ReadWrite)
+        .visitor(Visitor::Heater);
+    Found::new(format!("Room {room}"))
+        .model("virtual-thermometer")
+        .description("A room without hardware")
+        .config(Config { ambient: 20.5 })
+        .property(temperature)
+        .property(heater)
 }
 
 impl Session for Room {

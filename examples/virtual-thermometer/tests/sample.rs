@@ -1,4 +1,4 @@
-//! `sample` and `scaffold`, as a user runs them.
+//! `sample`, `scaffold` and `discover`, as a user runs them.
 
 use std::{fs, io::Read, path::Path, process::Stdio};
 
@@ -59,4 +59,38 @@ async fn a_driver_is_printed_or_written_to_a_file_that_is_not_there_yet() {
     let exists = format!("error: {path}: exists, and is left as it is: name another file, or add --force\n");
     assert_eq!(run(&arguments).await, (Some(1), String::new(), exists));
     assert_eq!(run(&[arguments.as_slice(), &["--force"]].concat()).await.0, Some(0));
+}
+
+#[tokio::test]
+async fn what_is_found_passes_a_strict_check_and_runs_as_it_is() {
+    let (code, found, said) = run(&["discover", "rooms=3", "--namespace", "hotel"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.ends_with("found: 3 devices, 1 model\n"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("found.yaml"), found).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let (code, checked, _) = run(&["check", "--strict", path]).await;
+    assert_eq!(code, Some(0), "{checked}");
+    let mut mapper = ChildGuard::spawn(Command::new(PROGRAM).arg("--standalone").arg(path));
+    for room in 1..=3 {
+        mapper.wait_for_line(|line| line.starts_with(&format!("twin hotel/room-{room} temperature = "))).await;
+        mapper.wait_for_line(|line| line.starts_with(&format!("twin hotel/room-{room} heater = false"))).await;
+    }
+}
+
+#[tokio::test]
+async fn many_devices_that_are_found_are_within_edgecore_s_budget() {
+    let (_, found, _) = run(&["discover", "rooms=300"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("found.yaml"), found).unwrap();
+    let (code, checked, _) = run(&["check", "--strict", folder.path().to_str().unwrap()]).await;
+    assert_eq!(code, Some(0), "{checked}");
+}
+
+#[tokio::test]
+async fn a_search_with_a_wrong_argument_names_it() {
+    let (code, found, said) = run(&["discover", "rooms=many"]).await;
+    assert_eq!((code, found.as_str()), (Some(1), ""));
+    let expected = "error: discover: the argument rooms: found \"many\", expected a whole number from 0 to 65535\n";
+    assert!(said.ends_with(expected), "{said}");
 }

@@ -2,7 +2,7 @@
 
 use std::{env, io::Write, process::ExitCode};
 
-use super::{AppError, stdout::Stdout};
+use super::{AppError, discover, stdout::Stdout};
 use crate::{
     check,
     cli::{self, CheckArgs, Cli, Command},
@@ -19,6 +19,7 @@ pub(super) fn run(command: &Command, builder: MapperBuilder, cli: &Cli) -> Resul
             let protocol = &builder.config.common.protocol;
             Ok(scaffold::run(args, protocol, Stdout, |warning| eprintln!("warning: {warning}"))?)
         }
+        Command::Discover(args) => discover::run(builder, cli, args),
         #[cfg(feature = "http")]
         Command::Ask(ask) => super::remote::run(&builder, cli, ask),
         Command::Completions { shell } => print(&cli::completions(&builder.package, *shell)),

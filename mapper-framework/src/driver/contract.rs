@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{AccessMode, Device, DeviceState, Property, Reading, Value};
 
-use super::{Call, Change, DriverError, FrameSender, Reads, Subscriptions};
+use super::{Call, Change, Discovery, DriverError, FrameSender, Reads, Subscriptions};
 
 /// Opens sessions to devices. One driver serves all devices of a mapper.
 ///
@@ -98,6 +98,24 @@ pub trait Driver: Send + Sync + 'static {
         device: &Device,
         config: Self::Config,
     ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send;
+
+    /// Searches for devices, and [adds](Discovery::add) each as soon as it is known: `my-mapper discover` prints them as manifests. By
+    /// default the driver cannot search.
+    ///
+    /// Called once, in a program that serves no device. It reads and never writes: what it asks may be a machine that runs. It has no
+    /// deadline; when the user has enough, its future is dropped, and what it has added is printed.
+    ///
+    /// # Errors
+    ///
+    /// What was added is printed all the same, and the program ends with the error. A device that does not answer is none: leave it out.
+    fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
+        let _ = discovery;
+        async {
+            Err(DriverError::unsupported(
+                "this driver cannot search for devices: write their manifests by hand, or implement Driver::discover",
+            ))
+        }
+    }
 }
 
 /// A connection to one device, used by one task.

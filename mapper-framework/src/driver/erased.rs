@@ -10,7 +10,9 @@ use crate::{
     typed::{self, Misfit},
 };
 
-use super::{Call, Change, Deadline, Driver, DriverError, FrameSender, Reads, Results, Session, Subscriptions};
+use super::{
+    Call, Change, Deadline, Discovery, Driver, DriverError, FrameSender, Reads, Results, Session, Subscriptions,
+};
 
 /// A `Property<V>` with the driver's own `V`.
 pub(crate) type ErasedProperty = Arc<dyn Any + Send + Sync>;
@@ -27,6 +29,7 @@ pub(crate) trait ErasedDriver: Send + Sync {
     /// The keys of a property's visitor that the driver's type passes over, whether or not the others fit.
     fn unread_visitor(&self, property: &Property) -> Vec<String>;
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError>;
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError>;
 }
 
 /// A [`Session`] of any types. The properties must come from `bind` of the driver that made it.
@@ -96,6 +99,10 @@ impl<D: Driver> ErasedDriver for Typed<D> {
         })?;
         let session = self.0.connect(device, config).await?;
         Ok(Box::new(TypedSession { session, visitor: PhantomData }))
+    }
+
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        self.0.discover(discovery).await
     }
 }
 

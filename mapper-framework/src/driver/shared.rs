@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc};
 
 use crate::model::Device;
 
-use super::{Driver, DriverError};
+use super::{Discovery, Driver, DriverError};
 
 impl<T: Driver> Driver for Arc<T> {
     type Config = T::Config;
@@ -16,6 +16,10 @@ impl<T: Driver> Driver for Arc<T> {
         config: Self::Config,
     ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send {
         T::connect(self, device, config)
+    }
+
+    fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
+        T::discover(self, discovery)
     }
 }
 
@@ -29,5 +33,9 @@ impl<T: Driver> Driver for Box<T> {
         config: Self::Config,
     ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send {
         T::connect(self, device, config)
+    }
+
+    fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
+        T::discover(self, discovery)
     }
 }

@@ -13,6 +13,7 @@ mod proto;
 mod release;
 pub(crate) mod schema;
 mod shape;
+pub(crate) mod write;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Mapper, MapperBuilder, MapperError};
 use crate::{
     config::{Config, DRIVER_SETTINGS, OwnSection, section_of_sink},
-    driver::{Driver, DriverError},
+    driver::{Discovery, Driver, DriverError},
     model::Device,
     sink::{self, ErasedKind, SinkKind},
 };
@@ -174,6 +174,11 @@ impl MapperBuilder {
         Ok(())
     }
 
+    /// Makes the driver that waits for the config.
+    pub(crate) fn make_own_driver(&mut self) -> Result<(), MapperError> {
+        self.make_driver.take().map_or(Ok(()), |make| make(&self.config))
+    }
+
     /// The kinds of sink that are not built in, as far as they are made.
     pub(super) fn own_kinds(&self) -> impl Iterator<Item = Arc<dyn ErasedKind>> {
         self.kinds.iter().filter_map(|kind| match kind {
@@ -195,7 +200,16 @@ impl<D: Driver> Driver for Made<D> {
     type Session = D::Session;
 
     async fn connect(&self, device: &Device, config: D::Config) -> Result<D::Session, DriverError> {
-        let driver = self.0.get().ok_or_else(|| DriverError::failed("the mapper does not run yet"))?;
-        driver.connect(device, config).await
+        self.driver()?.connect(device, config).await
+    }
+
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        self.driver()?.discover(discovery).await
+    }
+}
+
+impl<D> Made<D> {
+    fn driver(&self) -> Result<&D, DriverError> {
+        self.0.get().ok_or_else(|| DriverError::failed("the mapper does not run yet"))
     }
 }

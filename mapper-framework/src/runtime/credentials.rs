@@ -21,7 +21,7 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Why a device's credentials cannot be read. The texts name the cure, and nothing that is secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CredentialsError {
+pub(crate) enum CredentialsError {
     #[error("protocol.configData.{KEY} is no text: write the name of a folder in driver.credentials")]
     NotText,
     #[error(
@@ -59,7 +59,11 @@ impl CredentialsFolder {
                 self.0.as_ref().map(|root| root.join(format!("{}.{}", device.id().namespace(), device.id().name())));
             return own.filter(|own| own.is_dir()).map_or_else(|| Ok(Credentials::none()), |own| read_folder(&own));
         };
-        let name = name.as_str().ok_or(CredentialsError::NotText)?;
+        self.named(name.as_str().ok_or(CredentialsError::NotText)?)
+    }
+
+    /// What lies in the folder of this name now.
+    pub(crate) fn named(&self, name: &str) -> Result<Credentials, CredentialsError> {
         if !is_name(name) {
             return Err(CredentialsError::NotAName(name.to_owned()));
         }

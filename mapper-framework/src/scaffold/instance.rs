@@ -5,16 +5,15 @@ use std::fmt::{self, Write};
 use super::{
     ScaffoldError,
     model::{Model, Point, example},
-    text,
 };
-use crate::model::{AccessMode, DataType};
+use crate::{
+    manifest::write::{STATE_CYCLE, line, quoted, scalar, state_report},
+    model::{AccessMode, DataType},
+};
 
 /// Milliseconds from one read, and from one push to the sinks, to the next. All properties share it, so that a device costs one of
 /// the calls of which edgecore takes one a second from all mappers of its node.
 const CYCLE: u32 = 5000;
-
-/// Milliseconds from one report of the device's state to the next.
-const STATE_CYCLE: u32 = 10_000;
 
 /// The Device's manifest.
 pub(super) fn manifest(model: &Model) -> Result<String, ScaffoldError> {
@@ -53,21 +52,13 @@ spec:
     for point in &model.points {
         write_property(yaml, point, &protocol)?;
     }
-    write!(
-        yaml,
-        "  stateReport: # since KubeEdge v1.23; for v1.19 to v1.22 replace it by the lines below, without their #
-    reportToCloud: true
-    reportCycle: {STATE_CYCLE}
-# status:
-#   reportToCloud: true
-#   reportCycle: {STATE_CYCLE}
-"
-    )
+    yaml.push_str(&state_report(STATE_CYCLE));
+    Ok(())
 }
 
 fn write_property(yaml: &mut String, Point { property, .. }: &Point, protocol: &str) -> fmt::Result {
     writeln!(yaml, "    - name: {}", scalar(property.name()))?;
-    let description = text::line(property.description());
+    let description = line(property.description());
     if !description.is_empty() {
         writeln!(yaml, "      # {description}")?;
     }
@@ -83,18 +74,4 @@ fn write_property(yaml: &mut String, Point { property, .. }: &Point, protocol: &
         writeln!(yaml, "          writePolicy: onChange # or enforce, once, never: when a desired value is written")?;
     }
     Ok(())
-}
-
-/// A string as YAML has it, with quotes where it would be something else without them.
-fn scalar(text: &str) -> String {
-    const OTHERS: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null"];
-    let is_word = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        && !OTHERS.iter().any(|other| other.eq_ignore_ascii_case(text));
-    if is_word { text.to_owned() } else { quoted(text) }
-}
-
-/// A string in quotes. JSON's are YAML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

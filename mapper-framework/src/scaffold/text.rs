@@ -1,16 +1,9 @@
 //! A model's words in comments, where they can break nothing and no lint takes offence.
 
+use crate::manifest::write::line;
+
 /// What a sentence may hold besides letters and digits without meaning something in Markdown.
 const HARMLESS: &str = ".,;:!?'\"()%/+-";
-
-/// Text in one line, with signs that nobody sees spelt out.
-pub(super) fn line(text: &str) -> String {
-    let spelt = |character: char| match character {
-        '\'' | '"' | '\\' => character.to_string(),
-        _ => character.escape_debug().to_string(),
-    };
-    text.split_whitespace().map(|word| word.chars().map(spelt).collect()).collect::<Vec<String>>().join(" ")
-}
 
 /// Text as Markdown, with each word that means something there, or looks like code, as code.
 pub(super) fn prose(text: &str) -> String {
@@ -44,11 +37,6 @@ pub(super) fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_stays_one() {
-        assert_eq!(line(" two\n\tlines\r\nand \u{202e}a\u{7} bell \\ "), r"two lines and \u{202e}a\u{7} bell \");
-    }
 
     #[test]
     fn sentences_stay_as_they_are() {

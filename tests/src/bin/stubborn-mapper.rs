@@ -2,8 +2,8 @@
 
 use std::{process::ExitCode, thread, time::Duration};
 
-use mapper_framework::{Device, Driver, DriverError, Mapper, Property, Reading, Session};
-use serde::Deserialize;
+use mapper_framework::{DataType, Device, Discovery, Driver, DriverError, Found, Mapper, Property, Reading, Session};
+use serde::{Deserialize, Serialize};
 
 /// Longer than any test.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -11,19 +11,34 @@ const FOREVER: Duration = Duration::from_secs(3600);
 struct Stubborn;
 
 /// `configData`
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct Config {
     /// `waits` in a future, `blocks` a thread, does `not-close`, or `answers` after all.
     habit: Habit,
 }
 
-#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Habit {
     Waits,
     Blocks,
     NotClose,
     Answers,
+}
+
+/// The arguments of a search: what becomes of it when it has found a device.
+#[derive(Deserialize)]
+struct Args {
+    then: Then,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Then {
+    Waits,
+    Blocks,
+    Fails,
+    Panics,
 }
 
 struct Hung(Habit);
@@ -34,6 +49,20 @@ impl Driver for Stubborn {
 
     async fn connect(&self, _: &Device, config: Config) -> Result<Hung, DriverError> {
         Ok(Hung(config.habit))
+    }
+
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        let Args { then } = discovery.args()?;
+        let value = Property::builder("value", DataType::Int).build();
+        discovery.add(Found::new("One that answers").config(Config { habit: Habit::Answers }).property(value));
+        discovery.progress("found one");
+        match then {
+            Then::Waits => tokio::time::sleep(FOREVER).await,
+            Then::Blocks => thread::sleep(FOREVER),
+            Then::Fails => return Err(DriverError::failed("the cable is cut")),
+            Then::Panics => panic!("no idea"),
+        }
+        Ok(())
     }
 }
 
