@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use mapper_framework::{Device, Driver, DriverError, Property, Reading, Reads, Session, Value};
+use mapper_framework::{Device, Discovery, Driver, DriverError, Property, Reading, Reads, Session, Value};
 use tokio_modbus::{ExceptionCode, Request, Response};
 
 use crate::{
     codec::Change,
     config::Config,
+    discover::discover,
     gateway::{Fault, Gateway, Gateways},
     plan::{Span, Table, plan},
     requests,
@@ -32,6 +33,10 @@ impl Driver for Modbus {
             DriverError::disconnected(format_args!("no connection to {gateway}")).with_source(error)
         })?;
         Ok(Unit { gateway, config, masks: true })
+    }
+
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        discover(&self.gateways, discovery).await
     }
 }
 

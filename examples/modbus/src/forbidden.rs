@@ -20,14 +20,19 @@ impl Forbidden {
     }
 
     fn parse(list: &str) -> Option<Self> {
-        let address = |text: &str| u16::try_from(scalar::parse(text)?).ok();
-        let range = |text: &str| {
-            let (first, last) = text.split_once('-').unwrap_or((text, text));
-            let (first, last) = (address(first)?, address(last)?);
-            (first <= last).then_some((first, last))
-        };
-        list.split(',').map(range).collect::<Option<_>>().map(Self)
+        ranges(list).map(Self)
     }
+}
+
+/// The ranges in a list such as `100-110, 0x200`, each with both of its ends.
+pub(crate) fn ranges(list: &str) -> Option<Vec<(u16, u16)>> {
+    let address = |text: &str| u16::try_from(scalar::parse(text)?).ok();
+    let range = |text: &str| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (first, last) = (address(first)?, address(last)?);
+        (first <= last).then_some((first, last))
+    };
+    list.split(',').map(range).collect()
 }
 
 impl<'de> Deserialize<'de> for Forbidden {

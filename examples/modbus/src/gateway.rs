@@ -125,8 +125,11 @@ impl Gateway {
             *wire = self.connect(terms.within).await.ok();
         }
         let Some(connection) = wire else { return Err(Fault::Closed(self.to_string())) };
-        if let Some(answered) = connection.answered {
-            sleep_until(answered + terms.pause).await;
+        // A timer is no shorter than a millisecond, even for what is over.
+        if let Some(free) = connection.answered.map(|answered| answered + terms.pause)
+            && free > Instant::now()
+        {
+            sleep_until(free).await;
         }
         let answer = connection.call(unit, request, terms.within).await;
         connection.answered = Some(Instant::now());
@@ -243,6 +246,12 @@ impl Fault {
     /// Whether the session ends with it, as no other request has a chance.
     pub(crate) fn ends_session(&self) -> bool {
         matches!(self, Self::Late(_) | Self::Broken(_) | Self::Closed(_))
+    }
+
+    /// Whether a gateway says that the unit is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        use ExceptionCode as E;
+        matches!(self, Self::Exception(E::GatewayPathUnavailable | E::GatewayTargetDevice))
     }
 
     /// The driver's error for the property at `span`.

@@ -1,6 +1,7 @@
 //! A mapper for Modbus devices, over TCP, TLS and serial lines.
 //!
 //! - `driver`: what the framework calls, a [`Modbus`] that opens a [`Unit`] for each device
+//! - `discover`: a search for units
 //! - `config`: what a user writes about a device, as [`Config`]
 //! - `visitor`: what a user writes about a property, as [`Visitor`]
 //! - `scalar`: numbers of a manifest, as such or as text
@@ -14,6 +15,7 @@
 
 mod codec;
 mod config;
+mod discover;
 mod driver;
 mod forbidden;
 mod framing;

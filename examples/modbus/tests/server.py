@@ -8,7 +8,7 @@ Units 1 and 2 are the boilers of devices/instance.yaml. The others are for the t
 unit 4 never answers, unit 5 cannot be reached by the gateway, unit 6 has a hole in its registers, unit 7 answers too late: when the
 next request of the same connection is there, units 8 and 9 hold registers for whoever wants them, and unit 8 knows no mask writes.
 In RTU every other answer of unit 10 is damaged on the line, unit 11 answers after noise, unit 12 a byte at a time, and whatever unit 13
-answers is damaged.
+answers is damaged. Unit 14 has a thousand registers, for the benchmark.
 
 All units have the file 4 of ten records, the queue at 1246, and the same identification.
 
@@ -115,6 +115,7 @@ FLAWED = 10
 NOISY = 11
 SLOW = 12
 DAMAGED = 13
+MANY = 14
 MASK_WRITE = 22
 
 
@@ -275,6 +276,7 @@ def units():
         unit(LATE, [SimData(0, values=[700, 701], datatype=DataType.REGISTERS)]),
         unit(MASKLESS, many),
         unit(9, many),
+        unit(MANY, [SimData(0, values=list(range(1000)), datatype=DataType.REGISTERS)]),
         *(unit(number, counted) for number in (FLAWED, NOISY, SLOW, DAMAGED)),
     ]
 

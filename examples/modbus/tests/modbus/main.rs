@@ -1,5 +1,6 @@
 //! The mapper against a real Modbus server, pymodbus. `cargo xtask test -- -p modbus` installs it and runs this.
 
+mod discover;
 mod driver;
 mod line;
 mod mapper;

@@ -6,6 +6,7 @@ use mapper_framework::{
     config::{Config, ReportStrategy},
     local_edge::LocalEdge,
     model::{DeviceId, Value},
+    testing::driver_contract,
     watch::{Filter, Kind, What},
 };
 use modbus::Modbus;
@@ -170,6 +171,15 @@ async fn units_that_answer_late_or_never_cost_a_healthy_one_no_cycle_and_no_sess
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn the_driver_keeps_the_contract() -> Outcome {
+    let Some(server) = Server::start(0).await? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("boilers.yaml"), boilers(&server))?;
+    driver_contract::check(Modbus::default(), folder.path()).await;
+    Ok(())
 }
 
 /// Runs a mapper beside an edgecore which holds the manifests, until the test is done.

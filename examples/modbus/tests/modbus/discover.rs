@@ -1,0 +1,99 @@
+//! A search for units, and what is made of it.
+
+use std::{fs, process::Stdio};
+
+use integration_tests::ChildGuard;
+use mapper_framework::{Discovery, Driver, Found};
+use modbus::Modbus;
+use tokio::process::Command;
+
+use crate::{
+    Outcome,
+    server::{Also, Server},
+};
+
+/// The arguments for a server.
+fn args(server: &Server, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let reached = [("host", "127.0.0.1".to_owned()), ("port", server.port.to_string())];
+    let more = more.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    reached.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn names(found: &Found) -> Vec<&str> {
+    found.properties().iter().map(mapper_framework::Property::name).collect()
+}
+
+#[tokio::test]
+async fn units_say_what_they_are_and_only_the_addresses_that_were_named_are_looked_at() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let wanted = [("units", "5-6, 200"), ("holdingRegisters", "0-9"), ("coils", "3"), ("timeout", "500")];
+    let discovery = Discovery::new(args(&server, &wanted));
+    Modbus::default().discover(&discovery).await?;
+    let found = discovery.found();
+    // All units of this server have an identification, even one that its gateway does not reach otherwise. Register 5 is the hole.
+    let identification = ["vendor", "productCode", "revision", "model"];
+    let registers = [0, 1, 2, 3, 4, 6, 7, 8, 9].map(|address| format!("holdingRegister{address}"));
+    let six: Vec<_> = identification.into_iter().chain(["coil3"]).chain(registers.iter().map(String::as_str)).collect();
+    assert_eq!(found.iter().map(names).collect::<Vec<_>>(), [identification.to_vec(), six, identification.to_vec()]);
+    assert_eq!((found[1].name(), found[1].get_model()), ("boiler 6", Some("boiler")));
+    let mut asked = server.news().await?;
+    asked.retain(|line| line.starts_with("request ") && !line.contains(" 43 "));
+    let beyond = |line: &&String| {
+        let words: Vec<_> = line.split(' ').map(|word| word.parse::<u16>().unwrap_or(0)).collect();
+        !matches!(words[2..], [1, 3, 1] | [3, 0..=9, 1..=10])
+    };
+    assert_eq!(asked.iter().find(beyond), None);
+    assert!(
+        asked.contains(&"request 6 1 3 1".to_owned()) && asked.contains(&"request 6 3 0 10".to_owned()),
+        "{asked:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn silent_units_on_a_line_are_left_out() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let line = folder.path().join("line");
+    let also = Also { serial: Some(line.clone()), ..Also::default() };
+    let Some(_server) = Server::start_with(0, also).await? else { return Ok(()) };
+    let line = line.display().to_string();
+    let args = [("serialPort", line.as_str()), ("parity", "none"), ("timeout", "500"), ("units", "2,3")];
+    let discovery = Discovery::new(args);
+    Modbus::default().discover(&discovery).await?;
+    let found: Vec<_> = discovery.found().iter().map(|found| found.name().to_owned()).collect();
+    assert_eq!(found, ["boiler 2", "boiler 3"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_argument_is_named() {
+    for (args, message) in [
+        (&[("units", "1")][..], "`host` is missing"),
+        (&[("host", "h"), ("units", "a")], "the argument units: \"a\" is no list such as 1-10,20"),
+        (&[("host", "h"), ("units", "256")], "the argument units: a unit is a number up to 255"),
+        (&[("host", "h"), ("coils", "2-1")], "the argument coils: \"2-1\" is no list"),
+        (&[("host", "h"), ("registers", "1")], "unknown field `registers`"),
+    ] {
+        let error = Modbus::default().discover(&Discovery::new(args.iter().copied())).await.expect_err("it is wrong");
+        assert!(error.to_string().starts_with(message), "{args:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_found_passes_a_strict_check_and_runs_as_it_is() -> Outcome {
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_modbus");
+    let Some(server) = Server::start(0).await? else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("found.yaml");
+    let wanted = [("units", "1-3"), ("holdingRegisters", "0-1"), ("discreteInputs", "1")];
+    let args = args(&server, &wanted).into_iter().map(|(key, value)| format!("{key}={value}"));
+    let output = Command::new(PROGRAM).arg("discover").args(args).stderr(Stdio::inherit()).output().await?;
+    assert!(output.status.success());
+    fs::write(&file, output.stdout)?;
+    let check = Command::new(PROGRAM).args(["check", "--strict"]).arg(folder.path()).output().await?;
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
+    let mut mapper = ChildGuard::spawn(Command::new(PROGRAM).arg("--standalone").arg(folder.path()));
+    mapper.wait_for_line(|line| line.contains("boiler-3 holdingRegister0 = 65531")).await;
+    mapper.wait_for_line(|line| line.contains("boiler-1 discreteInput1 = true")).await;
+    Ok(())
+}
