@@ -26,7 +26,8 @@ pub(crate) fn run() -> Result<()> {
 
 fn complaints(rules: &Rules, packages: &[Package]) -> Vec<String> {
     let of_packages = packages.iter().flat_map(|package| {
-        let complaints = [rules.licence(package), rules.ban(package), rules.source(package), rules.wildcards(package)];
+        let complaints =
+            [rules.licence(package), rules.ban(package, packages), rules.source(package), rules.wildcards(package)];
         complaints
             .into_iter()
             .flatten()

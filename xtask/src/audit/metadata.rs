@@ -29,6 +29,18 @@ pub(super) struct Dependency {
     pub(super) req: String,
     /// The folder, if it is one of this workspace.
     pub(super) path: Option<String>,
+    /// `dev` or `build`; none for what is linked.
+    #[serde(default)]
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) optional: bool,
+}
+
+impl Dependency {
+    /// Whether it brings this package in any case.
+    pub(super) fn brings(&self, name: &str) -> bool {
+        self.name == name && !self.optional && self.kind.as_deref() != Some("dev")
+    }
 }
 
 pub(super) fn packages() -> Result<Vec<Package>> {

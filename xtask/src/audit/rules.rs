@@ -40,6 +40,9 @@ struct Ban {
     #[serde(rename = "crate")]
     name: String,
     reason: String,
+    /// The crates that may bring it all the same.
+    #[serde(default)]
+    wrappers: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,9 +89,14 @@ impl Rules {
         (!expression.evaluate(is_allowed)).then(|| format!("the licence {licence} is not in licenses.allow"))
     }
 
-    /// Why the package must not be there.
-    pub(super) fn ban(&self, package: &Package) -> Option<String> {
+    /// Why the package must not be there. It may where only its wrappers bring it.
+    pub(super) fn ban(&self, package: &Package, packages: &[Package]) -> Option<String> {
         let ban = self.bans.deny.iter().find(|ban| ban.name == package.name)?;
+        let brings = |other: &Package| other.dependencies.iter().any(|dependency| dependency.brings(&ban.name));
+        let mut bringers = packages.iter().filter(|other| brings(other)).peekable();
+        if bringers.peek().is_some() && bringers.all(|other| ban.wrappers.contains(&other.name)) {
+            return None;
+        }
         Some(format!("it is banned: {}; `cargo tree --workspace -i {}` says what brings it", ban.reason, ban.name))
     }
 

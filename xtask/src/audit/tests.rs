@@ -9,7 +9,10 @@ const RULES: &str = r#"
 allow = ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception"]
 exceptions = [{ crate = "odd", allow = ["MPL-2.0"] }]
 [bans]
-deny = [{ crate = "openssl-sys", reason = "rustls is used" }]
+deny = [
+    { crate = "openssl-sys", reason = "rustls is used" },
+    { crate = "yaml", reason = "unmaintained", wrappers = ["wrapper"] },
+]
 [sources]
 allow-registry = ["https://example.com/index"]
 [advisories]
@@ -24,6 +27,11 @@ fn package(name: &str, licence: &str) -> Package {
         source: Some("registry+https://example.com/index".to_owned()),
         dependencies: Vec::new(),
     }
+}
+
+/// A dependency on any version.
+fn dependency(name: &str) -> Dependency {
+    Dependency { name: name.to_owned(), req: "*".to_owned(), path: None, kind: None, optional: false }
 }
 
 /// What is wrong with one package beside the one that the ignored advisory is about.
@@ -73,6 +81,25 @@ fn a_banned_package_is_named_with_the_reason() {
 }
 
 #[test]
+fn a_banned_package_may_come_by_its_wrappers_alone() {
+    let rules = Rules::parse(RULES).expect("they are whole");
+    let bringing = |name: &str, kind: Option<&str>, optional| Package {
+        dependencies: vec![Dependency { kind: kind.map(str::to_owned), optional, ..dependency("yaml") }],
+        ..package(name, "MIT")
+    };
+    let found = |others: &[Package]| {
+        let packages = [&[package("slow", "MIT"), package("yaml", "MIT")], others].concat();
+        complaints(&rules, &packages).len()
+    };
+    assert_eq!(found(&[bringing("wrapper", None, false)]), 0);
+    assert_eq!(found(&[bringing("wrapper", None, false), bringing("other", None, false)]), 1);
+    assert_eq!(found(&[bringing("wrapper", None, false), bringing("other", Some("build"), false)]), 1);
+    assert_eq!(found(&[bringing("wrapper", None, false), bringing("other", None, true)]), 0);
+    assert_eq!(found(&[bringing("wrapper", None, false), bringing("other", Some("dev"), false)]), 0);
+    assert_eq!(found(&[]), 1);
+}
+
+#[test]
 fn packages_come_from_the_known_registry_or_the_workspace() {
     for source in
         ["git+https://example.com/index", "registry+https://other.example/index", "sparse+https://example.com/index"]
@@ -87,7 +114,7 @@ fn packages_come_from_the_known_registry_or_the_workspace() {
 fn a_dependency_names_its_version_unless_it_lies_in_the_workspace() {
     let with = |path: Option<&str>| Package {
         source: None,
-        dependencies: vec![Dependency { name: "b".to_owned(), req: "*".to_owned(), path: path.map(str::to_owned) }],
+        dependencies: vec![Dependency { path: path.map(str::to_owned), ..dependency("b") }],
         ..package("a", "MIT")
     };
     assert_eq!(wrong(with(None)), ["a 1.2.3: it takes any version of b"]);

@@ -11,6 +11,7 @@ const REQUIREMENTS: &[&str] = &[
     "tests/clients/python/requirements.txt",
     "examples/ip-camera/tests/requirements.txt",
     "examples/modbus/tests/requirements.txt",
+    "examples/opcua/tests/requirements.txt",
 ];
 
 /// Provides an interpreter with the packages of all requirements files.

@@ -1,0 +1,80 @@
+//! What a server says of itself when a session begins.
+
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, SystemTime},
+};
+
+use mapper_framework::{Device, DriverError};
+use tracing::warn;
+use ua::{
+    client::Session,
+    types::{AttributeId, DataValue, NamespaceMap, ReadValueId, TimestampsToReturn, VariableId, Variant},
+};
+
+use crate::{config::Config, status, value::system_time};
+
+/// The most that one request asks for where the server names no limit.
+const UNLIMITED: usize = 1000;
+/// From which difference on a server's clock is worth a line in the log.
+const SKEW: Duration = Duration::from_secs(2);
+
+/// The namespaces of a server, and how much it takes in one request.
+pub(crate) struct About {
+    pub(crate) namespaces: NamespaceMap,
+    pub(crate) nodes_per_read: usize,
+    pub(crate) items_per_call: usize,
+}
+
+impl About {
+    /// Asks the server, in one request. A clock that is wrong is logged.
+    ///
+    /// # Errors
+    ///
+    /// The server does not answer, or has no namespaces.
+    pub(crate) async fn ask(session: &Session, device: &Device, config: &Config) -> Result<Self, DriverError> {
+        let wanted = [
+            VariableId::Server_NamespaceArray,
+            VariableId::Server_ServerStatus_CurrentTime,
+            VariableId::Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+            VariableId::Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+        ];
+        let wanted = wanted.map(|id| ReadValueId::new(id.into(), AttributeId::Value));
+        let before = SystemTime::now();
+        let answers = session.read(&wanted, TimestampsToReturn::Neither, 0.0).await;
+        let after = SystemTime::now();
+        let answers = answers.map_err(|error| status::of_request("the server's namespaces and limits", error))?;
+        let Ok([namespaces, clock, reads, items]) = <[DataValue; 4]>::try_from(answers) else {
+            return Err(DriverError::failed("the server does not answer all of a request"));
+        };
+        if let Some(Variant::DateTime(clock)) = &clock.value {
+            note_skew(device, system_time(clock), before, after);
+        }
+        let namespaces = match &namespaces.value {
+            Some(Variant::Array(array)) => NamespaceMap::new_from_variant_array(&array.values)?,
+            _ => return Err(DriverError::failed("the server does not name its namespaces")),
+        };
+        session.set_namespaces(namespaces.clone());
+        let own_limit = config.max_nodes_per_read.map_or(usize::MAX, NonZeroUsize::get);
+        Ok(Self { namespaces, nodes_per_read: limit(&reads).min(own_limit), items_per_call: limit(&items) })
+    }
+}
+
+/// A limit; zero and none mean that there is none.
+fn limit(answer: &DataValue) -> usize {
+    match answer.value {
+        Some(Variant::UInt32(limit @ 1..)) => usize::try_from(limit).unwrap_or(UNLIMITED),
+        _ => UNLIMITED,
+    }
+}
+
+fn note_skew(device: &Device, clock: Option<SystemTime>, before: SystemTime, after: SystemTime) {
+    let Some(clock) = clock else { return };
+    let (ahead, behind) = (clock.duration_since(after).ok(), before.duration_since(clock).ok());
+    if let Some(by) = ahead.filter(|by| *by >= SKEW) {
+        warn!(device = %device.id(), milliseconds = by.as_millis() as u64, "the server's clock is ahead of the mapper's; values have the server's times");
+    }
+    if let Some(by) = behind.filter(|by| *by >= SKEW) {
+        warn!(device = %device.id(), milliseconds = by.as_millis() as u64, "the server's clock is behind the mapper's; values have the server's times");
+    }
+}

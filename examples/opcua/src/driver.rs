@@ -1,0 +1,64 @@
+//! What the framework calls to connect.
+
+use std::path::PathBuf;
+
+use mapper_framework::{Device, Driver, DriverError};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    about::About,
+    config::Config,
+    endpoint,
+    link::{Link, client_config},
+    login::Login,
+    pki::{self, Store},
+    session::Server,
+};
+
+/// `driver.settings` of the config.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The folder of certificates. It is only used, and made, for devices with a `securityPolicy`.
+    pub pki: PathBuf,
+    /// Whether the certificate of a server that was never seen before is trusted from then on. By default it is not: somebody has to move it from
+    /// the folder `rejected` to `trusted`.
+    pub trust_new: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { pki: PathBuf::from("/var/lib/kubeedge/opcua/spool/pki"), trust_new: false }
+    }
+}
+
+/// Serves every device that is an OPC UA server.
+#[derive(Debug)]
+pub struct OpcUa {
+    store: Store,
+}
+
+impl OpcUa {
+    /// A driver with these settings. Nothing is read or made yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { store: Store::new(settings.pki, settings.trust_new) }
+    }
+}
+
+impl Driver for OpcUa {
+    type Config = Config;
+    type Session = Server;
+
+    async fn connect(&self, device: &Device, config: Config) -> Result<Server, DriverError> {
+        let security = config.security().map_err(DriverError::refused)?;
+        let login = Login::of(device)?;
+        let within = config.timeout;
+        let client = client_config(within);
+        let endpoint = endpoint::find(&client, &config.url, security, &login, within).await?;
+        let certificates = self.store.open(security).await?;
+        pki::check(&certificates, security, &config.url, &endpoint)?;
+        let link = Link::open(&client, endpoint, &login, certificates, within).await?;
+        let about = About::ask(link.session(), device, &config).await?;
+        Ok(Server::new(link, about, config))
+    }
+}

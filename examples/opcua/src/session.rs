@@ -1,0 +1,318 @@
+//! What the framework calls of a session.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mapper_framework::{
+    Call, Change, DataType, DeviceState, DriverError, Property, Reading, Reads, Session, Subscriptions, Value,
+};
+use ua::{
+    client::{UARequest, services::Read},
+    types::{
+        AttributeId, DataValue, NodeId, NumericRange, QualifiedName, ReadValueId, StatusCode, TimestampsToReturn,
+        VariableId, Variant, VariantScalarTypeId, WriteValue,
+    },
+};
+
+use crate::{
+    about::About,
+    config::Config,
+    link::Link,
+    method::Methods,
+    monitor::{Monitor, Wanted},
+    node::Node,
+    shapes::Shapes,
+    status,
+    value::{self, Shape},
+    visitor::Visitor,
+};
+
+/// OPC UA's word for a value that is no list.
+const SINGLE: i32 = -1;
+
+/// One device: a session with its server.
+pub struct Server {
+    link: Link,
+    about: About,
+    config: Config,
+    shapes: Shapes,
+    methods: Methods,
+    monitor: Option<Monitor>,
+    /// All properties of the device.
+    properties: Vec<Arc<Property<Visitor>>>,
+    /// The arguments of methods that were set, by their property.
+    arguments: HashMap<String, Value>,
+}
+
+impl Server {
+    pub(crate) fn new(link: Link, about: About, config: Config) -> Self {
+        Self {
+            link,
+            about,
+            config,
+            shapes: Shapes::default(),
+            methods: Methods::default(),
+            monitor: None,
+            properties: Vec::new(),
+            arguments: HashMap::new(),
+        }
+    }
+}
+
+impl Session for Server {
+    type Visitor = Visitor;
+
+    fn check(property: &Property<Visitor>) -> Result<(), DriverError> {
+        Visitor::check(property)
+    }
+
+    /// What the server does not deliver is polled.
+    async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
+        self.properties = properties.to_vec();
+        if !self.config.subscribe {
+            return Ok(Subscriptions::none());
+        }
+        let mut wanted = Vec::with_capacity(properties.len());
+        for property in properties {
+            let Some(node) = &property.visitor().node else { continue };
+            // One whose namespace is not there fails when it is polled, with the reason.
+            let Ok(node) = node.resolve(&self.about.namespaces) else { continue };
+            wanted.push(Wanted { property: Arc::clone(property), node });
+        }
+        self.learn(wanted.iter().map(|wanted| (&*wanted.property, &wanted.node))).await?;
+        let session = self.link.session();
+        if self.monitor.is_none() && !wanted.is_empty() {
+            self.monitor = Monitor::create(session, &wanted).await?;
+        }
+        match &mut self.monitor {
+            Some(monitor) => monitor.update(session, wanted, self.about.items_per_call).await,
+            None => Ok(Subscriptions::none()),
+        }
+    }
+
+    async fn read(&mut self, property: &Property<Visitor>) -> Result<Reading, DriverError> {
+        let Some(node) = &property.visitor().node else { return self.argument(property).map(Reading::from) };
+        let id = node.resolve(&self.about.namespaces)?;
+        self.learn([(property, &id)].into_iter()).await?;
+        let answers = self.fetch(vec![value_of(id, &property.visitor().index_range)]).await?;
+        self.reading(property, node, answers.into_iter().next())
+    }
+
+    /// Reads all nodes in as few requests as the server takes. A request that is too large for it is halved, and the limit remembered.
+    async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
+        let properties = reads.properties();
+        let mut wanted = Vec::with_capacity(properties.len());
+        for (index, property) in properties.iter().enumerate() {
+            match &property.visitor().node {
+                None => reads.set_at(index, self.argument(property).map(Reading::from)),
+                Some(node) => match node.resolve(&self.about.namespaces) {
+                    Ok(id) => wanted.push((index, node, id)),
+                    Err(error) => reads.set_at(index, Err(error)),
+                },
+            }
+        }
+        self.learn(wanted.iter().map(|(index, _, id)| (&*properties[*index], id))).await?;
+        let mut rest = &wanted[..];
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(rest.len().min(self.about.nodes_per_read));
+            let request =
+                part.iter().map(|(index, _, id)| value_of(id.clone(), &properties[*index].visitor().index_range));
+            match self.fetch(request.collect()).await {
+                Ok(answers) => {
+                    let mut answers = answers.into_iter();
+                    for (index, node, _) in part {
+                        reads.set_at(*index, self.reading(&properties[*index], node, answers.next()));
+                    }
+                    rest = later;
+                }
+                Err(error) if is_too_large(&error) && part.len() > 1 => {
+                    self.about.nodes_per_read = part.len().div_ceil(2);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
+        let visitor = property.visitor();
+        let Some(node) = &visitor.node else {
+            self.arguments.insert(property.name().to_owned(), value.clone());
+            return Ok(());
+        };
+        let id = node.resolve(&self.about.namespaces)?;
+        let mut shape = self.shapes.of_node(self.link.session(), &id).await?;
+        if shape.scalar == VariantScalarTypeId::Variant {
+            shape = self.current_shape(node, &id, shape).await?;
+        }
+        if visitor.index_range.has_range() {
+            self.require_parts(node, &id, &visitor.index_range).await?;
+        }
+        let encoded = value::encode(value, &shape, &visitor.index_range, &self.shapes.structures);
+        let encoded = encoded.map_err(|error| DriverError::refused(format_args!("{node}: {error}")))?;
+        let wanted = WriteValue {
+            node_id: id,
+            attribute_id: AttributeId::Value as u32,
+            index_range: visitor.index_range.clone(),
+            // Many servers refuse a write that sets times or the status.
+            value: DataValue { value: Some(encoded), ..DataValue::null() },
+        };
+        let codes = self.link.session().write(&[wanted]).await.map_err(|error| status::of_request(node, error))?;
+        match codes.first() {
+            Some(code) if code.is_bad() => Err(status::of_operation(node, *code)),
+            Some(_) => Ok(()),
+            None => Err(DriverError::failed(format_args!("{node}: the server does not answer all of a request"))),
+        }
+    }
+
+    async fn call(&mut self, call: &Call<'_, Visitor>) -> Result<Vec<Value>, DriverError> {
+        let name = &call.method().name;
+        let Some(nodes) = self.config.methods.get(name) else {
+            return Err(DriverError::unsupported(format_args!(
+                "the nodes of {name:?} are missing: write them in protocol.configData.methods"
+            )));
+        };
+        let (object, method) =
+            (nodes.object.resolve(&self.about.namespaces)?, nodes.method.resolve(&self.about.namespaces)?);
+        let mut arguments = Vec::with_capacity(call.method().property_names.len());
+        for property in &call.method().property_names {
+            arguments.push(match call.argument(property) {
+                Some(given) => given.clone(),
+                None => self.held(property)?,
+            });
+        }
+        let results = self.methods.call(self.link.session(), &mut self.shapes, object, method, &arguments).await?;
+        let given = call.arguments().filter(|(property, _)| property.visitor().argument.is_some());
+        self.arguments.extend(given.map(|(property, value)| (property.name().to_owned(), value.clone())));
+        Ok(results)
+    }
+
+    async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
+        let Some(monitor) = &mut self.monitor else { return Err(self.link.lost().await) };
+        let values = tokio::select! {
+            values = monitor.deliveries() => values?,
+            lost = self.link.lost() => return Err(lost),
+        };
+        Ok(values.into_iter().filter_map(|(property, value)| self.change(&property, value)).collect())
+    }
+
+    /// As the server says it of itself.
+    async fn state(&mut self) -> Result<DeviceState, DriverError> {
+        const RUNNING: i32 = 0;
+        let answers =
+            self.fetch(vec![value_of(VariableId::Server_ServerStatus_State.into(), &NumericRange::None)]).await?;
+        let state = answers.into_iter().next().and_then(|answer| answer.value);
+        Ok(match state {
+            Some(Variant::Int32(RUNNING)) => DeviceState::Online,
+            _ => DeviceState::Unhealthy,
+        })
+    }
+
+    async fn close(self) {
+        self.link.close().await;
+    }
+}
+
+impl Server {
+    fn change(&self, property: &Property<Visitor>, value: DataValue) -> Option<Change> {
+        let node = property.visitor().node.as_ref()?;
+        Some(match self.reading(property, node, Some(value)) {
+            Ok(reading) => Change::new(property.name(), reading),
+            Err(error) => Change::failed(property.name(), error),
+        })
+    }
+
+    /// The value of an argument that a call leaves out.
+    fn held(&self, name: &str) -> Result<Value, DriverError> {
+        let property = self.properties.iter().find(|property| property.name() == name);
+        match property.filter(|property| property.visitor().argument.is_some()) {
+            Some(property) => self.argument(property),
+            None => Err(DriverError::refused(format_args!("the argument {name:?} is missing"))),
+        }
+    }
+
+    /// The value that an argument has now.
+    fn argument(&self, property: &Property<Visitor>) -> Result<Value, DriverError> {
+        if let Some(known) = self.arguments.get(property.name()) {
+            return Ok(known.clone());
+        }
+        let first = property.visitor().argument.as_deref().unwrap_or_default();
+        Ok(Value::parse(first, property.data_type())?)
+    }
+
+    /// Learns what is in the structures among these before they are read for the first time. Only text can show one.
+    async fn learn(&mut self, nodes: impl Iterator<Item = (&Property<Visitor>, &NodeId)>) -> Result<(), DriverError> {
+        let texts = nodes.filter(|(property, _)| property.data_type() == DataType::String);
+        let unknown: Vec<_> = texts.map(|(_, node)| node).filter(|node| !self.shapes.knows(node)).cloned().collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        self.shapes.learn(self.link.session(), &unknown, self.about.nodes_per_read).await
+    }
+
+    /// Makes sure that the server knows parts of lists: one that does not would take a part for the whole.
+    async fn require_parts(&self, node: &Node, id: &NodeId, range: &NumericRange) -> Result<(), DriverError> {
+        let answers = self.fetch(vec![value_of(id.clone(), range)]).await?;
+        match answers.into_iter().next().and_then(|answer| answer.value) {
+            Some(held) if !value::exceeds(&held, range) => Ok(()),
+            Some(_) => Err(DriverError::unsupported(format_args!(
+                "{node}: the server does not know `indexRange`, and would replace the whole list: write the whole list"
+            ))),
+            None => Err(DriverError::failed(format_args!("{node}: the part cannot be read, so it is not written"))),
+        }
+    }
+
+    /// The shape of what a node that takes any type holds now.
+    async fn current_shape(&self, node: &Node, id: &NodeId, any: Shape) -> Result<Shape, DriverError> {
+        let answers = self.fetch(vec![value_of(id.clone(), &NumericRange::None)]).await?;
+        let held = answers.into_iter().next().and_then(|answer| answer.value);
+        let scalar = held.as_ref().and_then(Variant::scalar_type_id).ok_or_else(|| {
+            DriverError::failed(format_args!(
+                "{node}: the node takes any type and has no value yet, so that its type is not known"
+            ))
+        })?;
+        let rank = if held.is_some_and(|held| held.is_array()) { any.rank } else { SINGLE };
+        Ok(Shape { scalar, rank, ..any })
+    }
+
+    async fn fetch(&self, nodes: Vec<ReadValueId>) -> Result<Vec<DataValue>, DriverError> {
+        let session = self.link.session();
+        let request = Read::new(session).nodes_to_read(nodes).timestamps_to_return(TimestampsToReturn::Both);
+        let answer = request.send(session.channel()).await.map_err(|error| status::of_request("reading", error))?;
+        Ok(answer.results.unwrap_or_default())
+    }
+
+    fn reading(
+        &self,
+        property: &Property<Visitor>,
+        node: &Node,
+        answer: Option<DataValue>,
+    ) -> Result<Reading, DriverError> {
+        let unanswered = || DriverError::failed(format_args!("{node}: the server does not answer all of a request"));
+        let mut answer = answer.ok_or_else(unanswered)?;
+        answer.value = answer.value.map(|value| value::part(value, &property.visitor().index_range));
+        value::reading(node, answer, property.data_type(), &self.shapes.structures)
+    }
+}
+
+/// The value of a node, or a part of it.
+pub(crate) fn value_of(node_id: NodeId, range: &NumericRange) -> ReadValueId {
+    ReadValueId {
+        node_id,
+        attribute_id: AttributeId::Value as u32,
+        index_range: range.clone(),
+        data_encoding: QualifiedName::null(),
+    }
+}
+
+fn is_too_large(error: &DriverError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<ua::types::Error>());
+    source.is_some_and(|error| {
+        matches!(
+            error.status(),
+            StatusCode::BadTooManyOperations
+                | StatusCode::BadRequestTooLarge
+                | StatusCode::BadResponseTooLarge
+                | StatusCode::BadEncodingLimitsExceeded
+        )
+    })
+}

@@ -1,0 +1,205 @@
+//! The types of nodes, which are asked for once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mapper_framework::DriverError;
+use ua::{
+    client::Session,
+    types::{
+        AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, DataTypeDefinition, DataValue,
+        NodeClassMask, NodeId, ReadValueId, ReferenceTypeId, StructureDefinition, TimestampsToReturn, Variant,
+        VariantScalarTypeId as Scalar,
+        custom::{DataTypeTree, DynamicTypeLoader, EncodingIds, ParentIds, TypeInfo},
+    },
+};
+
+use crate::{status, types::Structures, value::Shape};
+
+/// What is asked of each node.
+const ATTRIBUTES: [AttributeId; 2] = [AttributeId::DataType, AttributeId::ValueRank];
+/// OPC UA's word for a value or a list of any dimensions.
+const ANY_RANK: i32 = -2;
+/// How deep a data type may lie below a built-in one, and a structure within another.
+const DEPTH: usize = 32;
+
+/// The types of the nodes that were asked for.
+#[derive(Default)]
+pub(crate) struct Shapes {
+    of_nodes: HashMap<NodeId, Result<Shape, DriverError>>,
+    supertypes: HashMap<NodeId, NodeId>,
+    definitions: HashMap<NodeId, StructureDefinition>,
+    pub(crate) structures: Structures,
+}
+
+impl Shapes {
+    /// Whether a node was asked for, with or without success.
+    pub(crate) fn knows(&self, node: &NodeId) -> bool {
+        self.of_nodes.contains_key(node)
+    }
+
+    /// Asks for the types of these nodes. What is wrong with one shows when it is used.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    pub(crate) async fn learn(
+        &mut self,
+        session: &Session,
+        nodes: &[NodeId],
+        per_read: usize,
+    ) -> Result<(), DriverError> {
+        for part in nodes.chunks((per_read / ATTRIBUTES.len()).max(1)) {
+            let wanted =
+                part.iter().flat_map(|node| ATTRIBUTES.map(|attribute| ReadValueId::new(node.clone(), attribute)));
+            let answers = read(session, &wanted.collect::<Vec<_>>()).await?;
+            for (node, answers) in part.iter().zip(answers.chunks(ATTRIBUTES.len())) {
+                let shape = match self.of_answers(session, node, answers).await {
+                    Err(error) if error.is_disconnected() => return Err(error),
+                    shape => shape,
+                };
+                self.of_nodes.insert(node.clone(), shape);
+            }
+        }
+        Ok(())
+    }
+
+    /// The type of a node.
+    ///
+    /// # Errors
+    ///
+    /// The node has none, or the server does not answer.
+    pub(crate) async fn of_node(&mut self, session: &Session, node: &NodeId) -> Result<Shape, DriverError> {
+        // One that could not be had may be there by now.
+        if !matches!(self.of_nodes.get(node), Some(Ok(_))) {
+            self.learn(session, std::slice::from_ref(node), ATTRIBUTES.len()).await?;
+        }
+        let unanswered = || Err(DriverError::failed(format_args!("the server does not say what {node} is")));
+        self.of_nodes.get(node).cloned().unwrap_or_else(unanswered)
+    }
+
+    async fn of_answers(
+        &mut self,
+        session: &Session,
+        node: &NodeId,
+        answers: &[DataValue],
+    ) -> Result<Shape, DriverError> {
+        let Some(Variant::NodeId(data_type)) = value(answers, 0) else {
+            let code = answers.first().and_then(|answer| answer.status).unwrap_or_default();
+            return Err(status::of_operation(format_args!("the type of {node}"), code));
+        };
+        let rank = if let Some(Variant::Int32(rank)) = value(answers, 1) { *rank } else { ANY_RANK };
+        self.of_type(session, data_type, rank).await
+    }
+
+    /// The shape of a value of a data type.
+    ///
+    /// # Errors
+    ///
+    /// The server does not say what the data type is.
+    pub(crate) async fn of_type(
+        &mut self,
+        session: &Session,
+        data_type: &NodeId,
+        rank: i32,
+    ) -> Result<Shape, DriverError> {
+        let scalar = self.scalar(session, data_type).await?;
+        if scalar == Scalar::ExtensionObject {
+            self.define(session, data_type).await?;
+        }
+        Ok(Shape { scalar, data_type: data_type.clone(), rank })
+    }
+
+    /// The built-in type below which a data type stands.
+    async fn scalar(&mut self, session: &Session, data_type: &NodeId) -> Result<Scalar, DriverError> {
+        let mut at = data_type.clone();
+        for _ in 0..DEPTH {
+            if let Some(scalar) = ParentIds::new().get_builtin_type(&at) {
+                return Ok(scalar);
+            }
+            at = self.supertype(session, &at).await?;
+        }
+        Err(DriverError::refused(format_args!("the data type {data_type} stands below no built-in one")))
+    }
+
+    async fn supertype(&mut self, session: &Session, data_type: &NodeId) -> Result<NodeId, DriverError> {
+        if let Some(known) = self.supertypes.get(data_type) {
+            return Ok(known.clone());
+        }
+        let description = BrowseDescription {
+            node_id: data_type.clone(),
+            browse_direction: BrowseDirection::Inverse,
+            reference_type_id: ReferenceTypeId::HasSubtype.into(),
+            include_subtypes: false,
+            node_class_mask: NodeClassMask::DATA_TYPE.bits(),
+            result_mask: BrowseResultMaskFlags::empty().bits(),
+        };
+        let answers = session.browse(&[description], 1, None).await;
+        let answers = answers.map_err(|error| status::of_request(format_args!("the data type {data_type}"), error))?;
+        let parent = answers.into_iter().flat_map(|answer| answer.references.unwrap_or_default()).next();
+        let parent = parent.map(|parent| parent.node_id.node_id);
+        let parent = parent
+            .ok_or_else(|| DriverError::refused(format_args!("the server does not say what a {data_type} is")))?;
+        self.supertypes.insert(data_type.clone(), parent.clone());
+        Ok(parent)
+    }
+
+    /// Learns what is in a structure, and in those within it.
+    async fn define(&mut self, session: &Session, data_type: &NodeId) -> Result<(), DriverError> {
+        let mut open = vec![data_type.clone()];
+        let known = self.definitions.len();
+        while let Some(next) = open.pop().filter(|_| self.definitions.len() < known + DEPTH) {
+            if self.definitions.contains_key(&next) {
+                continue;
+            }
+            let answers = read(session, &[ReadValueId::new(next.clone(), AttributeId::DataTypeDefinition)]).await?;
+            // Abstract types, and those of old servers, have no definition. Whether that hurts shows with a value.
+            let Some(Variant::ExtensionObject(body)) = value(&answers, 0) else { continue };
+            let Some(definition) = body.inner_as::<StructureDefinition>() else { continue };
+            for field in definition.fields.iter().flatten() {
+                if self.scalar(session, &field.data_type).await? == Scalar::ExtensionObject {
+                    open.push(field.data_type.clone());
+                }
+            }
+            self.definitions.insert(next, definition.clone());
+        }
+        if self.definitions.len() > known {
+            self.renew(session)?;
+        }
+        Ok(())
+    }
+
+    /// Makes what is known the library's, so that it decodes these structures from now on.
+    fn renew(&mut self, session: &Session) -> Result<(), DriverError> {
+        let mut parents = ParentIds::new();
+        for (child, parent) in &self.supertypes {
+            parents.add_type(child.clone(), parent.clone());
+        }
+        let mut tree = DataTypeTree::new(parents);
+        for (id, definition) in &self.definitions {
+            let encodings = EncodingIds { binary_id: definition.default_encoding_id.clone(), ..EncodingIds::default() };
+            let definition = DataTypeDefinition::Structure(definition.clone());
+            let info = TypeInfo::from_type_definition(
+                definition,
+                id.to_string(),
+                Some(encodings),
+                false,
+                id,
+                tree.parent_ids(),
+            );
+            tree.add_type(id.clone(), info.map_err(DriverError::failed)?);
+        }
+        let tree = Arc::new(tree);
+        session.add_type_loader(Arc::new(DynamicTypeLoader::new(Arc::clone(&tree))));
+        self.structures = Structures::new(tree);
+        Ok(())
+    }
+}
+
+async fn read(session: &Session, wanted: &[ReadValueId]) -> Result<Vec<DataValue>, DriverError> {
+    let answers = session.read(wanted, TimestampsToReturn::Neither, 0.0).await;
+    answers.map_err(|error| status::of_request("the types of nodes", error))
+}
+
+fn value(answers: &[DataValue], at: usize) -> Option<&Variant> {
+    answers.get(at).and_then(|answer| answer.value.as_ref())
+}

@@ -1,0 +1,117 @@
+//! The server, `server.py`, which is asyncua.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use integration_tests::{ChildGuard, Tool};
+use tokio::{process::Command, time::timeout};
+use ua::{
+    client::{ClientBuilder, IdentityToken, Session, SessionBuilder},
+    crypto::CertificateStore,
+    sync::RwLock,
+    types::{CallMethodRequest, MessageSecurityMode, NodeId, UserTokenPolicy, Variant},
+};
+
+/// The namespace of the server's nodes.
+pub(crate) const NAMESPACE: &str = "urn:factory:boilers";
+/// Its index in that server.
+const INDEX: u16 = 2;
+
+/// A running server.
+pub(crate) struct Server {
+    process: ChildGuard,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    /// Starts it on any port. `None` when the user wants to do without Python.
+    pub(crate) async fn start(arguments: &[&str]) -> anyhow::Result<Option<Self>> {
+        Self::start_on(0, arguments).await
+    }
+
+    async fn start_on(port: u16, arguments: &[&str]) -> anyhow::Result<Option<Self>> {
+        let Tool::At(python) = integration_tests::python() else { return Ok(None) };
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server.py");
+        let mut command = Command::new(python);
+        let mut process = ChildGuard::spawn(command.arg(program).args(["--port", &port.to_string()]).args(arguments));
+        let line = process.wait_for_line(|line| line.starts_with("listening ")).await;
+        Ok(Some(Self { process, port: line.trim_start_matches("listening ").parse()? }))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("opc.tcp://127.0.0.1:{}", self.port)
+    }
+
+    /// Waits for a line that the server prints, or has printed and that was not waited for.
+    pub(crate) async fn says(&mut self, expected: &str) {
+        self.process.wait_for_line(|line| line == expected).await;
+    }
+
+    /// How many lines begin so, of all that was printed.
+    pub(crate) fn count(&self, beginning: &str) -> usize {
+        self.process.lines().iter().filter(|line| line.starts_with(beginning)).count()
+    }
+
+    /// The lines that begin so, of all that was printed.
+    pub(crate) fn lines(&self, beginning: &str) -> Vec<String> {
+        self.process.lines().into_iter().filter(|line| line.starts_with(beginning)).collect()
+    }
+
+    pub(crate) async fn freeze(&self) {
+        self.process.freeze().await;
+    }
+
+    pub(crate) async fn thaw(&self) {
+        self.process.thaw().await;
+    }
+
+    /// Kills the server.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Kills the server and starts another one in its place.
+    pub(crate) async fn restart(mut self, arguments: &[&str]) -> anyhow::Result<Self> {
+        self.kill().await;
+        let server = Self::start_on(self.port, arguments).await?;
+        server.context("Python was there a moment ago")
+    }
+
+    /// A bare client, to have the server do something.
+    pub(crate) async fn probe(&self) -> anyhow::Result<Probe> {
+        let config = ClientBuilder::new().application_name("probe").session_retry_limit(0).into_config();
+        let store = Arc::new(RwLock::new(CertificateStore::new(Path::new("/nonexistent"))));
+        let url = self.url();
+        let none = ("http://opcfoundation.org/UA/SecurityPolicy#None", MessageSecurityMode::None);
+        let anonymous = UserTokenPolicy::anonymous();
+        let builder =
+            SessionBuilder::new(&config).connect_to_endpoint_directly((url.as_str(), none.0, none.1, anonymous))?;
+        let (session, events) = builder.user_identity_token(IdentityToken::Anonymous).build(store)?;
+        let task = events.spawn();
+        timeout(Duration::from_secs(10), session.wait_for_connection()).await?;
+        Ok(Probe { session, task })
+    }
+}
+
+/// A bare client.
+pub(crate) struct Probe {
+    pub(crate) session: Arc<Session>,
+    task: tokio::task::JoinHandle<ua::types::StatusCode>,
+}
+
+impl Probe {
+    /// Has the server obey a command, see `server.py`.
+    pub(crate) async fn obey(&self, command: &str) -> anyhow::Result<()> {
+        let (object, method) = (NodeId::new(INDEX, "Boiler"), NodeId::new(INDEX, "Obey"));
+        let call = CallMethodRequest::from((object, method, Some(vec![Variant::from(command)])));
+        let result = self.session.call_one(call).await?;
+        anyhow::ensure!(result.status_code.is_good(), "{command}: {}", result.status_code);
+        Ok(())
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,201 @@
+"""An OPC UA server: `server.py [--port PORT] [--user NAME=PASSWORD] [--pki FOLDER] [--limit NODES]`.
+
+It holds the boiler of devices/instance.yaml and, below the object `Types`, a node of each type. What happens is printed, a line each:
+
+    listening <port>
+    session
+    reads <count of nodes>
+    monitors <count of nodes>
+    call <method> <arguments>
+
+The method `Obey` takes commands:
+
+    set <node's name> <JSON>       writes a value
+    status <node's name> <code>    writes the value again, with this status code
+    many <nodes>                   adds so many nodes below the object `Many`
+"""
+
+import argparse
+import asyncio
+import datetime
+import json
+import sys
+
+from asyncua import Server, ua, uamethod
+from asyncua.common.structures104 import new_struct, new_struct_field
+from asyncua.server.internal_session import InternalSession
+from asyncua.server.user_managers import User, UserManager, UserRole
+
+NAMESPACE = "urn:factory:boilers"
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+class Users(UserManager):
+    """One user with a password, or anybody."""
+
+    def __init__(self, login):
+        self.login = login
+
+    def get_user(self, iserver, username=None, password=None, certificate=None):
+        if self.login is None or (username, password) == self.login:
+            return User(role=UserRole.User)
+        return None
+
+
+def spy(limit):
+    """Prints what clients ask for, and refuses reads of more nodes than the limit."""
+    create, read = InternalSession.create_session, InternalSession.read
+    monitor = InternalSession.create_monitored_items
+
+    async def create_session(self, *arguments, **more):
+        if self.external:
+            say("session")
+        return await create(self, *arguments, **more)
+
+    async def read_nodes(self, parameters):
+        if not self.external:
+            return await read(self, parameters)
+        say("reads", len(parameters.NodesToRead))
+        if limit and len(parameters.NodesToRead) > limit:
+            raise ua.UaStatusCodeError(ua.StatusCodes.BadTooManyOperations)
+        return await read(self, parameters)
+
+    async def create_monitored_items(self, parameters):
+        say("monitors", len(parameters.ItemsToCreate))
+        return await monitor(self, parameters)
+
+    InternalSession.create_session = create_session
+    InternalSession.read = read_nodes
+    InternalSession.create_monitored_items = create_monitored_items
+
+
+@uamethod
+def fill(_parent, litres, slowly):
+    say("call fill", litres, slowly)
+    if litres > 1000:
+        return ua.StatusCode(ua.StatusCodes.BadOutOfRange)
+    return litres / 2, "slowly" if slowly else "fast"
+
+
+@uamethod
+def flush(_parent):
+    say("call flush")
+
+
+class Plant:
+    def __init__(self, server, index):
+        self.server = server
+        self.index = index
+        self.nodes = {}
+
+    async def add(self, parent, name, value, kind=None, writable=True):
+        node = await parent.add_variable(ua.NodeId(name, self.index), name, value, kind)
+        if writable:
+            await node.set_writable()
+        self.nodes[name] = node
+        return node
+
+    async def build(self):
+        boiler = await self.server.nodes.objects.add_object(ua.NodeId("Boiler", self.index), "Boiler")
+        await self.add(boiler, "Boiler.Temperature", 58.5, ua.VariantType.Float, writable=False)
+        await self.add(boiler, "Boiler.Operation", 123456, ua.VariantType.UInt32, writable=False)
+        await self.add(boiler, "Boiler.Setpoint", 60, ua.VariantType.Int16)
+        await self.add(boiler, "Boiler.Pump", False, ua.VariantType.Boolean)
+        await self.add(boiler, "Boiler.Name", "north", ua.VariantType.String)
+        await boiler.add_method(
+            ua.NodeId("Boiler.Fill", self.index),
+            "Fill",
+            fill,
+            [argument("litres", ua.ObjectIds.UInt16), argument("slowly", ua.ObjectIds.Boolean)],
+            [argument("minutes", ua.ObjectIds.Double), argument("speed", ua.ObjectIds.String)],
+        )
+        await boiler.add_method(ua.NodeId("Boiler.Flush", self.index), "Flush", flush, [], [])
+        obey = [argument("command", ua.ObjectIds.String)]
+        await boiler.add_method(ua.NodeId("Obey", self.index), "Obey", self.obey, obey, [])
+        await self.types()
+
+    async def types(self):
+        parent = await self.server.nodes.objects.add_object(ua.NodeId("Types", self.index), "Types")
+        for name, value in [
+            ("SByte", -8),
+            ("Byte", 255),
+            ("Int16", -32768),
+            ("UInt16", 65535),
+            ("Int32", -70000),
+            ("UInt32", 4000000000),
+            ("Int64", -5000000000000),
+            ("UInt64", 18446744073709551615),
+            ("Float", 21.5),
+            ("Double", 0.1),
+            ("Boolean", True),
+            ("String", "hello"),
+            ("ByteString", b"\x00\xff"),
+            ("DateTime", datetime.datetime(2026, 12, 1, 8, 0, tzinfo=datetime.timezone.utc)),
+            ("LocalizedText", ua.LocalizedText("hello")),
+        ]:
+            await self.add(parent, name, value, getattr(ua.VariantType, name))
+        await self.add(parent, "List", [1, 2, 3], ua.VariantType.Int16)
+        matrix = ua.Variant([[1.5, 2.5], [3.5, 4.5]], ua.VariantType.Double)
+        await self.add(parent, "Matrix", matrix)
+        text, double, number = ua.VariantType.String, ua.VariantType.Double, ua.VariantType.UInt16
+        level = [new_struct_field("name", text), new_struct_field("value", double)]
+        level, _ = await new_struct(self.server, self.index, "Level", level)
+        tank = [new_struct_field("id", number), new_struct_field("level", level)]
+        await new_struct(self.server, self.index, "Tank", tank)
+        await self.server.load_data_type_definitions()
+        full = ua.Tank(id=7, level=ua.Level(name="full", value=0.9))
+        await self.add(parent, "Structure", ua.Variant(full, ua.VariantType.ExtensionObject))
+
+    async def obey(self, _parent, line):
+        command, *rest = line.Value.split(maxsplit=2)
+        if command == "set":
+            await self.write(rest[0], json.loads(rest[1]), ua.StatusCode(ua.StatusCodes.Good))
+        elif command == "status":
+            value = await self.nodes[rest[0]].read_data_value(raise_on_bad_status=False)
+            await self.write(rest[0], value.Value.Value, ua.StatusCode(int(rest[1], 0)))
+        elif command == "many":
+            many = await self.server.nodes.objects.add_object(ua.NodeId("Many", self.index), "Many")
+            for number in range(int(rest[0])):
+                await self.add(many, f"Many.{number}", number, ua.VariantType.Int32)
+        return []
+
+    async def write(self, name, value, status):
+        node = self.nodes[name]
+        variant = ua.Variant(value, await node.read_data_type_as_variant_type())
+        await self.server.write_attribute_value(node.nodeid, ua.DataValue(variant, status, SourceTimestamp=now()))
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def argument(name, kind):
+    return ua.Argument(Name=name, DataType=ua.NodeId(kind), ValueRank=-1, ArrayDimensions=[], Description=ua.LocalizedText(""))
+
+
+async def main(options):
+    login = tuple(options.user.split("=", 1)) if options.user else None
+    spy(options.limit)
+    server = Server(user_manager=Users(login))
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}")
+    if login:
+        server.set_identity_tokens([ua.UserNameIdentityToken])
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    index = await server.register_namespace(NAMESPACE)
+    plant = Plant(server, index)
+    await plant.build()
+    async with server:
+        say("listening", server.bserver._server.sockets[0].getsockname()[1])
+        await asyncio.Event().wait()
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--port", type=int, default=0)
+parser.add_argument("--user")
+parser.add_argument("--pki")
+parser.add_argument("--limit", type=int, default=0)
+asyncio.run(main(parser.parse_args()))
