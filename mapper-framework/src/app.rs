@@ -29,7 +29,9 @@ use crate::plain_cli as cli;
 #[cfg(feature = "http")]
 use crate::remote::RemoteError;
 #[cfg(feature = "cli")]
-use crate::{check::CheckError, cli, driver::DriverError, sample::SampleError, scaffold::ScaffoldError};
+use crate::{
+    check::CheckError, cli, convert::ConvertError, driver::DriverError, sample::SampleError, scaffold::ScaffoldError,
+};
 use crate::{
     config::{Config, ConfigError, ConfigWarning, Sources},
     logging,
@@ -67,6 +69,9 @@ enum AppError {
     #[error("discover: {0}")]
     Discover(DriverError),
     #[cfg(feature = "cli")]
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    #[cfg(feature = "cli")]
     #[error("there is no subcommand {0:?}: `--help` lists them")]
     NoSubcommand(String),
     #[cfg(feature = "http")]
@@ -84,6 +89,8 @@ impl AppError {
             #[cfg(feature = "cli")]
             Self::Check(error) => !matches!(error, CheckError::Print(_)),
             #[cfg(feature = "cli")]
+            Self::Convert(error) => !matches!(error, ConvertError::Print(_)),
+            #[cfg(feature = "cli")]
             Self::NoSubcommand(_) => true,
             #[cfg(feature = "http")]
             Self::Remote(error) => error.is_of_usage(),
@@ -98,7 +105,7 @@ impl MapperBuilder {
     ///
     /// The exit code is 0 after a shutdown as asked for, 1 when the mapper cannot run, and 2 for a wrong command line or config.
     ///
-    /// The subcommands `check`, `sample` and `scaffold` help with manifests and end at once; `check` ends with 1 when it has found
+    /// The subcommands `check`, `sample`, `scaffold` and `convert` help with manifests and end at once; `check` ends with 1 when it has found
     /// something wrong. `discover` prints manifests of what [`Driver::discover`](crate::Driver::discover) finds. With the feature `http`, others ask a mapper that runs: `status`, `get`, `set`, `call`, `explain`, `history`, `events`,
     /// `top` and `health`.
     ///

@@ -5,7 +5,6 @@
 mod budget;
 mod devices;
 mod driver;
-mod files;
 mod finding;
 mod fleet;
 mod models;
@@ -19,7 +18,6 @@ mod tests;
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -28,25 +26,24 @@ use std::{
 use crate::{
     cli::{CheckArgs, Format},
     driver::ErasedDriver,
-    manifest::Release,
+    manifest::{
+        Release,
+        files::{self, FilesError, Text},
+    },
     mapper::MapperBuilder,
     model::{IllegalValues, ReportRules},
     sink::{self, Access, ErasedKind},
 };
 
-use files::Text;
 use finding::{Finding, Severity, Verdicts};
 use fleet::{Fleet, Library};
 
 /// Why nothing was checked, or not told.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckError {
-    /// A path that was named.
-    #[error("{}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    /// A directory that was named for nothing.
-    #[error("{}: there is no manifest in it: name the directory of the .yaml, .yml or .json files", .0.display())]
-    Empty(PathBuf),
+    /// What the command line names.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// Standard output.
     #[error("cannot print what was found: {0}")]
     Print(#[from] io::Error),
@@ -76,6 +73,8 @@ struct Mapper<'a> {
 /// What was found in how much.
 struct Report {
     findings: Vec<Finding>,
+    /// What the driver will read of each property, where it says so.
+    reads: Vec<String>,
     devices: usize,
     models: usize,
     files: usize,
@@ -128,7 +127,7 @@ fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
         numbers::check(&model.spec.configs(), place, &mut verdicts);
         findings.extend(place.findings(verdicts));
     }
-    let mut known = Vec::new();
+    let (mut known, mut reads) = (Vec::new(), Vec::new());
     for (place, manifest) in &fleet.devices {
         let mut verdicts = Verdicts::default();
         let model = fleet.model(&manifest.model());
@@ -143,11 +142,12 @@ fn check(mapper: &Mapper<'_>, texts: &[Text]) -> Report {
             driver::check(mapper, manifest, resolved, &mut verdicts);
             sinks::check(mapper, manifest, resolved, &mut verdicts);
         }
+        reads.extend(place.reads(&verdicts));
         findings.extend(place.findings(verdicts));
         known.extend(resolved.map(|resolved| (place, manifest, resolved.device)));
     }
     findings.extend(budget::check(&known, mapper.budget, &mapper.twins));
     findings.sort();
     findings.dedup();
-    Report { findings, devices: fleet.devices.len(), models: fleet.models.len(), files: texts.len() }
+    Report { findings, reads, devices: fleet.devices.len(), models: fleet.models.len(), files: texts.len() }
 }

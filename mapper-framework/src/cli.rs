@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Sample,
     /// Print a driver, or a Device, for a DeviceModel
     Scaffold(ScaffoldArgs),
+    /// Print manifests of KubeEdge before v1.15, of v1alpha1 and v1alpha2, as v1beta1
+    Convert(ConvertArgs),
     /// Search for devices, and print a Device and its DeviceModel for each that is found
     ///
     /// Ctrl-C ends the search, and what was found is printed; a second one ends the program at once.
@@ -140,6 +142,14 @@ pub(crate) enum Format {
     #[default]
     Text,
     Json,
+}
+
+/// The arguments of `convert`.
+#[derive(Debug, PartialEq, clap::Args)]
+pub(crate) struct ConvertArgs {
+    /// Manifests of models with their devices, directories of them, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
 }
 
 /// The arguments of `scaffold`.
@@ -481,6 +491,9 @@ mod tests {
         let line = "mapper scaffold m.yaml --instance --output d.yaml --force";
         assert_eq!(args(line).unwrap().command, Some(Command::Scaffold(scaffold)));
         assert_eq!(args("mapper scaffold m.yaml --force").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
+        let convert = ConvertArgs { paths: vec!["old.yaml".into(), "-".into()] };
+        assert_eq!(args("mapper convert old.yaml -").unwrap().command, Some(Command::Convert(convert)));
+        assert_eq!(args("mapper convert").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
         assert_eq!(args("mapper chek").unwrap_err().kind(), ErrorKind::InvalidSubcommand);
         assert_eq!(args("mapper check").unwrap_err().kind(), ErrorKind::MissingRequiredArgument);
     }

@@ -66,7 +66,7 @@
 //!
 //! | feature | on by default | what it brings |
 //! | --- | --- | --- |
-//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, `discover`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
+//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, `convert`, `discover`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
 //! | `standalone` | yes | `--standalone` and [`local_edge`], an edgecore within the process |
 //! | `http` | yes | the HTTP server: the page, the API, metrics and probes, see [`config::HttpConfig`] |
 //! | `http-tls` | no | TLS for it where no sink and not `eventbus` brings it |
@@ -101,6 +101,8 @@ mod check;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod config;
+#[cfg(feature = "cli")]
+mod convert;
 mod credentials;
 #[cfg(feature = "cli")]
 mod discover;
@@ -145,7 +147,9 @@ mod writes;
 
 pub use config::Package;
 pub use dmi::SocketError;
-pub use driver::{Call, Change, Discovery, Driver, DriverError, Found, FrameSender, Reads, Session, Subscriptions};
+pub use driver::{
+    Call, Change, Discovery, Driver, DriverError, Found, FrameSender, Reads, Review, Session, Subscriptions,
+};
 pub use mapper::{Mapper, MapperBuilder, MapperError};
 pub use model::{AccessMode, DataType, Device, DeviceState, Method, Property, Reading, Value};
 pub use runtime::{Answer, DeviceSnapshot, Handle, OperationError, Order, ReadFailure, Snapshot, Watch};

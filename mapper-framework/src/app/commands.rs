@@ -7,6 +7,7 @@ use crate::{
     check,
     cli::{self, CheckArgs, Cli, Command},
     config::{Config, Sources},
+    convert,
     mapper::MapperBuilder,
     sample, scaffold,
 };
@@ -20,6 +21,10 @@ pub(super) fn run(command: &Command, builder: MapperBuilder, cli: &Cli) -> Resul
             Ok(scaffold::run(args, protocol, Stdout, |warning| eprintln!("warning: {warning}"))?)
         }
         Command::Discover(args) => discover::run(builder, cli, args),
+        Command::Convert(args) => {
+            let protocol = &builder.config.common.protocol;
+            Ok(convert::run(args, protocol, Stdout, |line| eprintln!("{line}"))?)
+        }
         #[cfg(feature = "http")]
         Command::Ask(ask) => super::remote::run(&builder, cli, ask),
         Command::Completions { shell } => print(&cli::completions(&builder.package, *shell)),

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{DEFAULT_CURE, Mapper, Verdicts};
 use crate::{
     manifest::{DeviceManifest, Fault},
-    model::{Doubt, Problem, Property, Resolved, StreamTwin},
+    model::{Device, Doubt, Problem, Property, Resolved, StreamTwin},
 };
 
 /// What a mapper finds in the joined manifests that other rules have told already.
@@ -27,13 +27,20 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
         verdicts.warning(Fault::new(place(manifest, None, &field), message, cure));
     }
     for property in device.properties() {
-        check_property(mapper, manifest, property, verdicts);
+        check_property(mapper, manifest, device, property, verdicts);
     }
 }
 
-fn check_property(mapper: &Mapper<'_>, manifest: &DeviceManifest, property: &Property, verdicts: &mut Verdicts) {
+fn check_property(
+    mapper: &Mapper<'_>,
+    manifest: &DeviceManifest,
+    device: &Device,
+    property: &Property,
+    verdicts: &mut Verdicts,
+) {
     let name = Some(property.name());
     let bound = caught("visitors.configData", name, || bind(mapper, property));
+    let is_bound = bound.is_ok();
     for problem in bound.err().into_iter().flatten() {
         verdicts.error(fault(manifest, &problem));
     }
@@ -48,6 +55,31 @@ fn check_property(mapper: &Mapper<'_>, manifest: &DeviceManifest, property: &Pro
         verdicts.warning(near.unwrap_or_else(|| unread(manifest, name, &field)));
     }
     for doubt in Doubt::of_writes(property).into_iter().chain(Doubt::of_recording(property)) {
+        verdicts.warning(doubted(manifest, property, doubt));
+    }
+    if is_drivers && is_bound {
+        review(mapper, manifest, device, property, verdicts);
+    }
+}
+
+/// Asks the driver what it will read of a property, and what it doubts.
+fn review(
+    mapper: &Mapper<'_>,
+    manifest: &DeviceManifest,
+    device: &Device,
+    property: &Property,
+    verdicts: &mut Verdicts,
+) {
+    const FIELD: &str = "visitors.configData";
+    let review = caught(FIELD, Some(property.name()), || Ok(mapper.driver.review(device, property)));
+    let review = match review {
+        Ok(review) => review,
+        Err(problems) => return problems.iter().for_each(|problem| verdicts.error(fault(manifest, problem))),
+    };
+    if let Some(reads) = review.reading() {
+        verdicts.reads(property.name(), place(manifest, Some(property.name()), FIELD), reads.to_owned());
+    }
+    for doubt in review.doubts_of(property) {
         verdicts.warning(doubted(manifest, property, doubt));
     }
 }

@@ -55,15 +55,30 @@ impl fmt::Display for Finding {
 
 /// What rules say of one resource.
 #[derive(Debug, Default)]
-pub(super) struct Verdicts(Vec<(Severity, Fault)>);
+pub(super) struct Verdicts {
+    found: Vec<(Severity, Fault)>,
+    reads: Vec<Read>,
+}
+
+/// What the driver will read of a property.
+#[derive(Debug)]
+struct Read {
+    property: String,
+    field: String,
+    what: String,
+}
 
 impl Verdicts {
     pub(super) fn error(&mut self, fault: Fault) {
-        self.0.push((Severity::Error, fault));
+        self.found.push((Severity::Error, fault));
     }
 
     pub(super) fn warning(&mut self, fault: Fault) {
-        self.0.push((Severity::Warning, fault));
+        self.found.push((Severity::Warning, fault));
+    }
+
+    pub(super) fn reads(&mut self, property: &str, field: String, what: String) {
+        self.reads.push(Read { property: property.to_owned(), field, what });
     }
 }
 
@@ -83,11 +98,20 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// The findings that verdicts come to, without those that only follow from what has been told before.
     pub(super) fn findings(&self, verdicts: Verdicts) -> impl Iterator<Item = Finding> {
-        let Verdicts(verdicts) = verdicts;
         verdicts
+            .found
             .into_iter()
             .filter(|(_, fault)| !self.follows(fault))
             .map(|(severity, fault)| self.finding(severity, fault))
+    }
+
+    /// A line for each property of which the driver says what it will read.
+    pub(super) fn reads(&self, verdicts: &Verdicts) -> Vec<String> {
+        let (file, resource) = (self.file.display(), self.resource.as_deref().unwrap_or_default());
+        let line = |Read { property, field, what }: &Read| {
+            format!("{file}:{}: note: {resource}: property {property:?}: reads {what}", self.line(field))
+        };
+        verdicts.reads.iter().map(line).collect()
     }
 
     /// A driver reports that a whole `configData` lacks the key that could not be sent, and a reference that is no mapping has no name.

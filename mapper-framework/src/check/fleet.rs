@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use super::{
-    files::{Text, Unreadable},
-    finding::{Finding, Place, Severity},
-};
+use super::finding::{Finding, Place, Severity};
 use crate::{
     manifest::{
         DeviceManifest, Examined, Item, ModelManifest, NotYaml, Release, Resource, ResourceId, duplicate, examine,
+        files::{Text, Unreadable},
         items,
         lines::{self, Document},
         schema::ModelSpec,

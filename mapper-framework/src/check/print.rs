@@ -4,8 +4,11 @@ use std::io::{self, Write};
 
 use super::{Report, Severity};
 
-/// A line for each finding, and one that sums them up.
+/// A line for what each property reads, where the driver says it, then one for each finding, and one that sums them up.
 pub(super) fn text(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    for reads in &report.reads {
+        writeln!(out, "{reads}")?;
+    }
     for finding in &report.findings {
         writeln!(out, "{finding}")?;
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::{
-    Device, Driver, DriverError, Mapper as Framework, Property, Reading, Session,
+    Device, Driver, DriverError, Mapper as Framework, Property, Reading, Review, Session,
     sink::{Credentials, Outcome, Record, Route, RouteError, Sink, SinkError, SinkKind, Target},
 };
 
@@ -31,6 +31,15 @@ impl Driver for Meter {
 
     async fn connect(&self, _: &Device, _: Config) -> Result<Self, DriverError> {
         Ok(Self)
+    }
+
+    fn review(&self, _: &Device, config: &Config, property: &Property<Visitor>) -> Review {
+        match property.visitor().register {
+            10 => Review::new().reads(format!("register 10 of {}", config.host)),
+            11 => Review::new().doubt("register", "11 is worn out", "write 10"),
+            12 => panic!("a dozen"),
+            _ => Review::new(),
+        }
     }
 }
 
@@ -150,7 +159,9 @@ fn text_that_is_no_yaml_has_its_line_and_hides_no_other_document() {
 fn another_version_or_kind_is_told() {
     assert_told(
         &told("apiVersion: devices.kubeedge.io/v1alpha2\nkind: Device\nmetadata: {name: d}\n"),
-        &["1: error: Device default/d: apiVersion: devices.kubeedge.io/v1alpha2 is not supported: write it as "],
+        &[
+            "1: error: Device default/d: apiVersion: devices.kubeedge.io/v1alpha2 is not supported: write devices.kubeedge.io/v1beta1, as ",
+        ],
     );
     assert_told(
         &told("apiVersion: v1\nkind: Secret\n"),

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::model::{AccessMode, Device, DeviceState, Property, Reading, Value};
 
-use super::{Call, Change, Discovery, DriverError, FrameSender, Reads, Subscriptions};
+use super::{Call, Change, Discovery, DriverError, FrameSender, Reads, Review, Subscriptions};
 
 /// Opens sessions to devices. One driver serves all devices of a mapper.
 ///
@@ -98,6 +98,20 @@ pub trait Driver: Send + Sync + 'static {
         device: &Device,
         config: Self::Config,
     ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send;
+
+    /// Says what will be read of a property, and what of it works, though hardly as it was meant. By default it says nothing.
+    ///
+    /// Called for each property whose config and visitor fit, and that [`Session::check`] takes: by `my-mapper check`, which prints it, and
+    /// when a device arrives, to log the doubts. Nothing is connected to.
+    fn review(
+        &self,
+        device: &Device,
+        config: &Self::Config,
+        property: &Property<<Self::Session as Session>::Visitor>,
+    ) -> Review {
+        let _ = (device, config, property);
+        Review::new()
+    }
 
     /// Searches for devices, and [adds](Discovery::add) each as soon as it is known: `my-mapper discover` prints them as manifests. By
     /// default the driver cannot search.

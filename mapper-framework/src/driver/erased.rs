@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    Call, Change, Deadline, Discovery, Driver, DriverError, FrameSender, Reads, Results, Session, Subscriptions,
+    Call, Change, Deadline, Discovery, Driver, DriverError, FrameSender, Reads, Results, Review, Session, Subscriptions,
 };
 
 /// A `Property<V>` with the driver's own `V`.
@@ -28,6 +28,8 @@ pub(crate) trait ErasedDriver: Send + Sync {
     fn unread_config(&self, device: &Device) -> Vec<String>;
     /// The keys of a property's visitor that the driver's type passes over, whether or not the others fit.
     fn unread_visitor(&self, property: &Property) -> Vec<String>;
+    /// What the driver says of a property; nothing where its config or its visitor does not fit.
+    fn review(&self, device: &Device, property: &Property) -> Review;
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError>;
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError>;
 }
@@ -90,6 +92,13 @@ impl<D: Driver> ErasedDriver for Typed<D> {
 
     fn unread_visitor(&self, property: &Property) -> Vec<String> {
         typed::unread_keys::<<D::Session as Session>::Visitor>(&property.drivers_visitor())
+    }
+
+    fn review(&self, device: &Device, property: &Property) -> Review {
+        let (Ok(config), Ok(visitor)) = (parse_config(device.config()), parse(&property.drivers_visitor())) else {
+            return Review::new();
+        };
+        self.0.review(device, &config, &property.with_visitor(visitor))
     }
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {

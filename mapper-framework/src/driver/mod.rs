@@ -12,6 +12,7 @@ mod erased;
 mod error;
 mod frames;
 mod reads;
+mod review;
 mod shared;
 mod subscriptions;
 
@@ -25,4 +26,5 @@ pub use error::DriverError;
 pub use frames::FrameSender;
 pub use reads::Reads;
 pub(crate) use reads::{Results, forgotten};
+pub use review::Review;
 pub use subscriptions::Subscriptions;

@@ -2,9 +2,9 @@
 
 use std::{future::Future, sync::Arc};
 
-use crate::model::Device;
+use crate::model::{Device, Property};
 
-use super::{Discovery, Driver, DriverError};
+use super::{Discovery, Driver, DriverError, Review, Session};
 
 impl<T: Driver> Driver for Arc<T> {
     type Config = T::Config;
@@ -20,6 +20,15 @@ impl<T: Driver> Driver for Arc<T> {
 
     fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
         T::discover(self, discovery)
+    }
+
+    fn review(
+        &self,
+        device: &Device,
+        config: &Self::Config,
+        property: &Property<<Self::Session as Session>::Visitor>,
+    ) -> Review {
+        T::review(self, device, config, property)
     }
 }
 
@@ -37,5 +46,14 @@ impl<T: Driver> Driver for Box<T> {
 
     fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
         T::discover(self, discovery)
+    }
+
+    fn review(
+        &self,
+        device: &Device,
+        config: &Self::Config,
+        property: &Property<<Self::Session as Session>::Visitor>,
+    ) -> Review {
+        T::review(self, device, config, property)
     }
 }

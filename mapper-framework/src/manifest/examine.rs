@@ -87,7 +87,8 @@ pub(crate) fn examine(item: &Item, of: &lines::Document<'_>) -> Examined {
             examined.read(fit(document, &shape::DEVICE, &written), check_device, device);
         }
         (Some(version), Some("Device" | "DeviceModel")) if version.starts_with(GROUP) || !version.contains('/') => {
-            let cure = format!("write it as {API_VERSION}, which KubeEdge has since v1.15");
+            let cure =
+                format!("write {API_VERSION}, as the mapper's subcommand `convert` does for v1alpha1 and v1alpha2");
             examined.faults.push(Fault::new("apiVersion", format!("{version} is not supported"), cure));
         }
         (Some(version), Some(kind)) => examined.other(version, kind),

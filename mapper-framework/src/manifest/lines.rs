@@ -62,7 +62,7 @@ fn documents(above: u64, text: &str) -> Result<Vec<Document<'_>>, NotYaml> {
 }
 
 /// The text from each `---` to the next, with the number of lines before it. YAML allows such a line nowhere but between documents.
-fn parts(text: &str) -> Vec<(u64, &str)> {
+pub(crate) fn parts(text: &str) -> Vec<(u64, &str)> {
     let (mut parts, mut begin, mut above, mut at) = (Vec::new(), 0, 0, 0);
     for (number, line) in (0..).zip(text.split_inclusive('\n')) {
         if line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace)) {

@@ -4,6 +4,8 @@ mod check;
 mod config;
 mod error;
 mod examine;
+#[cfg(feature = "cli")]
+pub(crate) mod files;
 mod fit;
 mod keys;
 pub(crate) mod lines;
@@ -14,6 +16,8 @@ mod release;
 pub(crate) mod schema;
 mod shape;
 pub(crate) mod write;
+#[cfg(feature = "cli")]
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -245,7 +245,7 @@ fn another_kind_is_skipped_and_an_old_version_refused() {
     let parsed = parse("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n---\n", None).unwrap();
     assert_eq!((parsed.resources.len(), parsed.warnings.len()), (0, 1));
     let old = INSTANCE.replace("v1beta1", "v1alpha2");
-    assert!(refusal(&old).ends_with("write it as devices.kubeedge.io/v1beta1, which KubeEdge has since v1.15"));
+    assert!(refusal(&old).contains("write devices.kubeedge.io/v1beta1, as the mapper's subcommand `convert` does"));
 }
 
 #[test]

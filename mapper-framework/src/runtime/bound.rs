@@ -98,12 +98,16 @@ impl BoundDevice {
         let lost = lost.map(|it| Problem::of_device(&it.field, it.message).with_cure(it.cure));
         let mut doubts = Doubt::of(&device, settings.call_timeout);
         for property in &device.properties {
-            // The driver is asked only where there is something to doubt.
-            let is_near = |key: &String| Doubt::of_unread(property, key).is_some();
             let is_drivers = StreamTwin::of(property) == Ok(None);
+            // For unread keys the driver is asked only where there is something to doubt.
+            let is_near = |key: &String| Doubt::of_unread(property, key).is_some();
             if is_drivers && property.drivers_visitor().keys().any(is_near) {
                 let unread = fence.checked(|| driver.unread_visitor(property)).unwrap_or_default();
                 doubts.extend(unread.iter().filter_map(|key| Doubt::of_unread(property, key)));
+            }
+            if is_drivers && !has_wrong_config {
+                let review = fence.checked(|| driver.review(&device, property)).unwrap_or_default();
+                doubts.extend(review.doubts_of(property));
             }
         }
         Self { device: Arc::new(device), properties, wishes, has_wrong_config, problems, lost, doubts }

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["runtime"],
     &["http"],
     &["mapper", "cli", "plain_cli", "logging"],
-    &["check", "discover", "remote", "sample", "scaffold", "testing"],
+    &["check", "convert", "discover", "remote", "sample", "scaffold", "testing"],
     &["app"],
 ];
 

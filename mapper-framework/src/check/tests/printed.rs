@@ -38,3 +38,28 @@ fn json_is_an_array_of_findings_with_all_their_keys() {
     assert_eq!(json(&wrong), include_str!("../golden.json"));
     assert_eq!(json(MODEL), "[]\n");
 }
+
+#[test]
+fn what_the_driver_will_read_is_printed_first_and_is_no_finding() {
+    let device = |register: u16| {
+        let rest = REST.replace("register: 1", &format!("register: {register}"));
+        format!("{MODEL}{HEAD}{SPEC}  properties: [{{name: level, {rest}}}]\n")
+    };
+    let printed = |register: u16| {
+        let (mut text, mut json) = (Vec::new(), Vec::new());
+        let report = report_of(&builder(), &[("d.yaml", &device(register))]);
+        print::text(&report, &mut text).unwrap();
+        print::json(&report, &mut json).unwrap();
+        (String::from_utf8(text).unwrap(), String::from_utf8(json).unwrap())
+    };
+    let (text, json) = printed(10);
+    let expected = "d.yaml:18: note: Device default/d: property \"level\": reads register 10 of h\n\
+                    1 device and 1 model in 1 file: nothing to complain about\n";
+    assert_eq!((text.as_str(), json.as_str()), (expected, "[]\n"));
+    let (text, _) = printed(11);
+    let doubt = "d.yaml:18: warning: Device default/d: property \"level\": \
+                 spec.properties[0].visitors.configData.register: 11 is worn out: write 10\n";
+    assert!(text.starts_with(doubt), "{text}");
+    let (text, _) = printed(12);
+    assert!(text.contains("error") && text.contains("the driver panicked while reading it"), "{text}");
+}

@@ -1,4 +1,4 @@
-//! The files that the command line names.
+//! The files of manifests that the command line names.
 
 use std::{
     collections::BTreeSet,
@@ -7,42 +7,52 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::CheckError;
-use crate::manifest::EXTENSIONS;
+use super::EXTENSIONS;
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilesError {
+    /// A path that was named.
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// A directory that was named for nothing.
+    #[error("{}: there is no manifest in it: name the directory of the .yaml, .yml or .json files", .0.display())]
+    Empty(PathBuf),
+}
 
 /// A file's text, if it can be read. One that cannot hides no other.
 #[derive(Debug)]
-pub(super) struct Text {
-    pub(super) path: PathBuf,
-    pub(super) text: Result<String, Unreadable>,
+pub(crate) struct Text {
+    pub(crate) path: PathBuf,
+    pub(crate) text: Result<String, Unreadable>,
 }
 
 /// Why a file has no text, and the cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
-    pub(super) message: String,
-    pub(super) cure: String,
+pub(crate) struct Unreadable {
+    pub(crate) message: String,
+    pub(crate) cure: String,
 }
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
 
 /// Reads files, and those of directories that hold manifests, but of no directory below. Each is read once.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Text>, CheckError> {
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Text>, FilesError> {
     let mut files = BTreeSet::new();
     for path in paths {
         if path.as_os_str() == STDIN {
             files.insert(path.clone());
             continue;
         }
-        let failed = |source| CheckError::Read { path: path.clone(), source };
+        let failed = |source| FilesError::Read { path: path.clone(), source };
         if !fs::metadata(path).map_err(failed)?.is_dir() {
             files.insert(path.clone());
             continue;
         }
         let manifests = manifests_in(path).map_err(failed)?;
         if manifests.is_empty() {
-            return Err(CheckError::Empty(path.clone()));
+            return Err(FilesError::Empty(path.clone()));
         }
         files.extend(manifests);
     }
@@ -135,7 +145,7 @@ mod tests {
         let error = read(std::slice::from_ref(&missing)).unwrap_err().to_string();
         assert_eq!(error, format!("{}: No such file or directory (os error 2)", missing.display()));
         let error = read(&[folder.path().to_owned()]).unwrap_err();
-        assert!(matches!(error, CheckError::Empty(_)), "{error}");
+        assert!(matches!(error, FilesError::Empty(_)), "{error}");
     }
 
     #[test]
