@@ -1,13 +1,15 @@
 //! What the framework calls to connect to a device.
 
-use mapper_framework::{Device, Driver, DriverError};
+use mapper_framework::{Device, Discovery, Driver, DriverError};
 use tokio::time::Instant;
 
 use crate::{
     brokers::{Brokers, Settings},
     config::Config,
+    discover,
     plan::Plan,
     session::MqttDevice,
+    share::Share,
 };
 
 /// Devices that publish themselves. All devices that name the same broker with the same credentials share one connection.
@@ -31,6 +33,10 @@ impl Driver for MqttDevices {
         };
         let plan = Plan::new(device, config)?;
         let connection = self.brokers.connect(settings, timeout).await?;
-        MqttDevice::begin(plan, connection.share(), deadline).await
+        MqttDevice::begin(plan, Share::new(connection), deadline).await
+    }
+
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        discover::discover(discovery).await
     }
 }

@@ -7,13 +7,15 @@
 //! - `codec`, `time`: payloads and the times in them
 //! - `presence`: whether a device is there
 //! - `sparkplug`: edge nodes, births and deaths, and the protobuf of Sparkplug B
-//! - `brokers`, `connection`, `routes`, `login`: the connections that devices share
+//! - `brokers`, `connection`, `share`, `traffic`, `routes`, `login`: the connections that devices share
 //! - `topic`: placeholders and filters
+//! - `discover`: a search for devices, which listens at a broker
 
 mod brokers;
 mod codec;
 mod config;
 mod connection;
+mod discover;
 mod driver;
 mod keys;
 mod login;
@@ -23,9 +25,11 @@ mod points;
 mod presence;
 mod routes;
 mod session;
+mod share;
 mod sparkplug;
 mod time;
 mod topic;
+mod traffic;
 mod visitor;
 
 pub use config::Config;

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use crate::{
     codec::{self, Payload},
     config::Retained,
-    connection::Message,
     plan::{Plan, Source},
     sparkplug::{Content, Datum},
     time,
+    traffic::Message,
     visitor::Visitor,
 };
 
@@ -165,6 +165,11 @@ impl Point {
     fn expires(&self, reading: &Reading) -> Option<Instant> {
         let age = reading.get_time().and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
         Some(Instant::now() + self.max_age?.saturating_sub(age))
+    }
+
+    /// Whether its value can become too old.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.max_age.is_some()
     }
 
     /// When there is something to report if no message comes.

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::{
     codec::Payload,
-    connection::Message,
     point::Point,
     sparkplug::{Datum, Node},
     topic,
+    traffic::Message,
 };
 
 /// Which property, and which of its sources.
@@ -31,6 +31,8 @@ pub(crate) struct Points {
     wild: HashMap<String, Vec<Place>>,
     /// Which properties stand for a metric of Sparkplug.
     metrics: HashMap<String, Vec<usize>>,
+    /// Whether any value can become too old.
+    is_limited: bool,
     /// The last message of each topic, for properties that come later.
     last: HashMap<String, Arc<Message>>,
 }
@@ -77,7 +79,8 @@ impl Points {
     }
 
     fn index(&mut self) {
-        let Self { points, places, exact, wild, metrics, last } = self;
+        let Self { points, places, exact, wild, metrics, last, is_limited } = self;
+        *is_limited = points.iter().any(Point::is_limited);
         places.clear();
         exact.clear();
         wild.clear();
@@ -139,12 +142,14 @@ impl Points {
 
     /// When there is something to report if no message comes.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.points.iter().filter_map(Point::due).min()
+        if self.is_limited { self.points.iter().filter_map(Point::due).min() } else { None }
     }
 
     /// Adds that values are too old by now.
     pub(crate) fn expire(&mut self, now: Instant, changes: &mut Vec<Change>) {
-        changes.extend(self.points.iter_mut().filter_map(|point| point.expire(now)));
+        if self.is_limited {
+            changes.extend(self.points.iter_mut().filter_map(|point| point.expire(now)));
+        }
     }
 }
 

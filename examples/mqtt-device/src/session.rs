@@ -8,12 +8,13 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     codec,
-    connection::{Message, ONCE, Share},
     plan::Plan,
     point::Point,
     points::Points,
     presence,
+    share::{ONCE, Share},
     sparkplug::Node,
+    traffic::Message,
     visitor::{Confirm, Visitor},
 };
 

@@ -17,7 +17,7 @@ use prost::Message as _;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::connection::ONCE;
+use crate::share::ONCE;
 
 pub(crate) use datum::Datum;
 pub(crate) use payload::Content;
@@ -291,6 +291,12 @@ impl std::fmt::Display for Node {
         write!(f, "{}/{}", self.group, self.node)?;
         self.device.as_ref().map_or(Ok(()), |device| write!(f, "/{device}"))
     }
+}
+
+/// The names of the metrics in a birth, and the numbers of their data types; none in what is no birth.
+pub(crate) fn birth(payload: &[u8]) -> Vec<(String, u32)> {
+    let metrics = Payload::decode(payload).map(|payload| payload.metrics).unwrap_or_default();
+    metrics.into_iter().filter_map(|metric| Some((metric.name?, metric.datatype?))).collect()
 }
 
 fn bd_seq(payload: &Payload) -> Option<u64> {

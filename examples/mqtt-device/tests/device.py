@@ -93,6 +93,24 @@ class Tasmota(Device):
 
     def greet(self):
         self.publish(f"tele/{self.name}/LWT", "Online", retain=True)
+        config = {
+            "ip": "192.0.2.7",
+            "dn": "Boiler's socket",
+            "mac": "5CCF7F5F3A21",
+            "md": "Nous A1T",
+            "ofln": "Offline",
+            "onln": "Online",
+            "state": ["OFF", "ON", "TOGGLE", "HOLD"],
+            "sw": "14.2.0",
+            "t": self.name,
+            "ft": "%prefix%/%topic%/",
+            "tp": ["cmnd", "stat", "tele"],
+            "rl": [1, 0, 0, 0],
+            "ver": 1,
+        }
+        sensors = {"sn": {"Time": "2026-11-30T12:00:00", "ENERGY": {"TotalStartTime": "2026-01-01T00:00:00", "Power": 42}}}
+        self.publish("tasmota/discovery/5CCF7F5F3A21/config", config, retain=True)
+        self.publish("tasmota/discovery/5CCF7F5F3A21/sensors", {**sensors, "ver": 1}, retain=True)
 
     def telemetry(self):
         wifi = {"AP": 1, "SSId": "house", "Channel": 6, "Mode": "11n", "RSSI": 78, "Signal": -61}
@@ -132,6 +150,16 @@ class Zigbee2Mqtt(Device):
     def greet(self):
         self.publish("zigbee2mqtt/bridge/state", {"state": "online"}, retain=True)
         self.publish(f"zigbee2mqtt/{self.name}/availability", {"state": "online"}, retain=True)
+        state = {"type": "binary", "property": "state", "access": 7, "value_on": "ON", "value_off": "OFF"}
+        brightness = {"type": "numeric", "property": "brightness", "access": 7, "value_min": 0, "value_max": 254}
+        x = {"type": "numeric", "property": "x", "access": 7}
+        color = {"type": "composite", "property": "color", "access": 7, "features": [x]}
+        quality = {"type": "numeric", "property": "linkquality", "access": 1, "unit": "lqi", "value_min": 0, "value_max": 255}
+        exposes = [{"type": "light", "features": [state, brightness, color]}, quality]
+        definition = {"vendor": "IKEA", "model": "LED1624G9", "description": "Bulb", "exposes": exposes}
+        lamp = {"ieee_address": "0x000b57fffec6a5b2", "type": "Router", "friendly_name": self.name, "definition": definition}
+        coordinator = {"type": "Coordinator", "friendly_name": "Coordinator", "definition": None}
+        self.publish("zigbee2mqtt/bridge/devices", [coordinator, lamp], retain=True)
         self.show()
 
     def show(self):

@@ -5,6 +5,7 @@
 
 mod bed;
 mod check;
+mod discover;
 mod families;
 mod json;
 mod peers;

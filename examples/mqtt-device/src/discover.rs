@@ -1,0 +1,180 @@
+//! A search for devices: it listens at a broker for a while, and publishes nothing.
+//!
+//! What `Zigbee2MQTT`, Tasmota and Sparkplug describe is added as soon as it has come, and the rest at the end.
+
+mod leaves;
+mod shelly;
+mod sparkplug;
+mod tasmota;
+mod zigbee2mqtt;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use mapper_framework::{AccessMode, DataType, Discovery, DriverError, Found, Property};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    brokers::{Brokers, Settings},
+    config::Broker,
+    share::Share,
+    traffic::Message,
+};
+
+/// The most topics that are kept: anybody may publish.
+const TOPICS: usize = 20_000;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The arguments of `mqtt-device discover broker=mqtt://192.0.2.7`.
+#[derive(Deserialize)]
+struct Args {
+    broker: Broker,
+    /// How long it listens.
+    #[serde(default = "seconds")]
+    seconds: f64,
+    /// What it listens to.
+    #[serde(default = "everything")]
+    topics: String,
+}
+
+fn seconds() -> f64 {
+    10.0
+}
+
+fn everything() -> String {
+    "#".to_owned()
+}
+
+/// What has been heard so far.
+pub(crate) struct Heard<'a> {
+    discovery: &'a Discovery,
+    broker: String,
+    /// The latest payload of each topic.
+    topics: BTreeMap<String, Vec<u8>>,
+    /// The topics that belong to a family, by how they begin.
+    claimed: BTreeSet<String>,
+}
+
+/// Listens, and adds what it recognizes.
+///
+/// # Errors
+///
+/// An argument is wrong, or the broker cannot be connected to.
+pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
+    let Args { broker, seconds, topics } = discovery.args()?;
+    if !(0.1..=86_400.0).contains(&seconds) {
+        return Err(DriverError::refused(format_args!("the argument seconds: found {seconds}, expected 0.1 to 86400")));
+    }
+    let settings = Settings {
+        broker: broker.clone(),
+        credentials: discovery.credentials().clone(),
+        client_id: None,
+        keep_alive: Duration::from_secs(10),
+    };
+    let mut share = Share::new(Brokers::default().connect(settings, CONNECT).await?);
+    share.subscribe(&[topics]).await?;
+    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    let mut heard = Heard { discovery, broker: broker.to_string(), topics: BTreeMap::new(), claimed: BTreeSet::new() };
+    while let Ok(message) = timeout_at(end, share.next()).await {
+        let message = message?;
+        heard.take(&message);
+        let left = end.saturating_duration_since(Instant::now()).as_secs();
+        discovery.progress(format_args!("{} topics, {left} s left", heard.topics.len()));
+    }
+    heard.finish();
+    Ok(())
+}
+
+impl Heard<'_> {
+    fn take(&mut self, message: &Message) {
+        let Message { topic, payload, .. } = message;
+        if self.topics.len() >= TOPICS && !self.topics.contains_key(topic) {
+            return;
+        }
+        let is_new = self.topics.insert(topic.clone(), payload.to_vec()).is_none();
+        zigbee2mqtt::look(self, topic, payload);
+        sparkplug::look(self, topic, payload);
+        if is_new {
+            tasmota::look(self, topic);
+        }
+    }
+
+    /// Adds what is known only when there is nothing more to come.
+    fn finish(&mut self) {
+        tasmota::finish(self);
+        shelly::finish(self);
+        leaves::finish(self);
+    }
+
+    /// Topics that begin so belong to a family.
+    fn claim(&mut self, prefix: impl Into<String>) {
+        self.claimed.insert(prefix.into());
+    }
+
+    fn is_claimed(&self, topic: &str) -> bool {
+        self.claimed.iter().any(|prefix| topic.starts_with(prefix.as_str()))
+    }
+
+    /// The latest payload of a topic, if it is JSON.
+    fn json(&self, topic: &str) -> Option<Json> {
+        serde_json::from_slice(self.topics.get(topic)?).ok()
+    }
+
+    /// A device of this family; its own name is what `{device}` stands for.
+    fn found(&self, name: &str, format: &str, more: Json) -> Found {
+        let mut config = json!({"broker": self.broker, "format": format, "device": name});
+        if let (Json::Object(config), Json::Object(more)) = (&mut config, more) {
+            config.extend(more);
+        }
+        Found::new(name).config(config)
+    }
+}
+
+/// A property that can be read.
+fn read(name: &str, data_type: DataType, visitor: Json) -> Property<Json> {
+    Property::builder(name, data_type).visitor(visitor)
+}
+
+/// A property that can be read and written.
+fn written(name: &str, data_type: DataType, visitor: Json) -> Property<Json> {
+    Property::builder(name, data_type).access_mode(AccessMode::ReadWrite).visitor(visitor)
+}
+
+/// The type that a value looks like.
+fn type_of(json: &Json) -> DataType {
+    match json {
+        Json::Bool(_) => DataType::Boolean,
+        Json::Number(_) => DataType::Double,
+        Json::String(text) if text.trim().parse::<f64>().is_ok_and(f64::is_finite) => DataType::Double,
+        Json::String(text) if ["on", "off", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+            DataType::Boolean
+        }
+        _ => DataType::String,
+    }
+}
+
+/// The values in a document that are no lists or objects, each with its pointer.
+fn leaves_of(json: &Json, pointer: &str, leaves: &mut Vec<(String, DataType)>) {
+    /// The deepest one that is looked at.
+    const DEPTH: usize = 5;
+    match json {
+        Json::Object(members) if pointer.matches('/').count() < DEPTH => {
+            for (key, value) in members {
+                leaves_of(value, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), leaves);
+            }
+        }
+        Json::Object(_) | Json::Array(_) | Json::Null => {}
+        value => leaves.push((pointer.to_owned(), type_of(value))),
+    }
+}
+
+/// The name of a property, by its pointer.
+fn name_of(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace("~1", "-").replace("~0", "~").replace('/', ".")
+}

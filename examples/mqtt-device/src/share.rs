@@ -1,0 +1,167 @@
+//! The shares that sessions have in a connection.
+
+use std::{sync::Arc, time::Duration};
+
+use mapper_framework::DriverError;
+use rumqttc::{QoS, SubscribeFilter};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    connection::Connection,
+    traffic::{Message, Subscription},
+};
+
+/// How many messages wait for a session. One that does not take them loses its share, so that it costs the others nothing.
+const WAITING: usize = 10_000;
+
+/// How long the same question is not asked again.
+pub(crate) const ONCE: Duration = Duration::from_secs(1);
+
+/// How many filters stand in one packet.
+const FILTERS: usize = 100;
+
+/// A session's share in a connection: what comes on the topics that it has asked for. Dropping it ends its subscriptions.
+pub(crate) struct Share {
+    connection: Arc<Connection>,
+    id: u64,
+    messages: mpsc::Receiver<Arc<Message>>,
+}
+
+impl Share {
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+        let (sender, messages) = mpsc::channel(WAITING);
+        let mut state = connection.shared.lock();
+        let id = state.next_listener;
+        state.next_listener += 1;
+        if state.loss.is_none() {
+            state.listeners.insert(id, sender);
+        }
+        drop(state);
+        Self { connection, id, messages }
+    }
+
+    /// Asks for what comes on these topics, and waits for the broker's answer. What the broker has kept for them comes again.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    pub(crate) async fn subscribe(&self, filters: &[String]) -> Result<(), DriverError> {
+        for answered in self.ask(filters)? {
+            answered.await.map_err(|_| self.lost())?;
+        }
+        Ok(())
+    }
+
+    fn ask(&self, filters: &[String]) -> Result<Vec<oneshot::Receiver<()>>, DriverError> {
+        let mut answers = Vec::new();
+        // Held to the end, so that the answers come in the order of what was asked.
+        let mut state = self.connection.shared.lock();
+        for some in filters.chunks(FILTERS) {
+            some.iter().for_each(|filter| state.routes.add(filter, self.id));
+            let packet = some.iter().map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
+            if self.connection.client.try_subscribe_many(packet).is_err() || state.loss.is_some() {
+                drop(state);
+                return Err(self.lost());
+            }
+            let (answered, answer) = oneshot::channel();
+            state.asked.push_back(Subscription { filters: some.to_vec(), answered });
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
+    /// Asks no longer for what comes on these topics.
+    pub(crate) fn unsubscribe<'a>(&self, filters: impl IntoIterator<Item = &'a String>) {
+        let mut state = self.connection.shared.lock();
+        for filter in filters {
+            if state.routes.remove(filter, self.id) {
+                // A lost connection has no subscriptions.
+                self.connection.client.try_unsubscribe(filter).ok();
+            }
+        }
+    }
+
+    /// Whether the broker has refused what was asked for by this filter.
+    pub(crate) fn is_refused(&self, filter: &str) -> bool {
+        self.connection.shared.lock().refused.iter().any(|refused| refused == filter)
+    }
+
+    /// The next message. Safe to cancel.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost, or the session was too slow.
+    pub(crate) async fn next(&mut self) -> Result<Arc<Message>, DriverError> {
+        self.messages.recv().await.ok_or_else(|| self.lost())
+    }
+
+    /// The next message, if one is there.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub(crate) fn next_now(&mut self) -> Result<Option<Arc<Message>>, DriverError> {
+        match self.messages.try_recv() {
+            Ok(message) => Ok(Some(message)),
+            Err(mpsc::error::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::error::TryRecvError::Disconnected) => Err(self.lost()),
+        }
+    }
+
+    /// Publishes a command. What is returned completes when the broker has it, and fails when the connection is lost before that.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    pub(crate) fn publish(
+        &self,
+        topic: &str,
+        payload: impl Into<Vec<u8>>,
+    ) -> Result<oneshot::Receiver<()>, DriverError> {
+        let (sender, acknowledged) = oneshot::channel();
+        let mut state = self.connection.shared.lock();
+        let handed = self.connection.client.try_publish(topic, QoS::AtLeastOnce, false, payload);
+        if handed.is_err() || state.loss.is_some() {
+            drop(state);
+            return Err(self.lost());
+        }
+        state.handed.push_back(sender);
+        Ok(acknowledged)
+    }
+
+    /// Publishes a question whose answer is for all who share the connection, unless one of them has just done so.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    pub(crate) fn ask_once(&self, topic: &str, payload: Vec<u8>) -> Result<(), DriverError> {
+        let (now, mut state) = (Instant::now(), self.connection.shared.lock());
+        if state.questions.get(topic).is_some_and(|last| now - *last < ONCE) {
+            return Ok(());
+        }
+        state.questions.insert(topic.to_owned(), now);
+        drop(state);
+        self.publish(topic, payload).map(drop)
+    }
+
+    /// Why the session has lost its share.
+    pub(crate) fn lost(&self) -> DriverError {
+        let why = self.connection.shared.lock().loss.clone();
+        let why = why.unwrap_or_else(|| format!("more than {WAITING} messages waited for the device's session"));
+        DriverError::disconnected(format_args!("{}: {why}", self.connection.broker))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.connection.shared.lock();
+        state.listeners.remove(&self.id);
+        for filter in state.routes.remove_all(self.id) {
+            // A lost connection has no subscriptions.
+            self.connection.client.try_unsubscribe(filter).ok();
+        }
+    }
+}

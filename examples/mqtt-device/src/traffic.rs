@@ -1,0 +1,139 @@
+//! What comes over a connection, and who is to learn of it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use rumqttc::{ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish, StateError, SubscribeReasonCode};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::routes::Routes;
+
+/// What has come on a topic.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) topic: String,
+    pub(crate) payload: Bytes,
+    /// Whether the broker had kept it: it may be of any age.
+    pub(crate) retained: bool,
+    pub(crate) at: SystemTime,
+}
+
+/// What the task and the sessions have in common. Locked for a moment each, never across an await.
+#[derive(Default)]
+pub(crate) struct Shared(Mutex<State>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// Why the connection is lost.
+    pub(crate) loss: Option<String>,
+    pub(crate) routes: Routes,
+    pub(crate) listeners: HashMap<u64, mpsc::Sender<Arc<Message>>>,
+    pub(crate) next_listener: u64,
+    /// Commands that were handed to the library, in that order, and are not on the wire yet.
+    pub(crate) handed: VecDeque<oneshot::Sender<()>>,
+    /// Commands that the broker has not acknowledged, by the packet's id.
+    pub(crate) unacknowledged: HashMap<u16, oneshot::Sender<()>>,
+    /// Subscriptions that were handed to the library, in that order, and are not on the wire yet.
+    pub(crate) asked: VecDeque<Subscription>,
+    /// Subscriptions that the broker has not answered, by the packet's id.
+    pub(crate) unanswered: HashMap<u16, Subscription>,
+    /// Filters that the broker has refused.
+    pub(crate) refused: Vec<String>,
+    /// When each question was asked that one asks for all.
+    pub(crate) questions: HashMap<String, Instant>,
+}
+
+/// Filters that were asked for, and whom the answer is for.
+pub(crate) struct Subscription {
+    pub(crate) filters: Vec<String>,
+    pub(crate) answered: oneshot::Sender<()>,
+}
+
+impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Polls the library until the connection is lost, which all who share it learn.
+pub(crate) async fn poll(mut events: EventLoop, shared: Arc<Shared>) {
+    let error = loop {
+        match events.poll().await {
+            Ok(event) => handle(event, &shared),
+            Err(error) => break error,
+        }
+    };
+    let mut state = shared.lock();
+    state.loss = Some(loss(&error));
+    state.listeners.clear();
+    state.handed.clear();
+    state.unacknowledged.clear();
+    state.asked.clear();
+    state.unanswered.clear();
+}
+
+fn handle(event: Event, shared: &Shared) {
+    match event {
+        Event::Incoming(Incoming::Publish(publish)) => deliver(publish, shared),
+        Event::Outgoing(Outgoing::Publish(id)) => {
+            let mut state = shared.lock();
+            if let Some(sender) = state.handed.pop_front() {
+                state.unacknowledged.insert(id, sender);
+            }
+        }
+        Event::Incoming(Incoming::PubAck(ack)) => {
+            if let Some(sender) = shared.lock().unacknowledged.remove(&ack.pkid) {
+                // Who has given up waiting does not listen.
+                sender.send(()).ok();
+            }
+        }
+        Event::Outgoing(Outgoing::Subscribe(id)) => {
+            let mut state = shared.lock();
+            if let Some(subscription) = state.asked.pop_front() {
+                state.unanswered.insert(id, subscription);
+            }
+        }
+        Event::Incoming(Incoming::SubAck(ack)) => {
+            let mut state = shared.lock();
+            let Some(Subscription { filters, answered }) = state.unanswered.remove(&ack.pkid) else { return };
+            for (filter, code) in filters.into_iter().zip(ack.return_codes) {
+                state.refused.retain(|refused| *refused != filter);
+                if code == SubscribeReasonCode::Failure {
+                    state.refused.push(filter);
+                }
+            }
+            // Who has given up waiting does not listen.
+            answered.send(()).ok();
+        }
+        _ => {}
+    }
+}
+
+fn deliver(publish: Publish, shared: &Shared) {
+    let Publish { topic, payload, retain: retained, .. } = publish;
+    let message = Arc::new(Message { topic, payload, retained, at: SystemTime::now() });
+    let mut state = shared.lock();
+    let State { routes, listeners, .. } = &mut *state;
+    routes.each(&message.topic, |id| {
+        let is_taken = listeners.get(&id).is_none_or(|listener| listener.try_send(Arc::clone(&message)).is_ok());
+        if !is_taken {
+            listeners.remove(&id);
+        }
+    });
+}
+
+/// Why the connection is no more.
+fn loss(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::MqttState(StateError::ConnectionAborted) => "the broker has closed the connection".to_owned(),
+        ConnectionError::MqttState(StateError::AwaitPingResp) => "the broker is silent".to_owned(),
+        error => format!("the connection is lost: {error}"),
+    }
+}
