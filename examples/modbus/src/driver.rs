@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mapper_framework::{Device, Discovery, Driver, DriverError, Property, Reading, Reads, Session, Value};
+use mapper_framework::{Device, Discovery, Driver, DriverError, Property, Reading, Reads, Review, Session, Value};
 use tokio_modbus::{ExceptionCode, Request, Response};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     gateway::{Fault, Gateway, Gateways},
     plan::{Span, Table, plan},
     requests,
+    review::review,
     visitor::Visitor,
 };
 
@@ -33,6 +34,10 @@ impl Driver for Modbus {
             DriverError::disconnected(format_args!("no connection to {gateway}")).with_source(error)
         })?;
         Ok(Unit { gateway, config, masks: true })
+    }
+
+    fn review(&self, _device: &Device, config: &Config, property: &Property<Visitor>) -> Review {
+        review(config.unit_id, &config.limits.forbidden, property)
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {

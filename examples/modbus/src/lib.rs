@@ -6,6 +6,7 @@
 //! - `visitor`: what a user writes about a property, as [`Visitor`]
 //! - `scalar`: numbers of a manifest, as such or as text
 //! - `codec`: numbers, texts and times in registers
+//! - `review`: what is said of a property before it is read
 //! - `plan`: one request for neighbouring registers
 //! - `requests`: what is asked, and what the answers hold
 //! - `forbidden`: addresses that are never read
@@ -23,6 +24,7 @@ mod gateway;
 mod link;
 mod plan;
 mod requests;
+mod review;
 mod scalar;
 mod serial;
 mod tls;

@@ -8,8 +8,45 @@ const ALL_WELL: &str = "2 devices and 1 model in 2 files: nothing to complain ab
 
 #[test]
 fn its_own_devices_pass_the_strict_check() {
-    assert_eq!(check(&["devices"]), (ALL_WELL.to_owned(), true));
-    assert_eq!(check(&["serial"]), (ALL_WELL.to_owned(), true));
+    for (folder, reads) in [
+        ("devices", "property \"setpoint\": reads holding register 0 of unit 2, int16, × 0.1\n"),
+        ("serial", "property \"energy\": reads input registers 72..73 of unit 1, float32 ABCD\n"),
+    ] {
+        let (printed, passes) = check(&[folder]);
+        assert!(passes && printed.ends_with(ALL_WELL) && printed.contains(reads), "{printed}");
+    }
+}
+
+#[test]
+fn manifests_of_the_go_mapper_are_taken_as_they_are() {
+    let (printed, passes) = check(&["tests/go-mapper.yaml"]);
+    let lines: Vec<_> = printed.lines().collect();
+    let place = "spec.properties[0].visitors.configData";
+    let expected = [
+        r#"tests/go-mapper.yaml:44: note: Device default/temperature-tcp: property "temperature": reads holding register 0 of unit 1, uint16, × 0.1"#,
+        r#"tests/go-mapper.yaml:60: note: Device default/temperature-tcp: property "temperature-switch": reads coil 0 of unit 1"#,
+        r#"tests/go-mapper.yaml:92: note: Device default/temperature-rtu: property "energy": reads input registers 2..3 of unit 2, uint32 DCBA"#,
+    ];
+    assert_eq!(lines[..3], expected, "{printed}");
+    let doubt = format!(
+        "{place}: a value is written as it is read, while the Go mapper wrote an integer neither scaled nor swapped"
+    );
+    assert!(!passes && lines.len() == 5 && lines[3].contains(&doubt), "{printed}");
+}
+
+#[test]
+fn older_manifests_are_taken_after_convert() {
+    for (name, reads) in [
+        ("modbus-tcp", "input registers 10..11 of unit 3, float32 CDAB"),
+        ("modbus-rtu", "holding registers 2..3 of unit 17, uint32 CDAB, × 0.1, cut to an integer"),
+    ] {
+        let old = format!("../../mapper-framework/tests/convert/{name}.old.yaml");
+        let new = tempfile::NamedTempFile::new().unwrap();
+        let convert = Command::new(env!("CARGO_BIN_EXE_modbus")).args(["convert", &old]).output().unwrap();
+        fs::write(new.path(), convert.stdout).unwrap();
+        let (printed, passes) = check(&[new.path().to_str().unwrap()]);
+        assert!(passes && printed.contains(reads), "{printed}");
+    }
 }
 
 #[test]
@@ -27,7 +64,8 @@ fn the_old_name_of_the_protocol_goes_on_working() {
     let file = folder.path().join("config");
     fs::write(&file, config).unwrap();
     let devices = folder.path().to_str().unwrap();
-    assert_eq!(check(&[devices, "--config-file", file.to_str().unwrap()]), (ALL_WELL.to_owned(), true));
+    let (printed, passes) = check(&[devices, "--config-file", file.to_str().unwrap()]);
+    assert!(passes && printed.ends_with(ALL_WELL), "{printed}");
     let (printed, passes) = check(&[devices]);
     assert!(!passes && printed.contains(r#""modbus-tcp" is not the protocol of this mapper"#), "{printed}");
 }

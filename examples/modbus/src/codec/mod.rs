@@ -5,8 +5,12 @@
 //! - `names`: names for numbers
 //! - `text`: texts and raw bytes
 //! - `time`: times and dates
+//! - `go`: what KubeEdge's mapper in Go reads
+//! - `describe`: all of them in words
 
 mod bits;
+mod describe;
+mod go;
 mod half;
 mod misfit;
 mod names;
@@ -18,6 +22,7 @@ mod time;
 use mapper_framework::{DataType, Reading, Value, model::Quality};
 
 pub(crate) use bits::Part;
+pub(crate) use go::{Go, Word};
 pub(crate) use misfit::Misfit;
 pub(crate) use names::Names;
 pub(crate) use number::{Format, Number};
@@ -38,6 +43,8 @@ pub(crate) enum Codec {
     /// So many registers as they are.
     Bytes(Layout, u16),
     Time(Layout, Clock),
+    /// Whatever the Go mapper makes of the property's type.
+    Go(Go),
 }
 
 /// What to write.
@@ -64,11 +71,12 @@ impl Codec {
             Self::Text(text) => text.length.into(),
             Self::Bytes(_, length) => (*length).into(),
             Self::Time(_, clock) => clock.registers().into(),
+            Self::Go(go) => go.limit.into(),
         }
     }
 
-    /// What it holds, and the types of properties that it suits. For reading, STRING suits all of them.
-    pub(crate) fn suits(&self) -> (&'static str, &'static [DataType]) {
+    /// What it holds for a property of this type, and the types that it suits. For reading, STRING suits all of them.
+    pub(crate) fn suits(&self, data_type: DataType) -> (&'static str, &'static [DataType]) {
         use DataType as T;
         match self {
             Self::Coil => ("one bit", &[T::Boolean, T::Int]),
@@ -84,6 +92,7 @@ impl Codec {
             Self::Bytes(..) => ("bytes", &[T::String, T::Bytes]),
             Self::Time(_, clock) if clock.is_unix() => ("a time", &[T::String, T::Int]),
             Self::Time(..) => ("a time", &[T::String]),
+            Self::Go(go) => go.suits(data_type),
         }
     }
 
@@ -110,6 +119,7 @@ impl Codec {
                 let zone = if clock.is_unix() { "Z" } else { "" };
                 format!("{moment}{zone}").into()
             }),
+            Self::Go(go) => go.decode(words, data_type)?,
         };
         Ok(value.map_or_else(|| Reading::new(nothing(data_type)).quality(Quality::Bad), Reading::new))
     }
@@ -142,6 +152,7 @@ impl Codec {
                 clock.encode_count(*layout, *count).map(Change::from).ok_or(Misfit::TimeOutOfRange)
             }
             (Self::Time(layout, clock), value) => clock.encode(*layout, &value.to_string()).map(Change::from),
+            (Self::Go(go), value) => go.encode(value),
         }
     }
 }

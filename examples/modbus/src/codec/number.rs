@@ -164,7 +164,7 @@ impl Format {
     }
 
     /// The least and the greatest number of its bits, if it is an integer.
-    fn integers(&self) -> Option<(i128, i128)> {
+    pub(super) fn integers(&self) -> Option<(i128, i128)> {
         match self.part {
             Some(part) => Some((0, part.greatest().into())),
             None => self.number.integers(),

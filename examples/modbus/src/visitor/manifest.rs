@@ -1,5 +1,7 @@
 //! The keys of a visitor, and what can be wrong with them together.
 
+mod go;
+
 use serde::Deserialize;
 
 use super::{Visitor, reference};
@@ -49,6 +51,13 @@ pub(super) struct Manifest {
     length: Option<u16>,
     charset: Option<Charset>,
     pad: Option<String>,
+    /// The Go mapper's: how many registers or bits there are.
+    #[serde(deserialize_with = "scalar::whole")]
+    limit: Option<u16>,
+    /// The Go mapper's: within a register, the low byte comes first.
+    is_swap: Option<bool>,
+    /// The Go mapper's: of several registers, the least significant comes first.
+    is_register_swap: Option<bool>,
 }
 
 /// Which request writes one register or one coil.
@@ -130,7 +139,11 @@ impl TryFrom<Manifest> for Visitor {
 
     fn try_from(manifest: Manifest) -> Result<Self, Mistake> {
         let (table, start) = manifest.place()?;
-        let codec = if table.holds_bits() { manifest.coil(table)? } else { manifest.registers(table)? };
+        let codec = match table.holds_bits() {
+            _ if manifest.is_go() => manifest.go(table)?,
+            true => manifest.coil(table)?,
+            false => manifest.registers(table)?,
+        };
         let count = u16::try_from(codec.registers()).unwrap_or(u16::MAX);
         let span = Span { table, start, count };
         if span.end() > Span::ADDRESSES {
@@ -392,6 +405,11 @@ fn name(kind: Kind) -> &'static str {
     KINDS.iter().find(|(_, it)| *it == kind).map_or("", |(name, _)| name)
 }
 
+/// Whether it is a type of this mapper's own.
+fn names_own(kind: &str) -> bool {
+    KINDS.iter().any(|(name, _)| *name == kind)
+}
+
 fn names() -> String {
     KINDS.map(|(name, _)| name).join(", ")
 }
@@ -427,6 +445,14 @@ pub(super) enum Mistake {
     NoType { register: Table },
     #[error("`type` is {written:?}, and is one of {}", names())]
     Type { written: String },
+    #[error(
+        "`{field}` belongs to the Go mapper's types, such as int and float, and `type` is {kind}: leave `{field}` out"
+    )]
+    TwoForms { field: &'static str, kind: String },
+    #[error("`limit` is missing: write the number of registers, or `type` and not `dataType`")]
+    NoLimit,
+    #[error("`limit` is {limit}, and a {register:?} has 1 to {most}")]
+    Limit { limit: u16, most: u16, register: Table },
     #[error("`order` is {}, which `byteOrder` or `wordOrder` contradicts: leave those out", format!("{order:?}").to_uppercase())]
     TwoOrders { order: OrderName },
     #[error("`scale` is 0, which makes every value the same")]

@@ -7,7 +7,7 @@ use mapper_framework::{AccessMode, DataType, DriverError, Reading, Value};
 use serde::Deserialize;
 
 use crate::{
-    codec::{Change, Codec, Misfit},
+    codec::{Change, Codec, Go, Misfit},
     plan::Span,
 };
 
@@ -51,13 +51,33 @@ impl Visitor {
         if is_read_write && self.span.count > WRITABLE {
             return Err(Unsuited::TooLong { span: self.span });
         }
-        let (holds, suited) = self.codec.suits();
+        if let Codec::Go(go) = &self.codec {
+            self.check_go(*go, data_type, is_read_write)?;
+        }
+        let (holds, suited) = self.codec.suits(data_type);
         let suits = suited.contains(&data_type) || (data_type == DataType::String && !is_read_write);
         if suits {
             Ok(())
         } else {
             Err(Unsuited::DataType { span: self.span, holds, data_type, suited: Types(suited) })
         }
+    }
+
+    /// Whether so many registers can be what the property's type, or `dataType`, says.
+    fn check_go(&self, go: Go, data_type: DataType, is_read_write: bool) -> Result<(), Unsuited> {
+        let (span, count) = (self.span, go.limit);
+        if !go.is_readable(data_type) {
+            return Err(Unsuited::Limit { span, count, what: go.limits(data_type) });
+        }
+        if is_read_write && go.holds_bits && count > 1 {
+            return Err(Unsuited::Coils { span, count });
+        }
+        Ok(())
+    }
+
+    /// What the registers are.
+    pub(crate) fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// The value of the span's registers.
@@ -81,6 +101,10 @@ pub(crate) enum Unsuited {
     ReadOnly(Span),
     #[error("{span} takes {} registers, and Modbus writes {WRITABLE} at once: the device model has to say ReadOnly", .span.count)]
     TooLong { span: Span },
+    #[error("{span}: `limit` is {count}, and there is to be {what}")]
+    Limit { span: Span, count: u16, what: &'static str },
+    #[error("{span}: `limit` is {count}, and one coil can be written: the device model has to say ReadOnly")]
+    Coils { span: Span, count: u16 },
     #[error("{span} holds {holds}, which does not suit {data_type}: the device model has to say {suited}")]
     DataType { span: Span, holds: &'static str, data_type: DataType, suited: Types },
 }

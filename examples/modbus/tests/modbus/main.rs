@@ -2,6 +2,7 @@
 
 mod discover;
 mod driver;
+mod go;
 mod line;
 mod mapper;
 mod records;
