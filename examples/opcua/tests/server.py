@@ -1,6 +1,6 @@
 """An OPC UA server: `server.py [--port PORT] [--user NAME=PASSWORD] [--pki FOLDER] [--limit NODES]`.
 
-It holds the boiler of devices/instance.yaml and, below the object `Types`, a node of each type. What happens is printed, a line each:
+With --pki it makes itself a certificate in that folder, and has no endpoint without protection. It holds the boiler of devices/instance.yaml and, below the object `Types`, a node of each type. What happens is printed, a line each:
 
     listening <port>
     session
@@ -19,12 +19,14 @@ import argparse
 import asyncio
 import datetime
 import json
-import sys
+from pathlib import Path
 
 from asyncua import Server, ua, uamethod
 from asyncua.common.structures104 import new_struct, new_struct_field
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.user_managers import User, UserManager, UserRole
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 NAMESPACE = "urn:factory:boilers"
 
@@ -184,13 +186,26 @@ async def main(options):
     server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}")
     if login:
         server.set_identity_tokens([ua.UserNameIdentityToken])
-    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    policies = [ua.SecurityPolicyType.NoSecurity]
+    if options.pki:
+        await protect(server, Path(options.pki))
+        policies = [policy for policy in ua.SecurityPolicyType if policy.name.startswith(("Basic256Sha256", "Aes"))]
+    server.set_security_policy(policies)
     index = await server.register_namespace(NAMESPACE)
     plant = Plant(server, index)
     await plant.build()
     async with server:
         say("listening", server.bserver._server.sockets[0].getsockname()[1])
         await asyncio.Event().wait()
+
+
+async def protect(server, folder):
+    """Gives the server a certificate of its own."""
+    uri, key, certificate = "urn:factory:server", folder / "server.pem", folder / "server.der"
+    await server.set_application_uri(uri)
+    await setup_self_signed_certificate(key, certificate, uri, "127.0.0.1", [ExtendedKeyUsageOID.SERVER_AUTH], {})
+    await server.load_certificate(str(certificate))
+    await server.load_private_key(str(key))
 
 
 parser = argparse.ArgumentParser()

@@ -5,6 +5,7 @@
 mod check;
 mod driver;
 mod mapper;
+mod security;
 mod server;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
