@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use mapper_framework::{Device, DriverError};
+use mapper_framework::DriverError;
 use tracing::warn;
 use ua::{
     client::Session,
@@ -32,7 +32,7 @@ impl About {
     /// # Errors
     ///
     /// The server does not answer, or has no namespaces.
-    pub(crate) async fn ask(session: &Session, device: &Device, config: &Config) -> Result<Self, DriverError> {
+    pub(crate) async fn ask(session: &Session, device: &str, config: &Config) -> Result<Self, DriverError> {
         let wanted = [
             VariableId::Server_NamespaceArray,
             VariableId::Server_ServerStatus_CurrentTime,
@@ -68,13 +68,21 @@ fn limit(answer: &DataValue) -> usize {
     }
 }
 
-fn note_skew(device: &Device, clock: Option<SystemTime>, before: SystemTime, after: SystemTime) {
+fn note_skew(device: &str, clock: Option<SystemTime>, before: SystemTime, after: SystemTime) {
     let Some(clock) = clock else { return };
     let (ahead, behind) = (clock.duration_since(after).ok(), before.duration_since(clock).ok());
     if let Some(by) = ahead.filter(|by| *by >= SKEW) {
-        warn!(device = %device.id(), milliseconds = by.as_millis() as u64, "the server's clock is ahead of the mapper's; values have the server's times");
+        warn!(
+            device,
+            milliseconds = by.as_millis() as u64,
+            "the server's clock is ahead of the mapper's; values have the server's times"
+        );
     }
     if let Some(by) = behind.filter(|by| *by >= SKEW) {
-        warn!(device = %device.id(), milliseconds = by.as_millis() as u64, "the server's clock is behind the mapper's; values have the server's times");
+        warn!(
+            device,
+            milliseconds = by.as_millis() as u64,
+            "the server's clock is behind the mapper's; values have the server's times"
+        );
     }
 }

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use mapper_framework::{Device, Driver, DriverError};
+use mapper_framework::{Device, Discovery, Driver, DriverError, Session as _, model::Credentials};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     about::About,
     config::Config,
+    discover::{Args, discover},
     endpoint,
     link::{Link, client_config},
     login::Login,
@@ -50,8 +51,24 @@ impl Driver for OpcUa {
     type Session = Server;
 
     async fn connect(&self, device: &Device, config: Config) -> Result<Server, DriverError> {
+        self.open(&device.id().to_string(), device.credentials(), config).await
+    }
+
+    /// Browses one server.
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        let args: Args = discovery.args()?;
+        let config: Config = serde_json::from_value(args.keys()).map_err(DriverError::refused)?;
+        let mut server = self.open("discover", discovery.credentials(), config).await?;
+        let found = discover(&mut server, &args, discovery).await;
+        server.close().await;
+        found
+    }
+}
+
+impl OpcUa {
+    async fn open(&self, device: &str, credentials: &Credentials, config: Config) -> Result<Server, DriverError> {
         let security = config.security().map_err(DriverError::refused)?;
-        let login = Login::of(device)?;
+        let login = Login::of(credentials)?;
         let within = config.timeout;
         let client = client_config(within);
         let endpoint = endpoint::find(&client, &config.url, security, &login, within).await?;

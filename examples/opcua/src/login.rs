@@ -1,6 +1,6 @@
 //! Who the mapper is to a server.
 
-use mapper_framework::{Device, DriverError};
+use mapper_framework::{DriverError, model::Credentials};
 use ua::{
     client::{IdentityToken, Password},
     crypto::{PrivateKey, X509},
@@ -21,8 +21,7 @@ impl Login {
     /// # Errors
     ///
     /// The certificate or the key cannot be read.
-    pub(crate) fn of(device: &Device) -> Result<Self, DriverError> {
-        let credentials = device.credentials();
+    pub(crate) fn of(credentials: &Credentials) -> Result<Self, DriverError> {
         if let Some(name) = credentials.username() {
             // Some servers have users without one.
             let password = credentials.password().map_or("", |password| password.expose());

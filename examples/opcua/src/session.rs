@@ -32,7 +32,7 @@ const SINGLE: i32 = -1;
 /// One device: a session with its server.
 pub struct Server {
     link: Link,
-    about: About,
+    pub(crate) about: About,
     config: Config,
     shapes: Shapes,
     methods: Methods,
@@ -55,6 +55,21 @@ impl Server {
             properties: Vec::new(),
             arguments: HashMap::new(),
         }
+    }
+
+    /// The session, for requests.
+    pub(crate) fn session(&self) -> &ua::client::Session {
+        self.link.session()
+    }
+
+    /// Asks for the types of nodes, in as few requests as the server takes.
+    pub(crate) async fn learn_all(&mut self, nodes: &[NodeId]) -> Result<(), DriverError> {
+        self.shapes.learn(self.link.session(), nodes, self.about.nodes_per_read).await
+    }
+
+    /// The type of a node.
+    pub(crate) async fn shape(&mut self, node: &NodeId) -> Result<Shape, DriverError> {
+        self.shapes.of_node(self.link.session(), node).await
     }
 }
 

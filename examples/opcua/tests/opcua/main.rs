@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says so when something is missing")]
 
 mod check;
+mod discover;
 mod driver;
 mod mapper;
 mod security;

@@ -15,7 +15,7 @@ use ua::{
 /// The namespace of the server's nodes.
 pub(crate) const NAMESPACE: &str = "urn:factory:boilers";
 /// Its index in that server.
-const INDEX: u16 = 2;
+pub(crate) const INDEX: u16 = 2;
 
 /// A running server.
 pub(crate) struct Server {
