@@ -13,6 +13,8 @@ mod signals;
 mod standalone;
 #[cfg(feature = "cli")]
 mod stdout;
+#[cfg(feature = "cli")]
+mod tape;
 
 use std::{
     env,
@@ -31,6 +33,7 @@ use crate::remote::RemoteError;
 #[cfg(feature = "cli")]
 use crate::{
     check::CheckError, cli, convert::ConvertError, driver::DriverError, sample::SampleError, scaffold::ScaffoldError,
+    tape::TapeError,
 };
 use crate::{
     config::{Config, ConfigError, ConfigWarning, Sources},
@@ -65,6 +68,9 @@ enum AppError {
     #[cfg(feature = "cli")]
     #[error(transparent)]
     Scaffold(#[from] ScaffoldError),
+    #[cfg(feature = "cli")]
+    #[error(transparent)]
+    Tape(#[from] TapeError),
     #[cfg(feature = "cli")]
     #[error("discover: {0}")]
     Discover(DriverError),
@@ -106,7 +112,8 @@ impl MapperBuilder {
     /// The exit code is 0 after a shutdown as asked for, 1 when the mapper cannot run, and 2 for a wrong command line or config.
     ///
     /// The subcommands `check`, `sample`, `scaffold` and `convert` help with manifests and end at once; `check` ends with 1 when it has found
-    /// something wrong. `discover` prints manifests of what [`Driver::discover`](crate::Driver::discover) finds. With the feature `http`, others ask a mapper that runs: `status`, `get`, `set`, `call`, `explain`, `history`, `events`,
+    /// something wrong. `discover` prints manifests of what [`Driver::discover`](crate::Driver::discover) finds. `record` runs the
+    /// mapper and keeps what its driver is asked and answers, and `replay` runs it on that. With the feature `http`, others ask a mapper that runs: `status`, `get`, `set`, `call`, `explain`, `history`, `events`,
     /// `top` and `health`.
     ///
     /// `--help` lists the flags, and [`config`](crate::config) the keys. Without the feature `cli` there is one flag, `--config-file

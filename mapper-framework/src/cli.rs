@@ -97,6 +97,11 @@ pub(crate) enum Command {
     ///
     /// Ctrl-C ends the search, and what was found is printed; a second one ends the program at once.
     Discover(DiscoverArgs),
+    /// Run the mapper, and keep in a file what its driver is asked and what it answers
+    Record(RecordArgs),
+    /// Run the mapper on a recording, without its devices and without edgecore
+    #[cfg(feature = "standalone")]
+    Replay(ReplayArgs),
     #[cfg(feature = "http")]
     #[command(flatten)]
     Ask(Ask),
@@ -192,13 +197,55 @@ pub(crate) struct DiscoverArgs {
     pub(crate) run_for: Option<Duration>,
 }
 
+/// The arguments of `record`.
+#[derive(Debug, PartialEq, clap::Args)]
+pub(crate) struct RecordArgs {
+    /// File to write, which must not exist
+    pub(crate) file: PathBuf,
+
+    /// End the recording, and not the mapper, when the file has so many bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
+    pub(crate) max_bytes: u64,
+
+    /// Run without edgecore, as the flag of the same name does outside of `record`
+    #[cfg(feature = "standalone")]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) standalone: Vec<PathBuf>,
+
+    /// Stop by itself after this time, such as `10s`
+    #[arg(long, value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
+    pub(crate) run_for: Option<Duration>,
+}
+
+/// The arguments of `replay`.
+#[cfg(feature = "standalone")]
+#[derive(Debug, PartialEq, clap::Args)]
+pub(crate) struct ReplayArgs {
+    /// File that `record` has written
+    pub(crate) file: PathBuf,
+
+    /// How many times as fast as it was recorded
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+
+    /// Stop by itself after this time, such as `10s` [default: when the recording ends]
+    #[arg(long, value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
+    pub(crate) run_for: Option<Duration>,
+}
+
+#[cfg(feature = "standalone")]
+fn speed(text: &str) -> Result<f64, &'static str> {
+    let speed = text.parse().ok().filter(|speed| (0.01..=1000.0).contains(speed));
+    speed.ok_or("write a number from 0.01 to 1000, such as 10")
+}
+
 fn argument(text: &str) -> Result<(String, String), &'static str> {
     let pair = text.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
     pair.filter(|(key, _)| !key.is_empty()).ok_or("write KEY=VALUE, such as host=192.0.2.7")
 }
 
 /// The flags that set a key of the config. They stay text here: what does not fit is the config's to say.
-#[derive(Debug, Default, PartialEq, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 #[command(next_help_heading = "Config")]
 struct Keys {
     /// Protocol whose devices the mapper serves (`common.protocol`)
@@ -267,6 +314,19 @@ impl Cli {
     /// The mapper's socket, if a flag names it.
     pub(crate) fn socket_path(&self) -> Option<&Path> {
         self.keys.socket_path.as_deref().map(Path::new)
+    }
+
+    /// The same config, for a run of this length.
+    pub(crate) fn run_for(&self, run_for: Option<Duration>) -> Self {
+        Self {
+            config_file: self.config_file.clone(),
+            set: self.set.clone(),
+            keys: self.keys.clone(),
+            run_for: run_for.or(self.run_for),
+            #[cfg(feature = "standalone")]
+            plain: self.plain,
+            ..Self::default()
+        }
     }
 
     /// Adds the config file and the flags to the sources of the config.

@@ -3,23 +3,19 @@
 mod fit;
 mod fleet;
 mod names;
-mod secrets;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use crate::{
     driver::{Discovery, ErasedDriver},
     mapper::MapperBuilder,
-    model::ReportRules,
+    model::{ReportRules, Secrets},
 };
 
 use fit::fit;
 use fleet::Fleet;
-use secrets::Secrets;
 
 /// Where the manifests are to belong, and what they have to fit.
 pub(crate) struct Place<'a> {
@@ -59,7 +55,7 @@ impl<'a> Place<'a> {
 
 /// Makes manifests of what a search has found, such that `check --strict` has nothing to say.
 pub(crate) fn manifests(discovery: &Discovery, place: &Place<'_>) -> Manifests {
-    let secrets = Secrets::of(discovery);
+    let secrets = secrets(discovery);
     let (mut fleet, mut left_out) = (Fleet::default(), Vec::new());
     for found in discovery.found() {
         match fit(&found, discovery.credentials_name(), &secrets, place, &mut left_out) {
@@ -72,7 +68,9 @@ pub(crate) fn manifests(discovery: &Discovery, place: &Place<'_>) -> Manifests {
     Manifests { yaml, devices: fleet.devices.len(), models: fleet.models.len(), left_out }
 }
 
-/// Milliseconds.
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+/// What must not be printed: the credentials, and the arguments that are called like a secret.
+fn secrets(discovery: &Discovery) -> Secrets {
+    let args = discovery.raw_args().iter().filter(|(key, _)| Secrets::is_key(key));
+    let args = args.filter_map(|(_, value)| value.as_str().map(str::to_owned));
+    Secrets::of(discovery.credentials()).and(args)
 }

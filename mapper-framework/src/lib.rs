@@ -55,6 +55,7 @@
 //! | the keys of the config file, the environment and the flags | [`config`] |
 //! | when and how often a device is written to | [`Session::write`], [`Order`], and the guide *Writing to machines* |
 //! | a mapper as part of another program | [`Mapper::run_until`], [`Handle`] |
+//! | a session with devices, kept and run again without them | [`Tap`], [`testing::TestBedBuilder::replay`], and the guide *Recording a session* |
 //! | a suite for drivers, one for sinks, and a mapper with its edgecore within a test | [`testing`] |
 //! | an edgecore for tests, and what a mapper does against it | [`local_edge`] |
 //! | what a mapper counts | [`stats`] |
@@ -66,7 +67,7 @@
 //!
 //! | feature | on by default | what it brings |
 //! | --- | --- | --- |
-//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, `convert`, `discover`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
+//! | `cli` | yes | the command line: `--help`, `--standalone`, `check`, `sample`, `scaffold`, `convert`, `discover`, `record`, `replay`, and with `http` what asks a mapper that runs: `status`, `get`, `top` …. Without it [`MapperBuilder::main`] takes `--config-file PATH`, and with `http` `health`, only |
 //! | `standalone` | yes | `--standalone` and [`local_edge`], an edgecore within the process |
 //! | `http` | yes | the HTTP server: the page, the API, metrics and probes, see [`config::HttpConfig`] |
 //! | `http-tls` | no | TLS for it where no sink and not `eventbus` brings it |
@@ -135,6 +136,8 @@ mod scaffold;
 pub mod sink;
 mod spool;
 mod stream;
+#[cfg(any(feature = "cli", feature = "testing"))]
+mod tape;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -148,7 +151,7 @@ mod writes;
 pub use config::Package;
 pub use dmi::SocketError;
 pub use driver::{
-    Call, Change, Discovery, Driver, DriverError, Found, FrameSender, Reads, Review, Session, Subscriptions,
+    Call, Change, Discovery, Driver, DriverError, Found, FrameSender, Reads, Review, Session, Subscriptions, Tap,
 };
 pub use mapper::{Mapper, MapperBuilder, MapperError};
 pub use model::{AccessMode, DataType, Device, DeviceState, Method, Property, Reading, Value};

@@ -52,6 +52,7 @@ mod documents {
         KubeedgeNode: "docs/kubeedge-node.md",
         CheckingManifests: "docs/checking-manifests.md",
         FailureModes: "docs/failure-modes.md",
+        RecordingASession: "docs/recording-a-session.md",
         MovingFromGo: "docs/moving-from-go.md",
         Watching: "docs/watching.md",
         WatchingByTask: "docs/watching-by-task.md",

@@ -146,6 +146,27 @@ async fn a_broken_manifest_is_named_with_its_line_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
+async fn a_recorded_session_is_replayed_without_the_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let tape = folder.path().join("session.tape");
+    let tape = tape.to_str().unwrap();
+    let temperatures = |printed: &str| -> Vec<String> {
+        let twins = printed.lines().filter_map(|line| line.strip_prefix("twin default/thermometer-1 temperature = "));
+        twins.filter_map(|twin| twin.split(' ').next()).map(str::to_owned).collect()
+    };
+    let (code, recorded) = outcome(&["record", tape, "--standalone", DEVICES, "--run-for", "5s"]).await;
+    assert_eq!(code, Some(0), "{recorded}");
+    let (code, replayed) = outcome(&["replay", tape, "--speed", "2"]).await;
+    assert_eq!(code, Some(0), "{replayed}");
+    // The room drifts at random: another one would have other temperatures.
+    let (was, is) = (temperatures(&recorded), temperatures(&replayed));
+    assert!(!is.is_empty() && is.iter().all(|temperature| was.contains(temperature)), "{was:?} {is:?}");
+    assert!(replayed.contains("twin default/thermometer-1 heater = true"), "{replayed}");
+    let (code, printed) = outcome(&["record", tape]).await;
+    assert!(code == Some(1) && printed.contains("exists, and is left as it is"), "{printed}");
+}
+
+#[tokio::test]
 async fn version_and_help_tell_what_the_program_is() {
     let (code, version) = outcome(&["--version"]).await;
     let expected = concat!("virtual-thermometer ", env!("CARGO_PKG_VERSION"), " (mapper-framework ");

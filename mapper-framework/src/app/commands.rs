@@ -2,7 +2,7 @@
 
 use std::{env, io::Write, process::ExitCode};
 
-use super::{AppError, discover, stdout::Stdout};
+use super::{AppError, discover, stdout::Stdout, tape};
 use crate::{
     check,
     cli::{self, CheckArgs, Cli, Command},
@@ -25,6 +25,9 @@ pub(super) fn run(command: &Command, builder: MapperBuilder, cli: &Cli) -> Resul
             let protocol = &builder.config.common.protocol;
             Ok(convert::run(args, protocol, Stdout, |line| eprintln!("{line}"))?)
         }
+        Command::Record(args) => tape::record(builder, cli, args),
+        #[cfg(feature = "standalone")]
+        Command::Replay(args) => tape::replay(builder, cli, args),
         #[cfg(feature = "http")]
         Command::Ask(ask) => super::remote::run(&builder, cli, ask),
         Command::Completions { shell } => print(&cli::completions(&builder.package, *shell)),

@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Number, Value};
 
-use super::{Place, Secrets, names, names::Taken};
+use super::{Place, names, names::Taken};
 use crate::{
     driver::Found,
-    model::{Bounds, CREDENTIALS_KEY, ConfigData, Device, Method, Problem, Property, StreamTwin},
+    model::{Bounds, CREDENTIALS_KEY, ConfigData, DataType, Device, Method, Problem, Property, Secrets, StreamTwin},
 };
 
 /// A device of which all can stand in a manifest, and fits the driver.
@@ -100,6 +100,8 @@ impl Fitting<'_> {
         let with_visitor = |name: &str, visitor: &ConfigData| {
             let builder = Property::builder(name, found.data_type()).access_mode(found.access_mode());
             let builder = builder.bounds(bounds.clone()).unit(found.unit()).description(described);
+            // A twin has no room for a stream.
+            let builder = builder.report_to_cloud(found.data_type() != DataType::Stream);
             builder.visitor(visitor.clone())
         };
         let fits = self.fit_visitor(&mut visitor, |visitor| with_visitor(&name, visitor), &mut taken_out);

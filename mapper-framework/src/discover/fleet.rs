@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Place, fit::Fitted, names::Taken, yaml};
+use super::{Place, fit::Fitted, names::Taken};
 use crate::{
-    manifest::write::STATE_CYCLE,
-    model::{Property, Strategy},
+    manifest::write::{STATE_CYCLE, declared},
+    model::Strategy,
 };
 
 /// From one read of a property to the next, where edgecore takes all the reports.
@@ -25,7 +25,8 @@ pub(super) struct Fleet {
 /// A model, and how many devices came before it.
 pub(super) struct Model {
     pub(super) name: String,
-    pub(super) properties: Vec<Property>,
+    /// What it says of its properties.
+    pub(super) declared: String,
     pub(super) before: usize,
 }
 
@@ -38,20 +39,19 @@ pub(super) struct Instance {
 impl Fleet {
     /// Adds a device, and its model unless another device has the same properties.
     pub(super) fn add(&mut self, fitted: Fitted) {
-        let properties = yaml::model_properties(&fitted.properties);
-        let model = match self.known.get(&properties) {
+        let declared = declared(&fitted.properties);
+        let model = match self.known.get(&declared) {
             Some(model) => model.clone(),
-            None => self.add_model(&fitted, properties),
+            None => self.add_model(&fitted, declared),
         };
         let name = self.device_names.free_resource(&fitted.name);
         self.devices.push(Instance { name, model, fitted });
     }
 
-    fn add_model(&mut self, fitted: &Fitted, properties: String) -> String {
+    fn add_model(&mut self, fitted: &Fitted, declared: String) -> String {
         let name = self.model_names.free_resource(&fitted.model);
-        self.known.insert(properties, name.clone());
-        let (properties, before) = (fitted.properties.clone(), self.devices.len());
-        self.models.push(Model { name: name.clone(), properties, before });
+        self.known.insert(declared.clone(), name.clone());
+        self.models.push(Model { name: name.clone(), declared, before: self.devices.len() });
         name
     }
 

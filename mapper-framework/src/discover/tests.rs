@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
-    AccessMode, DataType, Device, Driver, DriverError, Found, Mapper, Method, Property, Reading, Session,
+    AccessMode, DataType, Device, Driver, DriverError, Found, Mapper, Property, Reading, Session,
     manifest::{self, Resource},
     model::Credentials,
 };
@@ -94,13 +94,9 @@ fn what_is_written_is_what_was_found() {
         .maximum(3000.0)
         .unit("1/min")
         .visitor(json!({"register": 3, "scale": 0.1_f32}));
-    let start = Method {
-        name: "start".to_owned(),
-        description: "Starts it".to_owned(),
-        property_names: vec!["Motor speed".to_owned()],
-    };
     let found = Found::new("Mixer 1").model("Mixer X").description("In\nhall 2");
-    let found = found.config(json!({"host": "on", "serial": 123_456_789})).property(speed).method(start);
+    let found = found.config(json!({"host": "on", "serial": 123_456_789})).property(speed);
+    let found = found.method("start", "Starts it", &["Motor speed"]);
     let Manifests { yaml, left_out, .. } = manifests_of([found]);
     assert_eq!(left_out, Vec::<String>::new());
     for line in [

@@ -84,6 +84,23 @@ impl DriverError {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 
+    /// A word for what follows from it.
+    pub(crate) fn kind_word(&self) -> &'static str {
+        match self.kind {
+            Kind::Failed => "failed",
+            Kind::Disconnected => "disconnected",
+            Kind::Refused => "refused",
+            Kind::Unsupported => "unsupported",
+        }
+    }
+
+    /// The error of this word, or a failure.
+    pub(crate) fn of_kind_word(word: &str, message: impl fmt::Display) -> Self {
+        let kinds = [Kind::Disconnected, Kind::Refused, Kind::Unsupported];
+        let errors = kinds.map(|kind| Self::of(kind, &message));
+        errors.into_iter().find(|error| error.kind_word() == word).unwrap_or_else(|| Self::failed(message))
+    }
+
     fn of(kind: Kind, message: impl fmt::Display) -> Self {
         Self { kind, message: message.to_string(), source: None }
     }

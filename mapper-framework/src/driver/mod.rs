@@ -15,6 +15,7 @@ mod reads;
 mod review;
 mod shared;
 mod subscriptions;
+mod tap;
 
 pub use call::Call;
 pub use change::Change;
@@ -28,3 +29,5 @@ pub use reads::Reads;
 pub(crate) use reads::{Results, forgotten};
 pub use review::Review;
 pub use subscriptions::Subscriptions;
+pub use tap::Tap;
+pub(crate) use tap::{WIRE, Wire};

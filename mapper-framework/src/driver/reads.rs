@@ -82,10 +82,15 @@ impl Results {
         Self((0..count).map(|_| None).collect())
     }
 
-    fn set(&mut self, index: usize, result: Result<Reading, DriverError>) {
+    pub(crate) fn set(&mut self, index: usize, result: Result<Reading, DriverError>) {
         if let Some(place) = self.0.get_mut(index) {
             *place = Some(result.map(|reading| reading.taken_by(SystemTime::now())));
         }
+    }
+
+    /// What there is by index.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&Result<Reading, DriverError>>> {
+        self.0.iter().map(Option::as_ref)
     }
 
     /// The results by index.

@@ -1,5 +1,138 @@
 //! Text of manifests, for what prints some.
 
+use std::fmt::{self, Write};
+
+use serde_json::Value;
+
+use crate::model::{AccessMode, ConfigData, DataType, Device, ModelId, Property};
+
+/// The node of a manifest that is for no particular one.
+pub(crate) const NODE: &str = "edge-node";
+
+/// A device and its model, for a run that needs no node.
+/// The model has the device's name, since it has no more properties than the device.
+pub(crate) fn whole(device: &Device) -> String {
+    let model = ModelId::new(device.id().namespace(), device.id().name());
+    let device = Device { model: model.clone(), ..device.clone() };
+    let model = self::model(&model, device.protocol(), &declared(device.properties()));
+    format!("{model}---\n{}", self::device(&device, NODE, ""))
+}
+
+/// A DeviceModel with these properties.
+pub(crate) fn model(id: &ModelId, protocol: &str, declared: &str) -> String {
+    let head = head("DeviceModel", id.namespace(), id.name());
+    format!("{head}  protocol: {}\n{}", scalar(protocol), list("properties", declared))
+}
+
+/// What a model says of properties.
+pub(crate) fn declared<'a>(properties: impl IntoIterator<Item = &'a Property>) -> String {
+    written(|yaml| properties.into_iter().try_for_each(|property| declare(yaml, property)))
+}
+
+/// A Device, below a sentence about it. Its pushes are left out.
+pub(crate) fn device(device: &Device, node: &str, description: &str) -> String {
+    written(|yaml| write_device(yaml, device, node, description))
+}
+
+fn written(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
+    let mut yaml = String::new();
+    write(&mut yaml).expect("a string takes all that is written");
+    yaml
+}
+
+fn head(kind: &str, namespace: &str, name: &str) -> String {
+    let (namespace, name) = (scalar(namespace), scalar(name));
+    format!(
+        "apiVersion: devices.kubeedge.io/v1beta1\nkind: {kind}\nmetadata:\n  name: {name}\n  namespace: {namespace}\nspec:\n"
+    )
+}
+
+fn list(key: &str, items: &str) -> String {
+    if items.is_empty() { format!("  {key}: []\n") } else { format!("  {key}:\n{items}") }
+}
+
+fn declare(yaml: &mut String, property: &Property) -> fmt::Result {
+    writeln!(yaml, "    - name: {}", scalar(property.name()))?;
+    let mut text = |key: &str, text: &str| match text {
+        "" => Ok(()),
+        text => writeln!(yaml, "      {key}: {}", quoted(text)),
+    };
+    text("description", &line(property.description()))?;
+    text("minimum", &property.minimum().map(ToString::to_string).unwrap_or_default())?;
+    text("maximum", &property.maximum().map(ToString::to_string).unwrap_or_default())?;
+    text("unit", &line(property.unit()))?;
+    let access = match property.access_mode() {
+        AccessMode::ReadOnly => "ReadOnly",
+        AccessMode::ReadWrite => "ReadWrite",
+    };
+    writeln!(yaml, "      type: {}\n      accessMode: {access}", property.data_type())
+}
+
+fn write_device(yaml: &mut String, device: &Device, node: &str, description: &str) -> fmt::Result {
+    let description = line(description);
+    if !description.is_empty() {
+        writeln!(yaml, "# {description}")?;
+    }
+    yaml.push_str(&head("Device", device.id().namespace(), device.id().name()));
+    writeln!(yaml, "  deviceModelRef:\n    name: {}", scalar(device.model().name()))?;
+    writeln!(yaml, "  # The node that runs the mapper. A standalone mapper ignores it.")?;
+    writeln!(yaml, "  nodeName: {}", scalar(node))?;
+    let protocol = scalar(device.protocol());
+    writeln!(yaml, "  protocol:\n    protocolName: {protocol}")?;
+    write_data(yaml, 4, device.config())?;
+    let properties = written(|yaml| device.properties().try_for_each(|it| write_property(yaml, it, &protocol)));
+    yaml.push_str(&list("properties", &properties));
+    if !device.methods().is_empty() {
+        writeln!(yaml, "  methods: # since KubeEdge v1.19")?;
+    }
+    for method in device.methods() {
+        writeln!(yaml, "    - name: {}", scalar(&method.name))?;
+        writeln!(yaml, "      description: {}", quoted(&line(&method.description)))?;
+        let names: Vec<_> = method.property_names.iter().map(|name| quoted(name)).collect();
+        writeln!(yaml, "      propertyNames: [{}]", names.join(", "))?;
+    }
+    if let Some(report) = device.state_report() {
+        yaml.push_str(&state_report(millis(report.cycle)));
+    }
+    Ok(())
+}
+
+fn write_property(yaml: &mut String, property: &Property, protocol: &str) -> fmt::Result {
+    writeln!(yaml, "    - name: {}", scalar(property.name()))?;
+    if let Some(desired) = property.desired() {
+        writeln!(yaml, "      desired:\n        value: {}", quoted(desired))?;
+    }
+    writeln!(yaml, "      collectCycle: {}", millis(property.collect_cycle()))?;
+    writeln!(yaml, "      reportCycle: {}", millis(property.report_cycle()))?;
+    let is_stream = property.data_type() == DataType::Stream;
+    let why = if is_stream { " # a twin has no room for a stream: push it to a sink" } else { "" };
+    writeln!(yaml, "      reportToCloud: {}{why}", property.report_to_cloud())?;
+    if property.visitor().is_empty() {
+        return Ok(());
+    }
+    writeln!(yaml, "      visitors:\n        protocolName: {protocol}")?;
+    write_data(yaml, 8, property.visitor())
+}
+
+/// `configData`, indented by so many spaces.
+fn write_data(yaml: &mut String, indent: usize, data: &ConfigData) -> fmt::Result {
+    if data.is_empty() {
+        return Ok(());
+    }
+    writeln!(yaml, "{:indent$}configData:", "")?;
+    data.iter().try_for_each(|(key, value)| {
+        let value = match value {
+            Value::String(text) => scalar(text),
+            other => other.to_string(),
+        };
+        writeln!(yaml, "{:indent$}  {}: {value}", "", scalar(key))
+    })
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Milliseconds from one report of a device's state to the next.
 pub(crate) const STATE_CYCLE: u64 = 10_000;
 

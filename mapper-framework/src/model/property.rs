@@ -182,6 +182,12 @@ impl<V> Property<V> {
         Property { spec: Arc::clone(&self.spec), visitor: Arc::new(visitor) }
     }
 
+    /// The same property, read and pushed in these cycles.
+    pub(crate) fn in_cycles(&self, collect_cycle: Duration, report_cycle: Duration) -> Self {
+        let spec = Spec { collect_cycle, report_cycle, ..Spec::clone(&self.spec) };
+        Self { spec: Arc::new(spec), visitor: Arc::clone(&self.visitor) }
+    }
+
     /// Checks a number against `minimum` and `maximum`, in the property's type: a FLOAT of 0.1 does not exceed a maximum of 0.1,
     /// and integers are compared as integers, however large. Other values have no bounds.
     ///

@@ -50,7 +50,15 @@ mod round;
 pub mod sink_contract;
 pub mod sinks;
 
-use std::{ffi::OsString, fmt, future::Future, panic::Location, path::Path, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    fmt,
+    future::Future,
+    panic::Location,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -63,6 +71,7 @@ use crate::{
     mapper::{Mapper, MapperBuilder, MapperError},
     runtime::Handle,
     sink::{self, ErasedKind, SinkKind, SinkStatus},
+    tape::{Recorder, Tape, recording, replaying},
 };
 
 pub use round::read_many;
@@ -80,6 +89,8 @@ pub struct TestBed {
     stop: CancellationToken,
     handle: Handle,
     edge: LocalEdge,
+    /// What the session is recorded by.
+    recorder: Option<Arc<Recorder>>,
     /// Removed with what is in it, after the sockets.
     folder: TempDir,
 }
@@ -93,6 +104,13 @@ pub struct TestBedBuilder<D> {
     edge_is_late: bool,
     kinds: Vec<Arc<dyn ErasedKind>>,
     environment: Vec<(OsString, OsString)>,
+    tape: Option<TapeOrder>,
+}
+
+/// What becomes of the calls to the driver.
+enum TapeOrder {
+    Record(PathBuf),
+    Replay { path: PathBuf, speed: f64 },
 }
 
 impl TestBed {
@@ -115,7 +133,8 @@ impl TestBed {
         (config.report.burst, config.report.calls_per_second) = (u32::MAX, f64::from(u32::MAX));
         config.report.strategy = ReportStrategy::Always;
         let edge = LocalEdge::builder().without_limiter();
-        TestBedBuilder { driver, config, edge, edge_is_late: false, kinds: Vec::new(), environment: Vec::new() }
+        let (kinds, environment) = (Vec::new(), Vec::new());
+        TestBedBuilder { driver, config, edge, edge_is_late: false, kinds, environment, tape: None }
     }
 
     /// The edge.
@@ -185,7 +204,11 @@ impl TestBed {
     /// The mapper has panicked.
     pub async fn stop_mapper(self) -> (Result<(), MapperError>, LocalEdge) {
         self.stop.cancel();
-        (self.mapper.await.expect("a mapper does not panic"), self.edge)
+        let ended = self.mapper.await.expect("a mapper does not panic");
+        if let Some(recorder) = self.recorder {
+            recorder.finish().unwrap_or_else(|error| panic!("the recording cannot be written: {error}"));
+        }
+        (ended, self.edge)
     }
 
     /// All that is known, for the message of a failure.
@@ -196,6 +219,27 @@ impl TestBed {
             story.push_str(&format!("\n  {device} {property} = {} ({} times)", twin.value(), twin.times_stored()));
         }
         story
+    }
+}
+
+impl TapeOrder {
+    /// Puts a recording in between, or in the driver's place. Gives what writes it, and the recorded manifests.
+    fn carry_out(self, builder: &mut MapperBuilder) -> (Option<Arc<Recorder>>, Option<String>) {
+        let (driver, protocol) = (Arc::clone(&builder.driver), &builder.config.common.protocol);
+        match self {
+            Self::Record(path) => {
+                let recorder = Recorder::create(&path, protocol, &builder.config.common.name, u64::MAX);
+                let recorder = Arc::new(recorder.unwrap_or_else(|error| panic!("{error}")));
+                builder.driver = recording(driver, Arc::clone(&recorder));
+                (Some(recorder), None)
+            }
+            Self::Replay { path, speed } => {
+                let tape = Tape::read(&path, protocol).unwrap_or_else(|error| panic!("{error}"));
+                let manifests = tape.manifests(speed);
+                builder.driver = replaying(driver, tape, speed);
+                (None, Some(manifests))
+            }
+        }
     }
 }
 
@@ -239,13 +283,27 @@ impl<D: Driver> TestBedBuilder<D> {
         self
     }
 
+    /// Records the session in a new file, as `my-mapper record` does.
+    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tape = Some(TapeOrder::Record(path.into()));
+        self
+    }
+
+    /// Answers from a recording instead of calling the driver, so many times as fast, as `my-mapper replay` does. The edge gets the recorded
+    /// devices when the mapper has registered.
+    pub fn replay(mut self, path: impl Into<PathBuf>, speed: f64) -> Self {
+        self.tape = Some(TapeOrder::Replay { path: path.into(), speed });
+        self
+    }
+
     /// Starts both.
     ///
     /// # Panics
     ///
-    /// The future panics when a socket cannot be listened on, or when the mapper has not registered within the [`DEADLINE`].
+    /// The future panics when a socket cannot be listened on, when the mapper has not registered within the [`DEADLINE`], or when a recording
+    /// cannot be written or read.
     pub async fn start(self) -> TestBed {
-        let Self { driver, mut config, edge, edge_is_late, kinds, environment } = self;
+        let Self { driver, mut config, edge, edge_is_late, kinds, environment, tape } = self;
         let folder = tempfile::tempdir().expect("a folder for the sockets can be made");
         let edge = edge.start(folder.path()).await.unwrap_or_else(|error| panic!("the edge cannot start: {error}"));
         if edge_is_late {
@@ -260,13 +318,18 @@ impl<D: Driver> TestBedBuilder<D> {
         if config.spool.dir.as_os_str().is_empty() {
             config.spool.dir = folder.path().join("spool");
         }
-        let builder = Mapper::builder(driver).config(config).environment(environment);
+        let mut builder = Mapper::builder(driver).config(config).environment(environment);
+        let (recorder, manifests) = tape.map(|order| order.carry_out(&mut builder)).unwrap_or_default();
         let mapper = kinds.into_iter().fold(builder, MapperBuilder::erased_sink).build();
         let (handle, stop) = (mapper.handle(), CancellationToken::new());
         let mapper = AbortOnDropHandle::new(tokio::spawn(mapper.run_until(stop.clone().cancelled_owned())));
-        let bed = TestBed { mapper, stop, handle, edge, folder };
+        let bed = TestBed { mapper, stop, handle, edge, recorder, folder };
         if !edge_is_late {
             bed.until("the mapper is registered", |edge| edge.mappers().next().is_some()).await;
+        }
+        if let Some(manifests) = manifests {
+            let applied = bed.edge.apply(&manifests).await;
+            applied.unwrap_or_else(|error| panic!("the recorded devices cannot be applied: {error}"));
         }
         bed
     }

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["credentials", "driver", "hook", "mqtt", "recording", "spool", "tls", "writes"],
     &["dmi", "eventbus", "sink"],
     &["manifest", "twin"],
-    &["runtime"],
+    &["runtime", "tape"],
     &["http"],
     &["mapper", "cli", "plain_cli", "logging"],
     &["check", "convert", "discover", "remote", "sample", "scaffold", "testing"],

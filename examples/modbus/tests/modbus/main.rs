@@ -5,6 +5,7 @@ mod driver;
 mod go;
 mod line;
 mod mapper;
+mod recorded;
 mod records;
 mod server;
 mod tls;

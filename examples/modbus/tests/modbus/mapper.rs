@@ -206,7 +206,7 @@ async fn run_with_handle(manifests: &str, test: impl AsyncFnOnce(&LocalEdge, &Ha
 }
 
 /// The manifests of the example.
-fn boilers(server: &Server) -> String {
+pub(crate) fn boilers(server: &Server) -> String {
     let (model, instance) = (include_str!("../../devices/model.yaml"), include_str!("../../devices/instance.yaml"));
     at(server, &format!("{model}\n---\n{instance}"))
 }

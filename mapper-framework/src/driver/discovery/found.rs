@@ -73,10 +73,11 @@ impl Found {
         self
     }
 
-    /// Adds a method, which names properties as they were [added](Self::property).
+    /// Adds a method with a sentence about it, which can be called on these properties, named as they were [added](Self::property).
     #[must_use]
-    pub fn method(mut self, method: Method) -> Self {
-        self.methods.push(method);
+    pub fn method(mut self, name: &str, description: &str, property_names: &[&str]) -> Self {
+        let property_names = property_names.iter().map(|&name| name.to_owned()).collect();
+        self.methods.push(Method { name: name.to_owned(), description: description.to_owned(), property_names });
         self
     }
 

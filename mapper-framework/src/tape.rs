@@ -1,0 +1,46 @@
+//! A recorded session of a mapper: what its driver was asked, what it answered, and when. docs/recording-a-session.md has the format.
+
+mod entry;
+mod manifests;
+mod reader;
+mod recorder;
+mod recording;
+mod replay;
+mod sessions;
+
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::PathBuf};
+
+pub(crate) use reader::Tape;
+pub(crate) use recorder::Recorder;
+pub(crate) use recording::recording;
+pub(crate) use replay::replaying;
+
+/// What a recording calls itself.
+const FORMAT: &str = "mapper-framework recording";
+
+/// The version that is written. One that is newer is not read.
+const VERSION: u32 = 1;
+
+/// Why a session cannot be recorded or replayed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TapeError {
+    #[error("{}: cannot be written: {source}", path.display())]
+    Create { path: PathBuf, source: io::Error },
+    #[error("{}: exists, and is left as it is: name another file, or remove it", .0.display())]
+    Exists(PathBuf),
+    #[error("{}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: is no recording of a mapper: name a file that `record` has written", .0.display())]
+    NoTape(PathBuf),
+    #[error("{}: has version {found} of the format, and this mapper reads up to {VERSION}: take a newer one", path.display())]
+    Newer { path: PathBuf, found: u32 },
+    #[error("{}: is of the protocol {found:?}, and this mapper serves {served:?}: replay it with the mapper that has recorded it", path.display())]
+    Foreign { path: PathBuf, found: String, served: String },
+    #[error("{}: has more than {most} entries: record for a shorter time", path.display())]
+    TooLong { path: PathBuf, most: usize },
+    #[error("{}: holds no device: the mapper has connected to none while it was recorded", .0.display())]
+    Empty(PathBuf),
+}
