@@ -3,7 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use mapper_framework::{
-    Call, DataType, Device, DeviceState, Driver, DriverError, FrameSender, Property, Reading, Reads, Session, Value,
+    Call, DataType, Device, DeviceState, Discovery, Driver, DriverError, FrameSender, Property, Reading, Reads,
+    Session, Value,
 };
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     onvif::{Information, Onvif, Vector},
     pictures::Pictures,
     rtsp::Described,
+    search,
     visitor::{Speed, Visitor, as_number},
 };
 
@@ -87,6 +89,10 @@ impl Driver for IpCamera {
         let (clock, speed, round) = (Clock::default(), Speed::default(), Round::default());
         let ffmpeg = (config.decode == Decode::KeyFrames).then(|| self.ffmpeg.clone());
         Ok(Camera { onvif, source, described, clock, ffmpeg, speed, round, is_silent: false })
+    }
+
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        search::search(discovery).await
     }
 }
 

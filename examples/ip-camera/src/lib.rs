@@ -9,7 +9,8 @@
 //! - `decoder`: key frames as JPEG, by a child `ffmpeg`
 //! - `snapshot`: pictures that are fetched one by one
 //! - `clock`: how far the camera's clock is ahead
-//! - `onvif`: a camera's services, with `soap`, `xml` and `ptz`, and [`discovery`]
+//! - `onvif`: a camera's services, with `soap`, `xml`, `ptz` and `discovery`
+//! - `search`: the cameras of the network, for `ip-camera discover`
 //! - `http`: HTTP with the login that the camera asks for
 
 mod clock;
@@ -21,6 +22,7 @@ mod login;
 mod onvif;
 mod pictures;
 mod rtsp;
+mod search;
 mod snapshot;
 mod video;
 mod visitor;
@@ -28,8 +30,3 @@ mod visitor;
 pub use config::Config;
 pub use driver::{Camera, IpCamera};
 pub use visitor::Visitor;
-
-/// Asks the network for cameras, by WS-Discovery.
-pub mod discovery {
-    pub use crate::onvif::discovery::{EVERYBODY, Found, discover};
-}

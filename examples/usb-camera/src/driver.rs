@@ -8,7 +8,7 @@ use std::{
 };
 
 use mapper_framework::{
-    DataType, Device, Driver, DriverError, FrameSender, Property, Reading, Session, Subscriptions, Value,
+    DataType, Device, Discovery, Driver, DriverError, FrameSender, Property, Reading, Session, Subscriptions, Value,
 };
 use tokio::{
     sync::{Mutex as Lock, OwnedMutexGuard},
@@ -23,6 +23,7 @@ use crate::{
     desk::{Desk, Facts},
     live::Live,
     machine::Machine,
+    scaffold,
     v4l2::{ControlKind, Identity, Node},
     visitor::{Shows, Visitor, What},
 };
@@ -99,6 +100,13 @@ impl Driver for UsbCamera {
             captures: false,
             differences: Vec::new(),
         })
+    }
+
+    /// Finds the cameras of this machine, with all of their settings.
+    async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
+        let () = discovery.args()?;
+        let (machine, discovery) = (self.machine.clone(), discovery.clone());
+        Ok(spawn_blocking(move || scaffold::search(&machine, &discovery)).await?)
     }
 }
 

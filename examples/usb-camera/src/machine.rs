@@ -61,6 +61,16 @@ impl Machine {
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 
+    /// The files in `/dev` that may be cameras, as a manifest names them. Blocks.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let folder = Path::new("/dev");
+        let names = fs::read_dir(self.here(folder)).into_iter().flatten().flatten().map(|it| it.file_name());
+        let number = |name: &str| name.strip_prefix("video")?.parse::<u32>().ok();
+        let mut numbers: Vec<_> = names.filter_map(|name| number(name.to_str()?)).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|number| folder.join(format!("video{number}"))).collect()
+    }
+
     /// The link in `/dev/v4l/by-id` that leads to a file, as a manifest names it. Blocks.
     pub(crate) fn link_to(&self, file: &Path) -> Option<PathBuf> {
         let folder = Path::new("/dev/v4l/by-id");

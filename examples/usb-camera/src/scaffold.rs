@@ -1,5 +1,7 @@
-//! A model and a device from a camera: `usb-camera scaffold --from-device /dev/video0`.
+//! A model and a device from a camera: `usb-camera scaffold --from-device /dev/video0` for one of them, with comments to edit, and
+//! `usb-camera discover` for all that are there.
 
+mod found;
 mod yaml;
 
 use std::{
@@ -9,7 +11,7 @@ use std::{
     process::ExitCode,
 };
 
-use mapper_framework::DriverError;
+use mapper_framework::{Discovery, DriverError};
 
 use crate::{
     choice::{self, rate},
@@ -84,6 +86,19 @@ pub fn manifests(machine: &Machine, device: &Path) -> Result<String, DriverError
     let device = machine.link_to(&file).unwrap_or_else(|| device.to_owned());
     let camera = look_at(&mut *node, device)?;
     Ok(yaml::model(&camera) + "---\n" + &yaml::device(&camera))
+}
+
+/// Finds all cameras of the machine. A file that is no camera, or belongs to one that has another file, is passed over. Blocks.
+pub(crate) fn search(machine: &Machine, discovery: &Discovery) {
+    for file in machine.files() {
+        discovery.progress(file.display());
+        let opened = machine.file(&file).and_then(|place| Ok((machine.kernel().open(&place)?, place)));
+        let Ok((mut node, place)) = opened else { continue };
+        let device = machine.link_to(&place).unwrap_or(file);
+        if let Ok(camera) = look_at(&mut *node, device) {
+            discovery.add(found::found(&camera));
+        }
+    }
 }
 
 fn look_at(node: &mut dyn Node, device: PathBuf) -> Result<Camera, DriverError> {

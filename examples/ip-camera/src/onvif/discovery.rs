@@ -1,8 +1,8 @@
 //! WS-Discovery: asks the network for cameras.
 
 use std::{
-    collections::BTreeMap,
-    fmt, io,
+    collections::HashSet,
+    io,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -15,48 +15,44 @@ use tokio::{
 use super::xml::Element;
 
 /// Where all devices listen.
-pub const EVERYBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250)), 3702);
+pub(crate) const EVERYBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(239, 255, 255, 250)), 3702);
 
 /// The most cameras that are remembered: anybody may answer.
 const MOST: usize = 1024;
 
 /// A camera that has answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Camera {
     /// The address for `onvif` in a manifest.
-    pub address: String,
+    pub(crate) address: String,
     /// What the camera calls itself; may be empty.
-    pub name: String,
+    pub(crate) name: String,
     /// What it is; may be empty.
-    pub hardware: String,
+    pub(crate) hardware: String,
 }
 
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\t{}\t{}", self.address, self.name, self.hardware)
-    }
-}
-
-/// Asks for cameras at an address, which is [`EVERYBODY`] outside of tests, and collects the answers for this long: each camera once, by its
-/// address.
+/// Asks for cameras at an address, which is [`EVERYBODY`] outside of tests, and hands over those that answer within this time: each camera
+/// once, by its address.
 ///
 /// # Errors
 ///
 /// There is no network to ask.
-pub async fn discover(at: SocketAddr, wait: Duration) -> io::Result<Vec<Found>> {
+pub(crate) async fn ask(at: SocketAddr, wait: Duration, mut found: impl FnMut(Camera)) -> io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
     let id = format!("urn:uuid:{}", uuid());
     socket.send_to(probe(&id).as_bytes(), at).await?;
-    let (deadline, mut buffer, mut found) = (Instant::now() + wait, vec![0; 65_535], BTreeMap::new());
-    while found.len() < MOST {
+    let (deadline, mut buffer, mut known) = (Instant::now() + wait, vec![0; 65_535], HashSet::new());
+    while known.len() < MOST {
         // Late, or a network that reports an earlier datagram as undeliverable.
         let Ok(received) = timeout_at(deadline, socket.recv_from(&mut buffer)).await else { break };
         let Ok((length, _)) = received else { continue };
         for camera in matches(&String::from_utf8_lossy(&buffer[..length]), &id) {
-            found.insert(camera.address.clone(), camera);
+            if known.insert(camera.address.clone()) {
+                found(camera);
+            }
         }
     }
-    Ok(found.into_values().collect())
+    Ok(())
 }
 
 fn probe(id: &str) -> String {
@@ -66,7 +62,7 @@ fn probe(id: &str) -> String {
 }
 
 /// The cameras in an answer to this question; none in what is something else.
-fn matches(text: &str, id: &str) -> Vec<Found> {
+fn matches(text: &str, id: &str) -> Vec<Camera> {
     let Ok(root) = Element::parse(text) else { return Vec::new() };
     if root.text(&["Header", "RelatesTo"]) != Some(id) {
         return Vec::new();
@@ -75,7 +71,7 @@ fn matches(text: &str, id: &str) -> Vec<Found> {
     matches.into_iter().flat_map(|it| it.children("ProbeMatch")).filter_map(camera).collect()
 }
 
-fn camera(found: &Element) -> Option<Found> {
+fn camera(found: &Element) -> Option<Camera> {
     let mut addresses = found.text(&["XAddrs"])?.split_whitespace();
     let address = addresses.find(|address| address.starts_with("http://"))?;
     let scope = |name: &str| {
@@ -84,7 +80,7 @@ fn camera(found: &Element) -> Option<Found> {
         Some(plain(value))
     };
     let (name, hardware) = (scope("name").unwrap_or_default(), scope("hardware").unwrap_or_default());
-    Some(Found { address: plain(address), name, hardware })
+    Some(Camera { address: plain(address), name, hardware })
 }
 
 /// Without percent signs, and without what would move a terminal's cursor.

@@ -1,13 +1,13 @@
 //! Cameras by ONVIF: the double stands in for their services, and the RTSP server has their video.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use integration_tests::{
     DEADLINE, Tool,
     servers::{Login, Publisher, RtspOptions, RtspServer, Video},
 };
-use ip_camera::{IpCamera, discovery::discover};
-use mapper_framework::testing::driver_contract;
+use ip_camera::IpCamera;
+use mapper_framework::{Discovery, Driver, testing::driver_contract};
 use tempfile::TempDir;
 use tokio::{process::Command, time::timeout};
 
@@ -224,9 +224,29 @@ async fn a_profile_that_is_not_there_and_answers_that_are_not_onvifs_are_named()
 async fn a_camera_is_discovered_once_whatever_else_answers() {
     let Some(double) = OnvifDouble::start(&[]).await else { return };
     // Answers come at once; what comes to nobody's question is passed over.
-    let found = timeout(DEADLINE, discover(double.probes, Duration::from_secs(1))).await.unwrap().unwrap();
-    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
-    assert_eq!(found, [format!("http://127.0.0.1:{}/onvif/device_service\tGate camera\tDouble", double.port)]);
+    let discovery = Discovery::new([("at", double.probes.to_string()), ("wait", "1000".to_owned())]);
+    timeout(DEADLINE, IpCamera::default().discover(&discovery)).await.unwrap().unwrap();
+    let found = discovery.found();
+    let [camera] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((camera.name(), camera.get_description()), ("Gate camera", "Gate camera Double"));
+    let service = format!("http://127.0.0.1:{}/onvif/device_service", double.port);
+    assert_eq!(camera.get_config()["onvif"].as_str(), Some(service.as_str()));
+}
+
+#[tokio::test]
+async fn what_is_discovered_passes_a_strict_check() {
+    let Some(double) = OnvifDouble::start(&[]).await else { return };
+    let mut program = Command::new(env!("CARGO_BIN_EXE_ip-camera"));
+    program.args(["discover", "wait=1000", &format!("at={}", double.probes)]);
+    let output = timeout(DEADLINE, program.output()).await.unwrap().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("found.yaml"), &output.stdout).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_ip-camera"));
+    let checked = check.args(["check", "--strict"]).arg(folder.path()).output().await.unwrap();
+    let said = [output.stderr, checked.stdout].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success() && checked.status.success(), "{said}");
+    assert!(said.contains("found: 1 device, 1 model"), "{said}");
 }
 
 #[tokio::test]

@@ -12,12 +12,20 @@ use crate::{
 const LONGEST_NAME: usize = 50;
 
 /// What the mapper shows of each camera besides its settings: name, description, type, and the keys of the visitor.
-const ALWAYS: [(&str, &str, &str, &str); 5] = [
+pub(super) const ALWAYS: [(&str, &str, &str, &str); 5] = [
     ("state", "Whether frames come", "STRING", "stream: state"),
     ("format", "The format and size that the camera has granted", "STRING", "stream: format"),
     ("framesPerSecond", "How many frames come", "DOUBLE", "stream: framesPerSecond"),
     ("clip", "Where the last recorded file is", "STRING", "stream: file\n          recordMode: onDemand"),
     ("BusInfo", "Where the camera is attached", "STRING", "control: BusInfo"),
+];
+
+/// What can be done with a camera: name and description.
+pub(super) const METHODS: [(&str, &str); 4] = [
+    ("start", "Starts the stream"),
+    ("stop", "Stops the stream until it is started again"),
+    ("snapshot", "Keeps the next picture"),
+    ("record", "Records a video of ten seconds"),
 ];
 
 /// The DeviceModel.
@@ -98,22 +106,13 @@ spec:
             let once = if control.kind == ControlKind::Button { "\n          writePolicy: once" } else { "" };
             visited(yaml, name, &format!("control: {}{once}", quoted(name)))?;
         }
+        writeln!(yaml, "  methods: # since KubeEdge v1.19")?;
+        for (name, description) in METHODS {
+            writeln!(yaml, "    - name: {name}\n      description: {description}\n      propertyNames: []")?;
+        }
         write!(
             yaml,
-            "  methods: # since KubeEdge v1.19
-    - name: start
-      description: Starts the stream
-      propertyNames: []
-    - name: stop
-      description: Stops the stream until it is started again
-      propertyNames: []
-    - name: snapshot
-      description: Keeps the next picture
-      propertyNames: []
-    - name: record
-      description: Records a video of ten seconds
-      propertyNames: []
-  stateReport: # since KubeEdge v1.23; for v1.19 to v1.22 replace it by the lines below, without their #
+            "  stateReport: # since KubeEdge v1.23; for v1.19 to v1.22 replace it by the lines below, without their #
     reportToCloud: true
     reportCycle: 10000
 # status:
@@ -142,7 +141,7 @@ fn visited(yaml: &mut String, name: &str, keys: &str) -> fmt::Result {
     writeln!(yaml, "        configData:\n          {keys}")
 }
 
-fn data_type(control: &Control) -> &'static str {
+pub(super) fn data_type(control: &Control) -> &'static str {
     match control.kind {
         ControlKind::Boolean | ControlKind::Button => "BOOLEAN",
         ControlKind::Menu => "STRING",
@@ -150,7 +149,7 @@ fn data_type(control: &Control) -> &'static str {
     }
 }
 
-fn description(control: &Control) -> String {
+pub(super) fn description(control: &Control) -> String {
     let name = line(&control.name);
     let entry = |number: i32| control.menu.iter().find(|(it, _)| *it == number).map(|(_, name)| name.clone());
     let default = entry(control.default).unwrap_or_else(|| control.default.to_string());

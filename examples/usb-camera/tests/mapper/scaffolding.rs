@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path, process::Command};
 
-use usb_camera::scaffold::manifests;
+use mapper_framework::{Discovery, Driver};
+use usb_camera::{UsbCamera, scaffold::manifests};
 
 use crate::{
     bed::{on, twin},
@@ -44,6 +45,23 @@ async fn manifests_from_a_camera_pass_the_strict_check_and_serve_it() {
     bed.handle().write(&crate::bed::id("fake-cam-a1-1"), "PanReset", "true").await.unwrap();
     assert_eq!(camera.value("Pan, Reset"), 1);
     bed.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_search_finds_each_camera_with_what_a_scaffold_has() {
+    let (machine, cameras) = (FakeMachine::new(), [FakeCamera::new("A1"), FakeCamera::new("B2")]);
+    machine.plug(&cameras[0], 3);
+    machine.plug(&cameras[1], 10);
+    let discovery = Discovery::new::<&str, &str>([]);
+    UsbCamera::on(machine.machine()).discover(&discovery).await.unwrap();
+    let found = discovery.found();
+    let devices: Vec<_> = found.iter().map(|it| it.get_config()["device"].as_str().unwrap()).collect();
+    assert_eq!(devices, ["/dev/v4l/by-id/usb-Fake_A1-video-index0", "/dev/v4l/by-id/usb-Fake_B2-video-index0"]);
+    let scaffold = manifests(&machine.machine(), Path::new("/dev/video3")).unwrap();
+    for property in found[0].properties() {
+        assert!(scaffold.contains(&format!("    - name: \"{}\"\n", property.name())), "{}", property.name());
+    }
+    assert!(found[0].faults().is_empty() && found[0].methods().len() == 4);
 }
 
 #[test]
