@@ -13,6 +13,7 @@ The method `Obey` takes commands:
     set <node's name> <JSON>       writes a value
     status <node's name> <code>    writes the value again, with this status code
     many <nodes>                   adds so many nodes below the object `Many`
+    mark                           prints `mark`, after all that was printed so far
 """
 
 import argparse
@@ -162,6 +163,8 @@ class Plant:
             many = await self.server.nodes.objects.add_object(ua.NodeId("Many", self.index), "Many")
             for number in range(int(rest[0])):
                 await self.add(many, f"Many.{number}", number, ua.VariantType.Int32)
+        elif command == "mark":
+            say("mark")
         return []
 
     async def write(self, name, value, status):

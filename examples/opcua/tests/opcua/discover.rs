@@ -14,7 +14,7 @@ async fn what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check()
     let Some(server) = Server::start(&[]).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let (url, node) = (format!("url={}", server.url()), format!("nodeID=nsu={NAMESPACE};s=Types"));
-    let found = run(folder.path(), &["discover", &url, &node]).await?;
+    let found = run(folder.path(), &["discover", &url, &node, "timeout=10000"]).await?;
     for part in ["name: Matrix", "name: Structure", &format!("nsu={NAMESPACE};s=UInt16"), &server.url()] {
         assert!(found.contains(part), "{part} is missing in {found}");
     }

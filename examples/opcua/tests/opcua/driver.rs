@@ -20,20 +20,21 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn the_driver_keeps_the_contract() -> Outcome {
-    let Some(server) = Server::start(&[]).await? else { return Ok(()) };
+    let Some(mut server) = Server::start(&[]).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let (model, instance) = (include_str!("../../devices/model.yaml"), include_str!("../../devices/instance.yaml"));
     std::fs::write(folder.path().join("model.yaml"), model)?;
-    let instance = instance.replace("opc.tcp://127.0.0.1:4840", &server.url());
+    let instance = instance.replace("opc.tcp://127.0.0.1:4840", &format!("{}\n      timeout: 10000", server.url()));
     std::fs::write(folder.path().join("instance.yaml"), instance)?;
     driver_contract::check(driver(), folder.path()).await;
-    assert!(server.count("call fill 10 False") > 0 && server.count("call flush") > 0);
+    server.says("call fill 10 False").await;
+    server.says("call flush").await;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_node_of_each_type_is_read_in_one_request_and_written_as_what_it_is() -> Outcome {
-    let Some(server) = Server::start(&[]).await? else { return Ok(()) };
+    let Some(mut server) = Server::start(&[]).await? else { return Ok(()) };
     let mut session = connect(&server, json!({"subscribe": false})).await?;
     let cases = [
         ("SByte", DataType::Int, Value::Int(-8), Value::Int(-128)),
@@ -61,10 +62,10 @@ async fn a_node_of_each_type_is_read_in_one_request_and_written_as_what_it_is() 
         ),
     ];
     let properties: Vec<_> = cases.iter().map(|(name, data_type, ..)| Arc::new(node(name, *data_type))).collect();
-    let before = server.count("reads");
+    let before = server.lines("reads").await?.len();
     let values = read_many(&mut session, &properties).await;
     // Those whose value is text are asked for their type once, which is two attributes of each.
-    assert_eq!(reads(&server, before), ["reads 12", "reads 18"]);
+    assert_eq!(reads(&mut server, before).await?, ["reads 12", "reads 18"]);
     for (value, (name, _, expected, _)) in values.into_iter().zip(&cases) {
         assert_eq!(value.map_err(|error| format!("{name}: {error}"))?.get_value(), expected, "{name}");
     }
@@ -118,19 +119,17 @@ async fn what_cannot_be_read_or_written_says_why_and_costs_nothing_else() -> Out
 
 #[tokio::test]
 async fn reads_keep_to_the_limit_that_a_server_only_shows_by_refusing() -> Outcome {
-    let Some(server) = Server::start(&["--limit", "40"]).await? else { return Ok(()) };
+    let Some(mut server) = Server::start(&["--limit", "40"]).await? else { return Ok(()) };
     server.probe().await?.obey("many 100").await?;
     let mut session = connect(&server, json!({})).await?;
     let properties: Vec<_> = (0..100).map(|number| Arc::new(node(&format!("Many.{number}"), DataType::Int))).collect();
     for round in [&["reads 100", "reads 50", "reads 25", "reads 25", "reads 25", "reads 25"][..], &["reads 25"; 4]] {
-        let before = server.count("reads");
+        let before = server.lines("reads").await?.len();
         let values = read_many(&mut session, &properties).await;
         for (number, value) in values.into_iter().enumerate() {
             assert_eq!(value.ok().map(Reading::into_value), Some(Value::Int(number as i64)));
         }
-        let requests: Vec<_> =
-            server.lines("reads").split_off(before).into_iter().filter(|line| line != "reads 1").collect();
-        assert_eq!(requests, round);
+        assert_eq!(reads(&mut server, before).await?, round);
     }
     Ok(())
 }
@@ -153,7 +152,7 @@ async fn a_part_of_a_list_is_read_and_never_written_where_the_server_knows_no_pa
 
 #[tokio::test]
 async fn quality_and_source_time_are_kept_and_changes_are_delivered() -> Outcome {
-    let Some(server) = Server::start(&[]).await? else { return Ok(()) };
+    let Some(mut server) = Server::start(&[]).await? else { return Ok(()) };
     let probe = server.probe().await?;
     let mut session = connect(&server, json!({})).await?;
     let fast = json!({"nodeID": id("Int32"), "samplingInterval": 50});
@@ -197,7 +196,7 @@ async fn quality_and_source_time_are_kept_and_changes_are_delivered() -> Outcome
     assert!(subscriptions.contains("0") && subscriptions.contains("new") && !subscriptions.contains("1"));
     let change = deliveries(&mut session, 1).await?.remove(0);
     assert_eq!((change.property(), change.result().ok().map(Reading::get_value)), ("new", Some(&Value::Int(255))));
-    assert_eq!(server.lines("monitors"), ["monitors 3", "monitors 1"]);
+    assert_eq!(server.lines("monitors").await?, ["monitors 3", "monitors 1"]);
     session.close().await;
     Ok(())
 }
@@ -242,8 +241,8 @@ async fn a_method_takes_several_arguments_and_returns_several_results() -> Outco
 }
 
 /// The requests for several nodes after so many. Those for one are the session's own, and ask for what is in a structure.
-fn reads(server: &Server, before: usize) -> Vec<String> {
-    server.lines("reads").split_off(before).into_iter().filter(|line| line != "reads 1").collect()
+async fn reads(server: &mut Server, before: usize) -> Outcome<Vec<String>> {
+    Ok(server.lines("reads").await?.split_off(before).into_iter().filter(|line| line != "reads 1").collect())
 }
 
 /// Waits for so many changes.
@@ -267,6 +266,8 @@ fn driver() -> OpcUa {
 
 async fn connect(server: &Server, mut config: Json) -> Outcome<opcua::Server> {
     config["url"] = server.url().into();
+    // More than any pause of a busy machine.
+    config["timeout"] = 10_000.into();
     let config: Config = serde_json::from_value(config)?;
     Ok(driver().connect(&Device::builder("device").build(), config).await?)
 }

@@ -31,14 +31,14 @@ async fn a_server_that_is_killed_is_found_again_and_delivers_and_has_what_it_sho
     server.kill().await;
     bed.is("offline").await;
     bed.reason("no connection to opc.tcp://127.0.0.1:").await;
-    let server = server.restart(&[]).await?;
+    let mut server = server.restart(&[]).await?;
     bed.is("online").await;
     // The new server has forgotten all, and gets its wishes anew.
     bed.holds("temperature", "58.5").await;
     server.probe().await?.obey("set Boiler.Temperature 62.5").await?;
     bed.holds("temperature", "62.5").await;
     bed.holds("setpoint", "55").await;
-    assert!(server.count("monitors 4") > 0);
+    server.says("monitors 4").await;
     bed.stop().await;
     Ok(())
 }
@@ -47,12 +47,12 @@ async fn a_server_that_is_killed_is_found_again_and_delivers_and_has_what_it_sho
 async fn a_server_that_hangs_is_noticed_although_all_is_subscribed() -> Outcome {
     let Some(server) = Server::start(&[]).await? else { return Ok(()) };
     let bed = Bed::start().await;
-    bed.apply(&boiler(&server, "timeout: 1000")).await;
+    bed.apply(&boiler(&server, "timeout: 2000")).await;
     bed.is("online").await;
     bed.holds("temperature", "58.5").await;
     server.freeze().await;
     bed.is("offline").await;
-    bed.reason("does not answer within 1s").await;
+    bed.reason("does not answer within 2s").await;
     server.thaw().await;
     bed.is("online").await;
     server.probe().await?.obey("set Boiler.Temperature 61.25").await?;
@@ -80,7 +80,7 @@ async fn a_password_that_is_put_right_is_in_force_without_a_restart() -> Outcome
 
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_named_with_those_that_are() -> Outcome {
-    let Some(server) = Server::start(&[]).await? else { return Ok(()) };
+    let Some(mut server) = Server::start(&[]).await? else { return Ok(()) };
     let bed = Bed::start().await;
     bed.apply(&boiler(&server, "securityPolicy: Basic256Sha256")).await;
     bed.reason("no endpoint with Basic256Sha256/SignAndEncrypt, but None/None: correct securityPolicy").await;
@@ -89,7 +89,7 @@ async fn an_endpoint_that_is_not_there_is_named_with_those_that_are() -> Outcome
     bed.apply(&boiler(&server, "subscribe: false")).await;
     bed.is("online").await;
     bed.holds("temperature", "58.5").await;
-    assert_eq!(server.count("monitors"), 0);
+    assert!(server.lines("monitors").await?.is_empty());
     bed.stop().await;
     Ok(())
 }
@@ -163,6 +163,8 @@ fn id() -> DeviceId {
 
 /// The manifests of the example with the server's address, in more of a hurry, and with another line in `configData`.
 fn boiler(server: &Server, line: &str) -> String {
+    // More than any pause of a busy machine.
+    let line = if line.starts_with("timeout") { line.to_owned() } else { format!("timeout: 10000\n      {line}") };
     let url = "url: opc.tcp://127.0.0.1:4840\n";
     let instance = INSTANCE
         .replace(url, &format!("url: {}\n      {line}\n", server.url()))

@@ -47,14 +47,12 @@ impl Server {
         self.process.wait_for_line(|line| line == expected).await;
     }
 
-    /// How many lines begin so, of all that was printed.
-    pub(crate) fn count(&self, beginning: &str) -> usize {
-        self.process.lines().iter().filter(|line| line.starts_with(beginning)).count()
-    }
-
-    /// The lines that begin so, of all that was printed.
-    pub(crate) fn lines(&self, beginning: &str) -> Vec<String> {
-        self.process.lines().into_iter().filter(|line| line.starts_with(beginning)).collect()
+    /// The lines that begin so, of all that the server has printed until now.
+    pub(crate) async fn lines(&mut self, beginning: &str) -> anyhow::Result<Vec<String>> {
+        // An answer may be here before the line is that was printed for it. The mark comes after both.
+        self.probe().await?.obey("mark").await?;
+        self.says("mark").await;
+        Ok(self.process.lines().into_iter().filter(|line| line.starts_with(beginning)).collect())
     }
 
     pub(crate) async fn freeze(&self) {
