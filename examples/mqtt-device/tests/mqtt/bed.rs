@@ -131,6 +131,19 @@ pub(crate) async fn next(session: &mut MqttDevice) -> Change {
     changes.remove(0)
 }
 
+/// The first change of which this holds; what comes with it or before it is passed over.
+pub(crate) async fn first(session: &mut MqttDevice, is_so: impl Fn(&Change) -> bool) -> Change {
+    let wait = async {
+        loop {
+            let changes = session.changed().await.expect("the session goes on");
+            if let Some(change) = changes.into_iter().find(&is_so) {
+                return change;
+            }
+        }
+    };
+    timeout(DEADLINE, wait).await.expect("such a change comes")
+}
+
 /// A device of plain JSON.
 pub(crate) fn plain(name: &str, broker: &Mosquitto, more: &str) -> String {
     let broker = json!(url(broker));

@@ -103,7 +103,7 @@ async fn a_command_that_a_device_does_not_take_fails_with_its_words() -> Result<
 async fn what_is_written_is_confirmed_as_the_manifest_wants_it() -> Result<(), DriverError> {
     let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let (mut publisher, watcher) = (Publisher::connect(&broker), broker.subscribe(1).await);
-    let mut session = connect(&MqttDevices::default(), &broker, json!({"timeout": 2000, "topic": "heater"})).await?;
+    let mut session = connect(&MqttDevices::default(), &broker, json!({"timeout": 5000, "topic": "heater"})).await?;
     let setpoint = |confirm: &str| {
         let visitor = json!({"pointer": "/set", "command": "heater/set", "payload": "t={value}", "confirm": confirm});
         property(confirm, DataType::Double, visitor)
@@ -122,7 +122,7 @@ async fn what_is_written_is_confirmed_as_the_manifest_wants_it() -> Result<(), D
     let error = session.write(&setpoint("value"), &Value::Double(21.3)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the device has not confirmed 21.3 on heater/set within 2s: the last value is 21.5 on heater"
+        "the device has not confirmed 21.3 on heater/set within 5s: the last value is 21.5 on heater"
     );
     assert!(error.is_retryable());
     Ok(())

@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use integration_tests::servers::Mosquitto;
-use mapper_framework::{DataType, DriverError, Session, Value, model::Quality};
+use mapper_framework::{DataType, DriverError, Session, Value, model::Quality, testing::DEADLINE};
 use mqtt_device::MqttDevices;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::{
     bed::{connect, next, property},
@@ -86,13 +87,13 @@ async fn what_the_broker_has_kept_is_not_of_now() -> Result<(), DriverError> {
 async fn a_value_that_is_too_old_counts_for_nothing() -> Result<(), DriverError> {
     let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
-    let mut session = connect(&MqttDevices::default(), &broker, json!({"topic": "{device}", "maxAge": 300})).await?;
+    let mut session = connect(&MqttDevices::default(), &broker, json!({"topic": "{device}", "maxAge": 4000})).await?;
     let level = property("level", DataType::Int, json!({"pointer": "/level", "time": "/ts"}));
     session.subscribe(std::slice::from_ref(&level)).await?;
     publisher.publish("lamp", r#"{"level":1}"#).await;
     assert!(next(&mut session).await.result().is_ok());
     assert_eq!(session.state().await?.as_str(), "online");
-    let old = "the last value is older than 300ms, its maxAge: nothing newer has come on lamp";
+    let old = "the last value is older than 4s, its maxAge: nothing newer has come on lamp";
     assert_eq!(next(&mut session).await.result().unwrap_err().to_string(), old);
     assert_eq!(session.read(&level).await.unwrap_err().to_string(), old);
     assert_eq!(session.state().await?.as_str(), "unhealthy");
@@ -100,7 +101,8 @@ async fn a_value_that_is_too_old_counts_for_nothing() -> Result<(), DriverError>
     publisher.publish("lamp", r#"{"level":2,"ts":1000}"#).await;
     let mut seen = Vec::new();
     while seen.len() < 2 {
-        seen.extend(session.changed().await?.into_iter().map(|change| change.result().is_ok()));
+        let changes = timeout(DEADLINE, session.changed()).await.expect("a change comes")?;
+        seen.extend(changes.into_iter().map(|change| change.result().is_ok()));
     }
     assert_eq!(seen, [true, false]);
     Ok(())
@@ -111,12 +113,14 @@ async fn what_is_wrong_with_a_property_is_named() -> Result<(), DriverError> {
     let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let Some(_device) = Played::start(&broker, "json", "lamp").await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
-    let mut session = connect(&MqttDevices::default(), &broker, json!({"timeout": 300})).await?;
+    let driver = MqttDevices::default();
+    let mut session = connect(&driver, &broker, json!({"timeout": 4000})).await?;
+    // It shares the connection, so that it waits for nothing but a message that does not come.
+    let mut hasty = connect(&driver, &broker, json!({"timeout": 300})).await?;
     publisher.retain("lamp", "{}").await;
     for (visitor, message) in [
         (json!({"pointer": "/level"}), "there is no topic: write one in visitors.configData"),
         (json!({"topic": "{room}"}), "the placeholder {room}, but there is {device} only"),
-        (json!({"topic": "nowhere"}), "nothing has come on nowhere yet"),
         (json!({"topic": "lamp", "pointer": "/level"}), "of 1 messages on lamp none has a value for it"),
         (json!({"command": "lamp/set"}), "it has a command only"),
     ] {
@@ -124,6 +128,8 @@ async fn what_is_wrong_with_a_property_is_named() -> Result<(), DriverError> {
         let error = session.read(&property).await.unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }
+    let nowhere = property("nowhere", DataType::Int, json!({"topic": "nowhere"}));
+    assert_eq!(hasty.read(&nowhere).await.unwrap_err().to_string(), "nothing has come on nowhere yet");
     for (visitor, message) in [
         (json!({"topic": "lamp"}), "it has no `command`"),
         (json!({"topic": "lamp", "command": "lamp/+"}), "it is a filter"),

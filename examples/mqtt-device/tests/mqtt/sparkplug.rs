@@ -6,7 +6,7 @@ use mqtt_device::MqttDevices;
 use serde_json::json;
 
 use crate::{
-    bed::{Bed, connect, folder, id, manifests, property},
+    bed::{Bed, connect, first, folder, id, manifests, property},
     peers::{Played, Publisher},
 };
 
@@ -17,7 +17,7 @@ async fn edge_node(broker: &Mosquitto) -> Option<Played> {
 }
 
 fn config() -> serde_json::Value {
-    json!({"format": "sparkplug", "group": "plant", "node": "hall-1", "device": "pump-1", "timeout": 3000})
+    json!({"format": "sparkplug", "group": "plant", "node": "hall-1", "device": "pump-1", "timeout": 10_000})
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn metrics_of_each_type_come_by_birth_and_by_alias_and_are_written() -> Re
     pump.subscribe(std::slice::from_ref(&level)).await?;
     publisher.play(&node, json!({"set": ["level", 2.5]})).await;
     let is_new = |change: &Change| change.result().is_ok_and(|reading| reading.get_value() == &Value::Double(2.5));
-    while !pump.changed().await?.iter().any(is_new) {}
+    first(&mut pump, is_new).await;
     pump.write(&of("Inputs/temperature", DataType::Int), &Value::Int(-7)).await?;
     node.gets("Inputs/temperature 4294967289").await;
     pump.write(&of("running", DataType::Boolean), &Value::Boolean(true)).await?;
@@ -61,12 +61,7 @@ async fn metrics_of_each_type_come_by_birth_and_by_alias_and_are_written() -> Re
     assert!(error.to_string().contains("does not take 70000") && !error.is_retryable(), "{error}");
     // Of a payload that is something else nothing is believed.
     publisher.publish("spBv1.0/plant/DDATA/hall-1/pump-1", "garbage").await;
-    let change = loop {
-        let changes = pump.changed().await?;
-        if let Some(change) = changes.into_iter().find(|change| change.result().is_err()) {
-            break change;
-        }
-    };
+    let change = first(&mut pump, |change| change.result().is_err()).await;
     assert!(change.result().unwrap_err().to_string().contains("the payload is not Sparkplug's"));
     Ok(())
 }

@@ -55,12 +55,12 @@ async fn a_command_that_is_not_confirmed_is_no_success() {
     let Some(mut socket) = Played::start(&broker, "tasmota", TOPIC).await else { return };
     let mut publisher = Publisher::connect(&broker);
     let bed = Bed::start().await;
-    bed.apply(&manifests(MANIFESTS, &broker).replace("format: tasmota", "format: tasmota\n      timeout: 500")).await;
+    bed.apply(&manifests(MANIFESTS, &broker).replace("format: tasmota", "format: tasmota\n      timeout: 4000")).await;
     bed.holds("socket", "power", "false").await;
     publisher.play(&socket, json!({"deaf": true})).await;
     let error = bed.bed.handle().write(&id("socket"), "power", "true").await.unwrap_err().to_string();
     let expected = format!(
-        "the device has not confirmed \"ON\" on cmnd/{TOPIC}/POWER within 500ms: the last value is false on tele/{TOPIC}/SENSOR"
+        "the device has not confirmed \"ON\" on cmnd/{TOPIC}/POWER within 4s: the last value is false on tele/{TOPIC}/SENSOR"
     );
     assert!(error.contains(&expected), "{error}");
     socket.gets(&format!("cmnd/{TOPIC}/POWER ON")).await;

@@ -44,7 +44,7 @@ async fn a_broker_that_was_killed_has_all_its_devices_again_and_nothing_stale_is
 async fn a_broker_that_is_frozen_is_noticed() {
     let Some(broker) = Mosquitto::start().await else { return };
     let bed = Bed::start().await;
-    bed.apply(&plain("tank", &broker, "keepAlive: 1000, timeout: 1000")).await;
+    bed.apply(&plain("tank", &broker, "keepAlive: 4000, timeout: 1000")).await;
     bed.is("tank", "unknown").await;
     let mut publisher = Publisher::connect(&broker);
     publisher.publish("plant/tank", r#"{"level":1.5}"#).await;
