@@ -4,25 +4,25 @@
 //! server in another process. pymodbus is the slowest of the three by far, so that it hides what the driver costs; beside it the same is
 //! measured with tokio-modbus' own server.
 
+#[path = "../../../mapper-framework/benches/common/rounds.rs"]
+mod rounds;
 #[path = "../../../mapper-framework/benches/common/table.rs"]
 #[allow(dead_code, reason = "each benchmark uses a part of it")]
 mod table;
 
 use std::{
-    env, fs,
+    env,
     hint::black_box,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use integration_tests::{ChildGuard, Tool};
 use mapper_framework::{DataType, Device, Driver, Property, Value, testing::read_many};
 use modbus::{Config, Modbus, Unit, Visitor};
 use serde_json::json;
-use table::Table;
 use tokio::{net::TcpListener, process::Command};
 use tokio_modbus::{
     ExceptionCode, Request, Response, Slave,
@@ -37,9 +37,6 @@ const BLOCK: u16 = 125;
 
 /// The unit of `tests/server.py` that has so many registers. Each holds its address.
 const UNIT: u8 = 14;
-
-const TURNS: u32 = 5;
-const TURN: Duration = Duration::from_secs(1);
 
 /// Set in the process that is tokio-modbus' server.
 const IS_SERVER: &str = "MODBUS_BENCH_SERVER";
@@ -72,57 +69,13 @@ async fn compare(name: &str, server: &mut Command) -> Result<()> {
     let session = Modbus::default().connect(&Device::builder("device").build(), config).await;
     let mut session = session.map_err(|error| anyhow::anyhow!("{error}"))?;
     let properties = (0..POINTS).map(property).collect::<Result<Vec<_>>>()?;
-    let (mut bare, mut driver) = (Cost::default(), Cost::default());
-    for _ in 0..TURNS {
-        bare.add(async || round_of_client(&mut client).await).await?;
-        driver.add(async || round_of_driver(&mut session, &properties).await).await?;
-    }
-    let table = Table::new(&format!("protocols: {POINTS} registers over Modbus TCP, {name}"));
-    table.tell("points a second, bare client", format!("{:.0}", bare.points_a_second()));
-    table.tell("points a second, driver", format!("{:.0}", driver.points_a_second()));
-    let ratio = driver.points_a_second() / bare.points_a_second();
-    table.judge("driver, of the bare client", format!("{:.0} %", ratio * 100.0), "≥ 80 %", ratio >= 0.8);
-    table.tell("CPU per point, bare client", format!("{:.0} ns", bare.cpu_per_point()));
-    table.tell("CPU per point, driver", format!("{:.0} ns", driver.cpu_per_point()));
-    Ok(())
-}
-
-/// What rounds have cost.
-#[derive(Default)]
-struct Cost {
-    points: f64,
-    took: Duration,
-    cpu: Duration,
-}
-
-impl Cost {
-    /// Makes rounds for a while.
-    async fn add(&mut self, mut round: impl AsyncFnMut() -> Result<()>) -> Result<()> {
-        let (begun, used) = (Instant::now(), cpu_time()?);
-        while begun.elapsed() < TURN {
-            round().await?;
-            self.points += f64::from(POINTS);
-        }
-        self.took += begun.elapsed();
-        self.cpu += cpu_time()? - used;
-        Ok(())
-    }
-
-    fn points_a_second(&self) -> f64 {
-        self.points / self.took.as_secs_f64()
-    }
-
-    /// In nanoseconds.
-    fn cpu_per_point(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e9 / self.points
-    }
-}
-
-/// What this thread has taken, which is the only one that works.
-fn cpu_time() -> Result<Duration> {
-    let figures = fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = figures.split(' ').next().context("schedstat begins with the time on a CPU")?;
-    Ok(Duration::from_nanos(nanoseconds.parse()?))
+    rounds::compare(
+        &format!("protocols: {POINTS} registers over Modbus TCP, {name}"),
+        POINTS,
+        async || round_of_client(&mut client).await,
+        async || round_of_driver(&mut session, &properties).await,
+    )
+    .await
 }
 
 async fn round_of_client(client: &mut Context) -> Result<()> {

@@ -56,16 +56,21 @@ impl Files {
     }
 }
 
-/// The files of values that the chart is tried with.
+/// The files of values that the chart is tried with, those of the examples among them.
 pub(crate) fn all_values() -> Result<Vec<PathBuf>> {
-    let folder = fs::read_dir(root().join("tests/deploy/values"))?;
-    let mut files = folder.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut files = entries("tests/deploy/values")?;
     assert!(files.len() >= 5, "the values have gone astray");
-    files.push(root().join("examples/modbus/values.yaml"));
+    let of_examples = entries("examples")?.into_iter().map(|example| example.join("values.yaml"));
+    files.extend(of_examples.filter(|file| file.exists()));
     Ok(files)
 }
 
-/// One of them.
+/// What a folder of the workspace holds.
+fn entries(folder: &str) -> Result<Vec<PathBuf>> {
+    fs::read_dir(root().join(folder))?.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// One of the files of values.
 pub(crate) fn values(name: &str) -> PathBuf {
     root().join("tests/deploy/values").join(name)
 }
