@@ -20,7 +20,7 @@ use crate::{
 const LARGEST: usize = 16 * 1024 * 1024;
 
 /// How many requests wait for the library: each is a subscription, the end of one, or a command.
-const REQUESTS: usize = 10_000;
+pub(crate) const REQUESTS: usize = 10_000;
 
 /// A connection to a broker.
 pub(crate) struct Connection {

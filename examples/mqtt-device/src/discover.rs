@@ -1,6 +1,6 @@
 //! A search for devices: it listens at a broker for a while, and publishes nothing.
 //!
-//! What `Zigbee2MQTT`, Tasmota and Sparkplug describe is added as soon as it has come, and the rest at the end.
+//! What `Zigbee2MQTT`, Tasmota and Sparkplug describe is added as soon as it has come, and the rest at the end, whatever ends it.
 
 mod leaves;
 mod shelly;
@@ -27,6 +27,9 @@ use crate::{
 
 /// The most topics that are kept: anybody may publish.
 const TOPICS: usize = 20_000;
+
+/// The largest payload that is kept, in bytes.
+const KEPT: usize = 64 * 1024;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -65,7 +68,7 @@ pub(crate) struct Heard<'a> {
 ///
 /// # Errors
 ///
-/// An argument is wrong, or the broker cannot be connected to.
+/// An argument is wrong, the broker cannot be connected to, or the connection is lost. What was found until then is added.
 pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
     let Args { broker, seconds, topics } = discovery.args()?;
     if !(0.1..=86_400.0).contains(&seconds) {
@@ -87,7 +90,6 @@ pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
         let left = end.saturating_duration_since(Instant::now()).as_secs();
         discovery.progress(format_args!("{} topics, {left} s left", heard.topics.len()));
     }
-    heard.finish();
     Ok(())
 }
 
@@ -97,19 +99,11 @@ impl Heard<'_> {
         if self.topics.len() >= TOPICS && !self.topics.contains_key(topic) {
             return;
         }
-        let is_new = self.topics.insert(topic.clone(), payload.to_vec()).is_none();
         zigbee2mqtt::look(self, topic, payload);
         sparkplug::look(self, topic, payload);
-        if is_new {
+        if payload.len() <= KEPT && self.topics.insert(topic.clone(), payload.to_vec()).is_none() {
             tasmota::look(self, topic);
         }
-    }
-
-    /// Adds what is known only when there is nothing more to come.
-    fn finish(&mut self) {
-        tasmota::finish(self);
-        shelly::finish(self);
-        leaves::finish(self);
     }
 
     /// Topics that begin so belong to a family.
@@ -133,6 +127,15 @@ impl Heard<'_> {
             config.extend(more);
         }
         Found::new(name).config(config)
+    }
+}
+
+/// Adds what is known only when there is nothing more to come: the search is over, the broker is lost, or the user has enough.
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        tasmota::finish(self);
+        shelly::finish(self);
+        leaves::finish(self);
     }
 }
 

@@ -210,6 +210,12 @@ impl Point {
         Ok(known.reading.clone())
     }
 
+    /// Whether the last value was published by the device itself less than `maxAge` ago.
+    pub(crate) fn is_recent(&self) -> bool {
+        let expires = self.last.as_ref().and_then(|last| last.as_ref().ok()?.expires);
+        expires.is_some_and(|expires| expires > Instant::now())
+    }
+
     /// The last value, if the device itself has published it since the session began, and it can be trusted.
     pub(crate) fn shown(&self) -> Option<&Value> {
         match &self.last {
@@ -220,10 +226,13 @@ impl Point {
         }
     }
 
-    /// What the device shows, for messages.
-    pub(crate) fn shows(&self) -> String {
+    /// What the device shows after a command, for messages; `before` is [`fresh`](Self::fresh) before it.
+    pub(crate) fn shows(&self, before: u64) -> String {
         match &self.last {
             None => "nothing has come".to_owned(),
+            Some(Ok(known)) if self.fresh == before => {
+                format!("nothing has come since, and the last value is {}", known.reading.get_value())
+            }
             Some(Ok(known)) => format!("the last value is {}", known.reading.get_value()),
             Some(Err(error)) => error.to_string(),
         }

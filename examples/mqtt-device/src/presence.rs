@@ -47,6 +47,10 @@ impl Availability {
         self
     }
 
+    pub(crate) fn is_optional(&self) -> bool {
+        self.optional
+    }
+
     pub(crate) fn of_config(topic: String, config: &Config) -> Self {
         let pointer = config.availability_pointer.as_ref().map(|pointer| pointer.0.clone());
         let (online, offline) = (config.online.clone(), config.offline.clone());

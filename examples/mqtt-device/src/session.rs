@@ -41,10 +41,15 @@ impl MqttDevice {
     ///
     /// # Errors
     ///
-    /// The device is not there by the deadline.
+    /// The device is not there by the deadline, or the broker refuses a topic that says whether it is.
     pub(crate) async fn begin(plan: Plan, share: Share, deadline: Instant) -> Result<Self, DriverError> {
-        let filters = plan.availability.iter().map(|it| it.topic.clone()).chain(plan.answers.clone());
-        share.subscribe(&filters.chain(plan.node.iter().flat_map(Node::filters)).collect::<Vec<_>>()).await?;
+        let availability = plan.availability.iter().map(|it| it.topic.clone());
+        let of_node = plan.node.iter().flat_map(Node::filters);
+        share.subscribe(&availability.chain(plan.answers.clone()).chain(of_node).collect::<Vec<_>>()).await?;
+        let needed = plan.availability.iter().filter(|it| !it.is_optional()).map(|it| it.topic.clone());
+        if let Some(refused) = needed.chain(plan.node.iter().flat_map(Node::filters)).find(|it| share.is_refused(it)) {
+            return Err(DriverError::disconnected(refusal(&refused)));
+        }
         let points = Points::default();
         let mut session = Self { plan, share, points, pending: Vec::new(), away: None, refusal: None, is_asked: false };
         session.ask_for_births()?;
@@ -189,12 +194,18 @@ impl MqttDevice {
     fn known(&self, name: &str) -> Result<Reading, DriverError> {
         let point = self.points.get(name).ok_or_else(|| DriverError::failed("it is not served"))?;
         match point.sources().iter().find(|source| self.share.is_refused(&source.filter)) {
-            Some(source) if !point.has_come() => Err(DriverError::refused(format_args!(
-                "the broker refuses the subscription to {}: allow the mapper's user to read it",
-                source.filter
-            ))),
+            Some(source) if !point.has_come() => Err(DriverError::refused(refusal(&source.filter))),
             _ => point.read(),
         }
+    }
+
+    /// Whether the device has shown this value since a command, or has shown it before and would have shown another one. `before` is the
+    /// point's [`fresh`](Point::fresh) before the command.
+    fn is_shown(&self, point: &Point, value: &Value, before: u64) -> bool {
+        let is_shown = point.shown().is_some_and(|shown| shown.is_close_to(value));
+        // By Sparkplug, a value that has not changed is not published again.
+        let is_kept = || self.plan.node.as_ref().is_some_and(Node::is_complete);
+        is_shown && (point.fresh() > before || point.is_recent() || is_kept())
     }
 
     /// Waits until the device shows that it has taken a value.
@@ -209,7 +220,7 @@ impl MqttDevice {
                 Confirm::Broker => true,
                 _ if point.sources().is_empty() => true,
                 Confirm::Answer => point.fresh() > before,
-                Confirm::Value => point.shown().is_some_and(|shown| shown.is_close_to(value)),
+                Confirm::Value => self.is_shown(point, value, before),
             };
             if is_confirmed {
                 return Ok(());
@@ -234,6 +245,8 @@ impl MqttDevice {
         let (topic, payload) = self.order(property, &json)?;
         let (name, confirm) = (property.name(), property.visitor().confirm);
         let before = self.points.get(name).map_or(0, Point::fresh);
+        let shown = self.points.get(name).and_then(Point::shown);
+        let is_unchanged = confirm == Confirm::Value && shown.is_some_and(|shown| shown.is_close_to(value));
         let within = self.plan.config.timeout();
         let deadline = Instant::now() + within;
         self.refusal = None;
@@ -247,14 +260,23 @@ impl MqttDevice {
                 )));
             }
         }
+        if let Some((topic, payload)) = self.plan.refresh.as_ref().filter(|_| is_unchanged) {
+            // A device that has nothing to change may publish nothing, so that it is asked what holds.
+            drop(self.share.publish(topic, payload.as_str())?);
+        }
         if let Ok(outcome) = timeout_at(deadline, self.confirmed(name, value, confirm, before)).await {
             return outcome;
         }
-        let (topics, shows) = self.points.get(name).map(|it| (it.topics(), it.shows())).unwrap_or_default();
+        let (topics, shows) = self.points.get(name).map(|it| (it.topics(), it.shows(before))).unwrap_or_default();
         Err(DriverError::failed(format_args!(
             "the device has not confirmed {json} on {topic} within {within:?}: {shows} on {topics}"
         )))
     }
+}
+
+/// That the broker does not let the mapper read a topic.
+fn refusal(filter: &str) -> String {
+    format!("the broker refuses the subscription to {filter}: allow the mapper's user to read it")
 }
 
 impl Session for MqttDevice {

@@ -1,6 +1,12 @@
 //! The shares that sessions have in a connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use mapper_framework::DriverError;
 use rumqttc::{QoS, SubscribeFilter};
@@ -10,8 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    connection::Connection,
-    traffic::{Message, Subscription},
+    connection::{Connection, REQUESTS},
+    traffic::{Listener, Message, Subscription, WAITING_BYTES},
 };
 
 /// How many messages wait for a session. One that does not take them loses its share, so that it costs the others nothing.
@@ -28,26 +34,29 @@ pub(crate) struct Share {
     connection: Arc<Connection>,
     id: u64,
     messages: mpsc::Receiver<Arc<Message>>,
+    /// How many bytes of payloads wait.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Share {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
         let (sender, messages) = mpsc::channel(WAITING);
+        let waiting = Arc::<AtomicUsize>::default();
         let mut state = connection.shared.lock();
         let id = state.next_listener;
         state.next_listener += 1;
         if state.loss.is_none() {
-            state.listeners.insert(id, sender);
+            state.listeners.insert(id, Listener { messages: sender, waiting: Arc::clone(&waiting) });
         }
         drop(state);
-        Self { connection, id, messages }
+        Self { connection, id, messages, waiting }
     }
 
     /// Asks for what comes on these topics, and waits for the broker's answer. What the broker has kept for them comes again.
     ///
     /// # Errors
     ///
-    /// The connection is lost.
+    /// The connection is lost, or too many requests wait for it.
     pub(crate) async fn subscribe(&self, filters: &[String]) -> Result<(), DriverError> {
         for answered in self.ask(filters)? {
             answered.await.map_err(|_| self.lost())?;
@@ -64,7 +73,7 @@ impl Share {
             let packet = some.iter().map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
             if self.connection.client.try_subscribe_many(packet).is_err() || state.loss.is_some() {
                 drop(state);
-                return Err(self.lost());
+                return Err(self.not_handed());
             }
             let (answered, answer) = oneshot::channel();
             state.asked.push_back(Subscription { filters: some.to_vec(), answered });
@@ -95,7 +104,9 @@ impl Share {
     ///
     /// The connection is lost, or the session was too slow.
     pub(crate) async fn next(&mut self) -> Result<Arc<Message>, DriverError> {
-        self.messages.recv().await.ok_or_else(|| self.lost())
+        let message = self.messages.recv().await.ok_or_else(|| self.lost())?;
+        self.took(&message);
+        Ok(message)
     }
 
     /// The next message, if one is there.
@@ -105,17 +116,24 @@ impl Share {
     /// As [`next`](Self::next).
     pub(crate) fn next_now(&mut self) -> Result<Option<Arc<Message>>, DriverError> {
         match self.messages.try_recv() {
-            Ok(message) => Ok(Some(message)),
+            Ok(message) => {
+                self.took(&message);
+                Ok(Some(message))
+            }
             Err(mpsc::error::TryRecvError::Empty) => Ok(None),
             Err(mpsc::error::TryRecvError::Disconnected) => Err(self.lost()),
         }
+    }
+
+    fn took(&self, message: &Message) {
+        self.waiting.fetch_sub(message.payload.len(), Ordering::Relaxed);
     }
 
     /// Publishes a command. What is returned completes when the broker has it, and fails when the connection is lost before that.
     ///
     /// # Errors
     ///
-    /// The connection is lost.
+    /// The connection is lost, or too many requests wait for it.
     pub(crate) fn publish(
         &self,
         topic: &str,
@@ -126,7 +144,7 @@ impl Share {
         let handed = self.connection.client.try_publish(topic, QoS::AtLeastOnce, false, payload);
         if handed.is_err() || state.loss.is_some() {
             drop(state);
-            return Err(self.lost());
+            return Err(self.not_handed());
         }
         state.handed.push_back(sender);
         Ok(acknowledged)
@@ -136,7 +154,7 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// The connection is lost.
+    /// The connection is lost, or too many requests wait for it.
     pub(crate) fn ask_once(&self, topic: &str, payload: Vec<u8>) -> Result<(), DriverError> {
         let (now, mut state) = (Instant::now(), self.connection.shared.lock());
         if state.questions.get(topic).is_some_and(|last| now - *last < ONCE) {
@@ -149,9 +167,19 @@ impl Share {
 
     /// Why the session has lost its share.
     pub(crate) fn lost(&self) -> DriverError {
-        let why = self.connection.shared.lock().loss.clone();
-        let why = why.unwrap_or_else(|| format!("more than {WAITING} messages waited for the device's session"));
-        DriverError::disconnected(format_args!("{}: {why}", self.connection.broker))
+        let mebibytes = WAITING_BYTES / (1024 * 1024);
+        self.loss_or(&format!("more than {WAITING} messages or {mebibytes} MiB waited for the device's session"))
+    }
+
+    /// Why a request was not handed to the library.
+    fn not_handed(&self) -> DriverError {
+        self.loss_or(&format!("{REQUESTS} requests wait for the broker, which does not take them fast enough"))
+    }
+
+    /// Why the connection is lost, or this if it is not.
+    fn loss_or(&self, other: &str) -> DriverError {
+        let loss = self.connection.shared.lock().loss.clone();
+        DriverError::disconnected(format_args!("{}: {}", self.connection.broker, loss.as_deref().unwrap_or(other)))
     }
 }
 

@@ -6,12 +6,15 @@
 
 mod datum;
 mod payload;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use mapper_framework::DriverError;
 use prost::Message as _;
 use serde_json::Value as Json;
@@ -26,6 +29,9 @@ use payload::{Metric, Payload};
 /// The metric that has an edge node publish its births again.
 const REBIRTH: &str = "Node Control/Rebirth";
 
+/// The longest pause between two questions for the births.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// What is known of an edge node, and of the device behind it.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -38,6 +44,8 @@ pub(crate) struct Node {
     life: Life,
     /// The number of the next message.
     next: Option<u8>,
+    /// The last message that was counted.
+    last: Bytes,
     /// The number of the connection that the edge node has announced its death for.
     bd_seq: Option<u64>,
     metrics: HashMap<String, Datum>,
@@ -46,6 +54,8 @@ pub(crate) struct Node {
     wants_birth: bool,
     /// When it may be asked again.
     ask: Instant,
+    /// How long it is not asked after the next time.
+    pause: Duration,
     /// Whether it was born, so that births which are missed are those of its devices.
     is_node_born: bool,
     /// Whether a birth has come that nobody has looked at.
@@ -81,11 +91,13 @@ impl Node {
             patience,
             life: Life::Unknown,
             next: None,
+            last: Bytes::new(),
             bd_seq: None,
             metrics: HashMap::new(),
             aliases: HashMap::new(),
             wants_birth: true,
             ask: Instant::now(),
+            pause: ONCE,
             is_node_born: false,
             is_new: false,
         }
@@ -110,6 +122,11 @@ impl Node {
             Life::Dead(why) => why,
         };
         Some(format!("{self} {why}"))
+    }
+
+    /// Whether no message of it was missed, as far as is known.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.life == Life::Born && !self.wants_birth
     }
 
     /// When there is something to complain of, or to ask for, if no message comes.
@@ -141,18 +158,26 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// The payload is not Sparkplug's.
-    pub(crate) fn take(&mut self, topic: &str, payload: &[u8], now: Instant) -> Result<Vec<(String, Datum)>, String> {
+    /// The payload of the device's own message is not Sparkplug's.
+    pub(crate) fn take(&mut self, topic: &str, bytes: &Bytes, now: Instant) -> Result<Vec<(String, Datum)>, String> {
         let Some(Kind { kind, device }) = self.kind(topic) else { return Ok(Vec::new()) };
         let is_own = device == self.device.as_deref();
-        let payload =
-            Payload::decode(payload).map_err(|error| format!("{topic}: the payload is not Sparkplug's: {error}"))?;
+        let payload = Payload::decode(bytes.as_ref());
         // The death of an edge node is the broker's message, and has no number.
         if (kind, device) == ("DEATH", None) {
-            self.node_died(&payload);
+            self.node_died(&payload.unwrap_or_default());
             return Ok(Vec::new());
         }
-        if !self.count(&payload, (kind, device) == ("BIRTH", None)) {
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(error) if is_own => return Err(format!("{topic}: the payload is not Sparkplug's: {error}")),
+            // It says nothing of this device, but its number is missed.
+            Err(_) => {
+                self.wants_birth = true;
+                return Ok(Vec::new());
+            }
+        };
+        if !self.count(&payload, bytes, (kind, device) == ("BIRTH", None)) {
             return Ok(Vec::new());
         }
         if (kind, device) == ("BIRTH", None) {
@@ -177,7 +202,12 @@ impl Node {
         if !self.wants_birth || now < self.ask {
             return None;
         }
-        self.ask = now + ONCE;
+        // Nothing was missed for a while, so that the last births have mended it.
+        if now >= self.ask + LONGEST {
+            self.pause = ONCE;
+        }
+        self.ask = now + self.pause;
+        self.pause = (2 * self.pause).min(LONGEST);
         let metric = Metric {
             name: Some(REBIRTH.to_owned()),
             datatype: Some(datum::BOOLEAN),
@@ -217,12 +247,14 @@ impl Node {
     }
 
     /// Whether the message counts; one that comes twice does not. A gap has the births asked for.
-    fn count(&mut self, payload: &Payload, begins: bool) -> bool {
+    fn count(&mut self, payload: &Payload, bytes: &Bytes, begins: bool) -> bool {
         let Some(seq) = payload.seq else { return true };
         let seq = seq as u8;
-        if !begins && self.next.is_some_and(|next| next == seq.wrapping_add(1)) {
+        let is_again = self.next == Some(seq.wrapping_add(1)) && self.last == *bytes;
+        if !begins && is_again {
             return false;
         }
+        self.last = bytes.clone();
         if !begins && self.next != Some(seq) {
             self.wants_birth = true;
         }

@@ -9,18 +9,26 @@ use crate::visitor::offset_minutes;
 /// Numbers from here on are milliseconds, and smaller ones seconds: 1973 in the one, and 5138 in the other.
 const MILLIS_FROM: f64 = 1e11;
 
+/// The first second of the year 10000. What is later is a number of something else, such as microseconds, and no time that can be written.
+const END: Duration = Duration::from_secs(253_402_300_800);
+
+/// The time at this distance from 1970; none after the year 9999.
+pub(crate) fn after_1970(since: Duration) -> Option<SystemTime> {
+    if since < END { UNIX_EPOCH.checked_add(since) } else { None }
+}
+
 /// The time in a part of a payload. A text without an offset is taken to be at `offset`, in minutes to the east.
 ///
 /// # Errors
 ///
-/// It is no time, or one without an offset where none is known.
+/// It is no time, one after the year 9999, or one without an offset where none is known.
 pub(crate) fn parse(json: &Json, offset: Option<i32>) -> Result<SystemTime, String> {
     match json {
         Json::Number(number) => {
             let number = number.as_f64().unwrap_or(-1.0);
             let seconds = if number < MILLIS_FROM { number } else { number / 1000.0 };
-            let since = Duration::try_from_secs_f64(seconds).map_err(|_| format!("{number} is no time"))?;
-            UNIX_EPOCH.checked_add(since).ok_or_else(|| format!("{number} is no time"))
+            let time = Duration::try_from_secs_f64(seconds).ok().and_then(after_1970);
+            time.ok_or_else(|| format!("{number} is no time: expected seconds or milliseconds since 1970"))
         }
         Json::String(text) => of_text(text, offset),
         other => Err(format!("{other} is no time")),
@@ -43,7 +51,7 @@ fn of_text(text: &str, offset: Option<i32>) -> Result<SystemTime, String> {
     let time = humantime::parse_rfc3339_weak(local).map_err(|_| none())?;
     let shift = Duration::from_secs(u64::from(minutes.unsigned_abs()) * 60);
     let shifted = if minutes >= 0 { time.checked_sub(shift) } else { time.checked_add(shift) };
-    shifted.ok_or_else(none)
+    shifted.filter(|time| *time < UNIX_EPOCH + END).ok_or_else(none)
 }
 
 #[cfg(test)]
@@ -76,6 +84,8 @@ mod tests {
             (json!("2025-11-28T15:02:00+1"), "is no time"),
             (json!(-1), "is no time"),
             (json!(1e300), "is no time"),
+            (json!(1_764_338_520_000_000_u64), "is no time: expected seconds or milliseconds since 1970"),
+            (json!("9999-12-31T23:59:59-01:00"), "is no time"),
             (json!(null), "null is no time"),
             (json!("é"), "has no offset"),
         ] {

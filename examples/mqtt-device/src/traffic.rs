@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -25,6 +28,25 @@ pub(crate) struct Message {
     pub(crate) at: SystemTime,
 }
 
+/// How many bytes of payloads wait for a session; several of the largest messages.
+pub(crate) const WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// A session's end of what comes.
+pub(crate) struct Listener {
+    pub(crate) messages: mpsc::Sender<Arc<Message>>,
+    /// How many bytes of payloads wait. The session takes off what it takes.
+    pub(crate) waiting: Arc<AtomicUsize>,
+}
+
+impl Listener {
+    /// Hands a message over, and returns whether there was room for it.
+    fn give(&self, message: &Arc<Message>) -> bool {
+        let bytes = message.payload.len();
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        before.saturating_add(bytes) <= WAITING_BYTES && self.messages.try_send(Arc::clone(message)).is_ok()
+    }
+}
+
 /// What the task and the sessions have in common. Locked for a moment each, never across an await.
 #[derive(Default)]
 pub(crate) struct Shared(Mutex<State>);
@@ -34,7 +56,7 @@ pub(crate) struct State {
     /// Why the connection is lost.
     pub(crate) loss: Option<String>,
     pub(crate) routes: Routes,
-    pub(crate) listeners: HashMap<u64, mpsc::Sender<Arc<Message>>>,
+    pub(crate) listeners: HashMap<u64, Listener>,
     pub(crate) next_listener: u64,
     /// Commands that were handed to the library, in that order, and are not on the wire yet.
     pub(crate) handed: VecDeque<oneshot::Sender<()>>,
@@ -122,8 +144,7 @@ fn deliver(publish: Publish, shared: &Shared) {
     let mut state = shared.lock();
     let State { routes, listeners, .. } = &mut *state;
     routes.each(&message.topic, |id| {
-        let is_taken = listeners.get(&id).is_none_or(|listener| listener.try_send(Arc::clone(&message)).is_ok());
-        if !is_taken {
+        if !listeners.get(&id).is_none_or(|listener| listener.give(&message)) {
             listeners.remove(&id);
         }
     });
@@ -135,5 +156,23 @@ fn loss(error: &ConnectionError) -> String {
         ConnectionError::MqttState(StateError::ConnectionAborted) => "the broker has closed the connection".to_owned(),
         ConnectionError::MqttState(StateError::AwaitPingResp) => "the broker is silent".to_owned(),
         error => format!("the connection is lost: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_session_is_limited_by_bytes_as_well() {
+        let (messages, _receiver) = mpsc::channel(10);
+        let listener = Listener { messages, waiting: Arc::default() };
+        let payload = Bytes::from(vec![0; WAITING_BYTES / 2]);
+        let message =
+            Arc::new(Message { topic: "lamp".to_owned(), payload, retained: false, at: SystemTime::UNIX_EPOCH });
+        assert!(listener.give(&message) && listener.give(&message));
+        listener.waiting.fetch_sub(message.payload.len(), Ordering::Relaxed);
+        assert!(listener.give(&message), "the session has taken one");
+        assert!(!listener.give(&message));
     }
 }

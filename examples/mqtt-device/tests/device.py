@@ -173,7 +173,7 @@ class Zigbee2Mqtt(Device):
 
 
 class ShellyOfFirstGeneration(Device):
-    """https://shelly-api-docs.shelly.cloud/gen1/#mqtt: a plug, which has its messages kept."""
+    """https://shelly-api-docs.shelly.cloud/gen1/#mqtt: a plug, which has its messages kept, and publishes what changes."""
 
     def prepare(self):
         self.relay = "off"
@@ -192,9 +192,11 @@ class ShellyOfFirstGeneration(Device):
         self.publish(f"shellies/{self.name}/relay/0/energy", "6000", retain=True)
 
     def command(self, topic, payload):
+        was, text = self.relay, payload.decode()
         if topic.endswith("relay/0/command"):
-            self.relay = payload.decode()
-        self.show()
+            self.relay = text
+        if self.relay != was or text == "update":
+            self.show()
 
 
 class Shelly(Device):
@@ -216,11 +218,12 @@ class Shelly(Device):
         if call["method"] == "Shelly.GetStatus":
             answer["result"] = {"sys": {"unixtime": 1764338520}, "switch:0": self.switch}
         elif call["method"] == "Switch.Set" and call["params"]["id"] == 0:
-            answer["result"] = {"was_on": self.switch["output"]}
-            self.switch["output"] = call["params"]["on"]
+            was, self.switch["output"] = self.switch["output"], call["params"]["on"]
+            answer["result"] = {"was_on": was}
             change = {"ts": 1764338520.5, "switch:0": {"id": 0, "output": self.switch["output"], "source": "MQTT"}}
             event = {"src": self.name, "dst": f"{self.name}/events", "method": "NotifyStatus", "params": change}
-            self.publish(f"{self.name}/events/rpc", event)
+            if self.switch["output"] != was:
+                self.publish(f"{self.name}/events/rpc", event)
         else:
             answer["error"] = {"code": 404, "message": f"No handler for {call['method']}"}
         self.publish(f"{call['src']}/rpc", answer)

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -23,6 +23,9 @@ use crate::{
     mapper::MapperBuilder,
     runtime::{CredentialsFolder, panic_message},
 };
+
+/// How long a search that is cut off may take to end.
+const DROP: Duration = Duration::from_secs(1);
 
 /// Has the driver search, and prints the manifests of what it has found, however the search has ended.
 pub(super) fn run(builder: MapperBuilder, cli: &Cli, args: &DiscoverArgs) -> Result<ExitCode, AppError> {
@@ -80,7 +83,12 @@ async fn search(
             let message = panic.as_ref().map_or("the search was cut off", |panic| panic_message(&**panic));
             Err(DriverError::failed(format_args!("the driver panicked: {message}")))
         })),
-        () = shutdown => Ok(Ok(())),
+        () = shutdown => {
+            task.abort();
+            // What the driver adds when its search is dropped counts as well. One that blocks is not waited for.
+            timeout(DROP, task).await.ok();
+            Ok(Ok(()))
+        }
         never = Progress::default().show(discovery.watch_progress()) => match never {},
     }
 }

@@ -1,11 +1,12 @@
 //! Values of metrics, by the data types of Sparkplug B.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use mapper_framework::model::Quality;
 use serde_json::{Number, Value as Json};
 
 use super::payload::{Content, Metric};
+use crate::time::after_1970;
 
 /// The number of the data type Boolean.
 pub(super) const BOOLEAN: u32 = 11;
@@ -16,6 +17,7 @@ pub(crate) struct Datum {
     /// The value, or why there is none.
     pub(crate) value: Result<Content, String>,
     pub(crate) datatype: u32,
+    /// `None` without one that makes sense.
     pub(crate) time: Option<SystemTime>,
     pub(crate) quality: Quality,
     /// Whether a later one is known.
@@ -26,7 +28,7 @@ impl Datum {
     /// What a metric holds, of this type unless it names its own.
     pub(super) fn of(metric: Metric, datatype: u32, sent: Option<u64>) -> Self {
         let datatype = metric.datatype.filter(|own| *own != 0).unwrap_or(datatype);
-        let time = metric.timestamp.or(sent).and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
+        let time = metric.timestamp.or(sent).map(Duration::from_millis).and_then(after_1970);
         let quality = quality(&metric);
         let is_historical = metric.is_historical.unwrap_or(false);
         let value = match metric.content {
@@ -142,5 +144,7 @@ mod tests {
         assert!(read(10, Content::Double(f64::NAN)).is_err());
         assert!(read(17, Content::Bytes(vec![1])).is_err());
         assert!(Datum::of(Metric::default(), 3, None).json().is_err());
+        let sent = |millis| Datum::of(Metric::default(), 3, Some(millis)).time;
+        assert!(sent(1_764_338_520_000).is_some() && sent(1_764_338_520_000_000).is_none(), "microseconds are no time");
     }
 }

@@ -38,7 +38,8 @@ async fn devices_of_each_family_are_recognized_and_their_manifests_are_right() {
     publisher.retain("house/weather/temperature", "21.5").await;
     publisher.retain("house/weather/rain", "off").await;
     let broker_argument = format!("broker={}", url(&broker));
-    let arguments = ["discover", &broker_argument, "seconds=10"];
+    // The user has enough before it is over, which costs nothing that was found.
+    let arguments = ["discover", &broker_argument, "seconds=600", "--run-for", "10s"];
     let live = async {
         // What is kept nowhere has to come while it listens: births, and what a Shelly says when it is switched.
         loop {

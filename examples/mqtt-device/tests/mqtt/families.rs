@@ -71,6 +71,8 @@ async fn plugs_of_shelly_are_switched_and_go_by_their_last_will() {
         bed.bed.edge().set_desired(&id(device), "output", "true").await.unwrap();
         plug.gets(&command).await;
         bed.holds(device, "output", "true").await;
+        // It publishes nothing when it is switched on once more, and is asked.
+        bed.bed.handle().write(&id(device), "output", "true").await.unwrap();
         bed.is(device, "online").await;
         plug.process.kill().await;
         bed.reason(device, "the device is away: ").await;
@@ -119,12 +121,15 @@ async fn what_is_written_is_confirmed_as_the_manifest_wants_it() -> Result<(), D
     let answer = setpoint("answer");
     let (written, rounded) = tokio::join!(session.write(&answer, &Value::Double(21.3)), rounds);
     written.and(rounded)?;
-    let error = session.write(&setpoint("value"), &Value::Double(21.3)).await.unwrap_err();
+    // The value from before the command shows nothing, unless `maxAge` says how long it holds.
+    let error = session.write(&setpoint("value"), &Value::Double(21.5)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the device has not confirmed 21.3 on heater/set within 5s: the last value is 21.5 on heater"
+        "the device has not confirmed 21.5 on heater/set within 5s: nothing has come since, and the last value is 21.5 on heater"
     );
     assert!(error.is_retryable());
+    let visitor = json!({"pointer": "/set", "command": "heater/set", "maxAge": 60_000});
+    session.write(&property("limited", DataType::Double, visitor), &Value::Double(21.5)).await?;
     Ok(())
 }
 

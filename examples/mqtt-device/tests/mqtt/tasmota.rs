@@ -60,7 +60,7 @@ async fn a_command_that_is_not_confirmed_is_no_success() {
     publisher.play(&socket, json!({"deaf": true})).await;
     let error = bed.bed.handle().write(&id("socket"), "power", "true").await.unwrap_err().to_string();
     let expected = format!(
-        "the device has not confirmed \"ON\" on cmnd/{TOPIC}/POWER within 4s: the last value is false on tele/{TOPIC}/SENSOR"
+        "the device has not confirmed \"ON\" on cmnd/{TOPIC}/POWER within 4s: nothing has come since, and the last value is false on tele/{TOPIC}/SENSOR"
     );
     assert!(error.contains(&expected), "{error}");
     socket.gets(&format!("cmnd/{TOPIC}/POWER ON")).await;
