@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    model::{DeviceId, ModelProperty, Sample},
+    model::{DeviceId, ModelProperty, Sample, writable},
     runtime::Order,
     sink::HistoryRequest,
 };
@@ -48,7 +48,7 @@ struct Base {
 
 impl Base {
     fn ok() -> Self {
-        let now = humantime_serde::re::humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+        let now = humantime_serde::re::humantime::format_rfc3339_seconds(writable(std::time::SystemTime::now()));
         Self { api_version: "v1", status_code: 200, time_stamp: now.to_string() }
     }
 }

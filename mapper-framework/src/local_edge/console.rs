@@ -18,7 +18,7 @@ use super::{
     EdgeEvents, SendFailure,
     event::{EdgeEvent, Operation},
 };
-use crate::model::DeviceId;
+use crate::model::{DeviceId, writable};
 
 /// How many lines may wait for whoever reads them: a fleet's start, at about 100 bytes each.
 const WAITING_LINES: usize = 4096;
@@ -103,9 +103,7 @@ fn left_out(lines: u64) -> String {
 
 /// The time stands last, so that a line is found by how it begins.
 fn dated(line: impl Display) -> String {
-    // Before 1970 is what a clock says that was never set.
-    let now = SystemTime::now().max(SystemTime::UNIX_EPOCH);
-    format!("{line}  {}", humantime::format_rfc3339_seconds(now))
+    format!("{line}  {}", humantime::format_rfc3339_seconds(writable(SystemTime::now())))
 }
 
 /// What the lines so far have said of twins and states.

@@ -25,6 +25,7 @@ mod sample;
 mod secret;
 mod secrets;
 mod stream;
+mod time;
 mod value;
 mod write;
 
@@ -50,6 +51,7 @@ pub use sample::{Quality, Reading, Sample};
 pub use secret::Secret;
 pub(crate) use secrets::Secrets;
 pub(crate) use stream::{StreamOrder, StreamTwin};
+pub(crate) use time::{rfc3339, writable};
 pub use value::{DataType, Value, ValueError};
 pub(crate) use write::{Confirm, WritePolicy, WriteRules};
 

@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
-use humantime_serde::re::humantime::{format_rfc3339_millis, parse_duration};
+use humantime_serde::re::humantime::parse_duration;
 
 use super::{Client, RemoteError, client::with_query, device_path, style::Style, table::Table, words::clean};
 use crate::{
     cli::{HistoryArgs, Output},
     http::{Point, view::List},
+    model::rfc3339,
 };
 
 pub(super) async fn run(client: &Client, args: &HistoryArgs, style: Style) -> Result<String, RemoteError> {
@@ -34,7 +35,7 @@ pub(super) async fn run(client: &Client, args: &HistoryArgs, style: Style) -> Re
 /// A time as the API has it; a duration is how long ago it is. The mapper says what is wrong with another text.
 fn time(text: &str, now: SystemTime) -> String {
     let ago = parse_duration(text).ok().and_then(|ago| now.checked_sub(ago));
-    ago.map_or_else(|| text.to_owned(), |time| format_rfc3339_millis(time).to_string())
+    ago.map_or_else(|| text.to_owned(), rfc3339)
 }
 
 #[cfg(test)]
@@ -47,6 +48,8 @@ mod tests {
     fn a_duration_is_a_time_ago() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(3_600);
         assert_eq!(time("1h", now), "1970-01-01T00:00:00.000Z");
+        // Nothing is older than 1970.
+        assert_eq!(time("100years", now), "1970-01-01T00:00:00.000Z");
         assert_eq!(time("2026-05-01T08:00:00Z", now), "2026-05-01T08:00:00Z");
         assert_eq!(time("yesterday", now), "yesterday");
     }

@@ -1,14 +1,10 @@
 //! One picture of a stream, or one unit of a video.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
 
-/// The last second that RFC 3339 has a text for, in seconds since 1970.
-const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+use crate::model::rfc3339;
 
 /// What the bytes of a [`Frame`] are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,11 +137,9 @@ impl Frame {
         self.is_key
     }
 
-    /// The time in UTC, as RFC 3339 has it, to the millisecond. One that lies outside of its years is the nearest one: that is what a clock
-    /// says that was never set.
+    /// The time in UTC, as RFC 3339 has it, to the millisecond.
     pub(crate) fn rfc3339(&self) -> String {
-        let time = self.time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST_SECOND);
-        humantime_serde::re::humantime::format_rfc3339_millis(time).to_string()
+        rfc3339(self.time)
     }
 
     /// The time in seconds since 1970, to the microsecond.
@@ -192,14 +186,6 @@ impl fmt::Debug for Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_that_no_text_has_room_for_is_the_nearest_one() {
-        let text = |time| Frame::new(ContentType::Jpeg, Vec::new()).at(time).rfc3339();
-        let (day, ages) = (Duration::from_secs(86_400), Duration::from_secs(1 << 40));
-        assert_eq!(text(SystemTime::UNIX_EPOCH - day), "1970-01-01T00:00:00.000Z");
-        assert_eq!(text(SystemTime::UNIX_EPOCH + ages), "9999-12-31T23:59:59.000Z");
-    }
 
     #[test]
     fn what_is_no_frame_or_too_large_is_named_with_a_cure() {

@@ -18,7 +18,6 @@ use std::{
     time::SystemTime,
 };
 
-use humantime_serde::re::humantime::format_rfc3339_millis;
 use serde::{Serialize, Serializer};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -28,7 +27,7 @@ use tokio::{
 
 use crate::{
     config::AuditConfig,
-    model::DeviceId,
+    model::{self, DeviceId},
     telemetry::{
         Occurrence, Telemetry,
         audit::{AuditFailed, AuditLinesLost, AuditOverflows, AuditWorks},
@@ -36,7 +35,7 @@ use crate::{
 };
 
 use super::{
-    files::{FileError, writable},
+    files::FileError,
     lock::{LOCK_ATTEMPTS, LOCK_PAUSE},
 };
 use file::{Files, Unwritten};
@@ -289,5 +288,5 @@ fn cut(value: &str) -> String {
 
 /// `2026-01-31T23:59:59.000Z`
 fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_rfc3339_millis(writable(*time)))
+    serializer.serialize_str(&model::rfc3339(*time))
 }

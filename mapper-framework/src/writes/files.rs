@@ -6,7 +6,6 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Why a file could not be used.
@@ -57,12 +56,4 @@ pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
 /// The folder that a file lies in.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The last second of the year 9999.
-const LAST: u64 = 253_402_300_799;
-
-/// The nearest time that RFC 3339 can write.
-pub(super) fn writable(time: SystemTime) -> SystemTime {
-    time.clamp(UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(LAST))
 }

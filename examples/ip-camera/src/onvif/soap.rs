@@ -1,6 +1,6 @@
 //! SOAP 1.2 as ONVIF has it: an envelope with a request, the token of WS-Security, answers and faults.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::StatusCode;
@@ -25,6 +25,14 @@ const NAMES: &str = concat!(
 const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
 const MEDIA_TYPE: &str = "application/soap+xml; charset=utf-8";
 
+/// The last second that RFC 3339 has a text for, in seconds since 1970.
+const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
+
+/// A camera's time as text; the nearest one that has a text, as its clock may show anything.
+fn created(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_SECOND)).to_string()
+}
+
 /// Asks a service for something, and returns the answer: the element in the body.
 ///
 /// `token_time` is the camera's time, for a request that needs the login.
@@ -41,9 +49,7 @@ pub(crate) async fn ask(
     let failed = |why: String| DriverError::failed(format_args!("{service}: {} {why}", name(request)));
     let envelope = || {
         let header = match (&http.login, token_time) {
-            (Some(login), Some(time)) => {
-                token(login, &humantime::format_rfc3339_millis(time).to_string(), rand::random())
-            }
+            (Some(login), Some(time)) => token(login, &created(time), rand::random()),
             _ => String::new(),
         };
         Some((MEDIA_TYPE, format!("<s:Envelope {NAMES}>{header}<s:Body>{request}</s:Body></s:Envelope>")))

@@ -17,9 +17,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::model::DeviceId;
+use crate::model::{DeviceId, writable};
 
-use super::{super::files::writable, MAX_WISH, Remembered, entries::Key};
+use super::{MAX_WISH, Remembered, entries::Key};
 
 const MAGIC: &str = "mapper-framework-writes";
 
