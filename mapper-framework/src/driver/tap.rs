@@ -24,8 +24,8 @@ tokio::task_local! {
 /// the stream alone.
 ///
 /// Wrap a connection where it is opened, in [`Driver::connect`](crate::Driver::connect) or another method of the driver or session. One that is
-/// opened in a task of the driver's own is not recorded. A password or token of the device's
-/// [credentials](crate::Device::credentials) is blotted out, unless it comes in several pieces.
+/// opened in a task of the driver's own is not recorded. What is secret in the device's
+/// [credentials](crate::Device::credentials) and config is blotted out, unless it comes in several pieces.
 ///
 /// ```
 /// use mapper_framework::Tap;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{ConfigData, Credentials};
@@ -9,7 +10,7 @@ use super::{ConfigData, Credentials};
 /// Ends of keys whose values are secret, in small letters without `-` and `_`.
 const KEYS: [&str; 7] = ["password", "passwd", "passphrase", "secret", "apikey", "privatekey", "accesstoken"];
 
-/// Texts that are secret.
+/// Texts that are secret, the longest first, so that one that begins another does not leave the rest of that.
 pub(crate) struct Secrets(Vec<String>);
 
 impl Secrets {
@@ -22,7 +23,19 @@ impl Secrets {
     /// These and others.
     pub(crate) fn and(mut self, others: impl IntoIterator<Item = String>) -> Self {
         self.0.extend(others.into_iter().filter(|secret| !secret.is_empty()));
+        self.0.sort_by(|one, two| two.len().cmp(&one.len()).then_with(|| one.cmp(two)));
+        self.0.dedup();
         self
+    }
+
+    /// These, the user's name, what in `data` is called like a secret, and the forms that all of them have in HTTP.
+    pub(crate) fn on_the_wire(self, credentials: &Credentials, data: &[&ConfigData]) -> Self {
+        let user = credentials.username().unwrap_or_default();
+        let login = credentials.password().map(|password| STANDARD.encode(format!("{user}:{}", password.expose())));
+        let texts = data.iter().flat_map(|data| data.iter()).filter(|(key, _)| Self::is_key(key)).filter_map(text);
+        let all = self.and(texts.chain([user.to_owned()]));
+        let encoded: Vec<_> = all.0.iter().map(|secret| percent_encoded(secret)).collect();
+        all.and(encoded.into_iter().chain(login))
     }
 
     /// Whether a key is called like a secret.
@@ -59,9 +72,42 @@ impl Secrets {
     }
 }
 
+/// What is secret in an entry of a config. A number is a code or a PIN.
+fn text((_, value): (&String, &Value)) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The form of a text within a URL or a form.
+fn percent_encoded(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_begins_another_does_not_leave_its_rest() {
+        let secrets = Secrets::of(&Credentials::none().with_password("pass").with_token("password1"));
+        assert_eq!(secrets.blotted("pass password1"), "*** ***");
+    }
+
+    #[test]
+    fn user_names_and_the_forms_of_http_are_blotted_out() {
+        let credentials = Credentials::none().with_username("operator").with_password("a/b c");
+        let data = serde_json::json!({"apiKey": "k&k", "pinSecret": 4711, "host": "plc"});
+        let secrets = Secrets::of(&credentials).on_the_wire(&credentials, &[data.as_object().unwrap()]);
+        let said = "operator at plc: ?key=k%26k&p=a%2Fb%20c Basic b3BlcmF0b3I6YS9iIGM= 4711";
+        assert_eq!(secrets.blotted(said), "*** at plc: ?key=***&p=*** Basic *** ***");
+    }
 
     #[test]
     fn secrets_are_blotted_out() {

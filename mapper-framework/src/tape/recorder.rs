@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -56,12 +57,15 @@ impl Write for Counted {
 }
 
 impl Recorder {
-    /// Begins a recording in a new file, which ends at so many bytes.
+    /// Begins a recording in a new file, which only its owner can read, and which ends at so many bytes.
     pub(crate) fn create(path: &Path, protocol: &str, mapper: &str, most_bytes: u64) -> Result<Self, TapeError> {
-        let file = File::options().write(true).create_new(true).open(path).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => TapeError::Exists(path.to_owned()),
-            _ => TapeError::Create { path: path.to_owned(), source },
-        })?;
+        let file =
+            File::options().write(true).create_new(true).mode(0o600).open(path).map_err(|source| {
+                match source.kind() {
+                    io::ErrorKind::AlreadyExists => TapeError::Exists(path.to_owned()),
+                    _ => TapeError::Create { path: path.to_owned(), source },
+                }
+            })?;
         let began = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let header = Header {
             format: FORMAT.to_owned(),

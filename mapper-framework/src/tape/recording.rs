@@ -100,6 +100,8 @@ impl Recording {
     fn begin(&self, device: &Device) -> (Track, Option<String>) {
         let secrets = Secrets::of(device.credentials());
         let written = write::whole(&without(device, &secrets));
+        let configs: Vec<_> = device.properties().map(Property::visitor).chain([device.config()]).collect();
+        let secrets = secrets.on_the_wire(device.credentials(), &configs);
         let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
         let (session, manifests) = devices.entry(device.id().to_string()).or_default();
         *session += 1;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     Tape,
     entry::{Failure, Outcome, Read, Text, state},
-    sessions::{Answer, Changes, Recorded, Taken, sessions},
+    sessions::{Answer, Called, Changes, Recorded, Taken, sessions},
 };
 use crate::{
     driver::{
@@ -201,7 +201,8 @@ impl ErasedSession for Replayed {
     ) -> Result<Vec<Value>, DriverError> {
         let arguments: Vec<_> =
             arguments.iter().map(|(it, value)| (bound(it).name().to_owned(), Text::of(value))).collect();
-        let is_asked = |(name, given, _): &(String, Vec<_>, _)| *name == method.name && *given == arguments;
+        let is_asked =
+            |(name, given, _): &Called| *name == method.name && given.as_ref().is_none_or(|given| *given == arguments);
         let Some(index) = self.recorded.calls.iter().position(is_asked) else {
             return Err(missing(format_args!("further call of {:?} with these arguments", method.name)));
         };

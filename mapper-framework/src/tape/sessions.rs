@@ -47,8 +47,8 @@ pub(super) struct Recorded {
 /// A property, what was written to it if that is known, and what came of it.
 pub(super) type Written = (String, Option<Text>, Taken<()>);
 
-/// A method, its arguments, and what came of the call.
-pub(super) type Called = (String, Vec<(String, Text)>, Taken<Vec<Text>>);
+/// A method, its arguments if they are known, and what came of the call.
+pub(super) type Called = (String, Option<Vec<(String, Text)>>, Taken<Vec<Text>>);
 
 /// What a device has delivered.
 pub(super) type Changes = Vec<(String, Outcome<Read>)>;
@@ -109,7 +109,7 @@ impl Recorded {
                 self.writes.push((property, Some(value), Taken { took, outcome: Answer::Given(outcome) }));
             }
             Event::Call { method, arguments, outcome } => {
-                self.calls.push((method, arguments, Taken { took, outcome: Answer::Given(outcome) }));
+                self.calls.push((method, Some(arguments), Taken { took, outcome: Answer::Given(outcome) }));
             }
             Event::State { outcome } => self.states.push_back(Taken { took, outcome: Answer::Given(outcome) }),
             Event::Changed { outcome } => self.changes.push_back((Duration::from_micros(at), outcome)),
@@ -135,6 +135,11 @@ impl Recorded {
             "write" => {
                 for property in properties {
                     self.writes.push((property, None, Taken { took, outcome: Answer::CutOff }));
+                }
+            }
+            "call" => {
+                for method in properties {
+                    self.calls.push((method, None, Taken { took, outcome: Answer::CutOff }));
                 }
             }
             _ => {}

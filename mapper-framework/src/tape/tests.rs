@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -17,10 +18,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::*;
 use crate::{
-    AccessMode, Change, DataType, Device, Driver, DriverError, Property, Reading, Reads, Session, Subscriptions, Tap,
-    Value,
+    AccessMode, Call, Change, DataType, Device, Driver, DriverError, Property, Reading, Reads, Session, Subscriptions,
+    Tap, Value,
     driver::{Deadline, ErasedDriver, ErasedProperty, ErasedSession, Results, erase},
-    model::{Credentials, Quality},
+    model::{Credentials, Method, Quality},
 };
 
 /// Each read gives the next number, and every third one fails.
@@ -36,10 +37,13 @@ impl Driver for Counter {
     type Config = Config;
     type Session = Counted;
 
-    async fn connect(&self, _: &Device, config: Config) -> Result<Counted, DriverError> {
+    async fn connect(&self, device: &Device, config: Config) -> Result<Counted, DriverError> {
         let (here, mut there) = duplex(64);
         let mut wire = Tap::new(here);
         wire.write_all(format!("PASS {}\r\n", config.password).as_bytes()).await?;
+        let credentials = device.credentials();
+        let (user, token) = (credentials.username().unwrap(), credentials.token().unwrap().expose());
+        wire.write_all(format!("USER {user} {token}\r\n").as_bytes()).await?;
         there.write_all(b"OK").await?;
         let mut answer = [0; 2];
         wire.read_exact(&mut answer).await?;
@@ -89,6 +93,10 @@ impl Session for Counted {
         }
     }
 
+    async fn call(&mut self, _: &Call<'_, ()>) -> Result<Vec<Value>, DriverError> {
+        std::future::pending().await
+    }
+
     async fn changed(&mut self) -> Result<Vec<Change>, DriverError> {
         tokio::time::sleep(Duration::from_secs(10)).await;
         self.changes += 1;
@@ -104,7 +112,7 @@ fn device() -> Device {
         .config(config.as_object().cloned().unwrap())
         .property(number.collect_cycle(Duration::from_secs(2)).build())
         .property(Property::builder("door", DataType::Boolean).build())
-        .credentials(Credentials::none().with_password("hunter2"))
+        .credentials(Credentials::none().with_username("operator").with_token("swordfish"))
         .build()
 }
 
@@ -196,6 +204,9 @@ async fn a_call_that_was_cut_off_has_no_answer() {
         drop(driver.connect(&device()).await);
         let mut session = driver.connect(&device()).await.unwrap();
         while tokio::time::timeout(Duration::from_secs(5), read(&mut session, &properties[..1])).await.is_ok() {}
+        let reset = Method { name: "reset".into(), description: String::new(), property_names: Vec::new() };
+        let called = tokio::time::timeout(Duration::from_secs(5), session.call(&reset, Vec::new())).await;
+        assert!(called.is_err(), "{called:?}");
         session.close().await;
     };
     cut_off(&*recording(erase(Counter::default()), Arc::clone(&recorder))).await;
@@ -210,9 +221,13 @@ async fn a_torn_file_is_read_up_to_the_tear_and_a_secret_is_nowhere_in_it() {
     let bytes = fs::read(&path).unwrap();
     let mut text = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*bytes), &mut text).unwrap();
-    assert!(!text.contains("hunter2") && text.contains("manifests"), "{text}");
-    // The bytes of the login, blotted out.
-    assert!(text.contains(&entry::base64(b"PASS *******\r\n")), "{text}");
+    assert!(text.contains("manifests") && !["hunter2", "swordfish"].iter().any(|it| text.contains(it)), "{text}");
+    // The bytes of the login, blotted out, and its refusal.
+    for login in [&b"PASS *******\r\n"[..], b"USER ******** *********\r\n"] {
+        assert!(text.contains(&entry::base64(login)), "{text}");
+    }
+    assert!(text.contains("*** is wrong"), "{text}");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let whole = Tape::read(&path, "count").unwrap();
     assert!(!whole.is_torn);
     let torn = folder.path().join("torn.tape");
