@@ -158,6 +158,9 @@ fn protocol(spec: &mut Fields, own: &str, properties: &Properties, notes: &mut N
     let (name, mut config) = protocol::section(&mut sections, notes);
     protocol::common(name.as_deref(), sections.section("common", notes), &mut config, notes);
     sections.leave(notes);
+    if name.as_deref() == Some("opcua") {
+        protocol::opcua(&config, notes);
+    }
     let visitors = properties.properties.values().filter_map(|property| property.visitor.as_ref());
     let name = name.or_else(|| visitors.filter_map(protocol::of_visitor).next()).unwrap_or_else(|| {
         let message = format!("the device names no protocol, and gets the mapper's own, {own:?}");

@@ -71,6 +71,25 @@ fn rs485(values: &mut Fields, data: &mut ConfigData, notes: &mut Notes) {
     }
 }
 
+/// Says what takes the place of keys of OPC UA that the driver among the examples refuses.
+pub(super) fn opcua(data: &ConfigData, notes: &mut Notes) {
+    const CREDENTIALS: &str =
+        "take it out, and name a folder in driver.credentials by `credentials`, with the files username and password";
+    const PKI: &str = "take it out: the mapper's certificate and key lie in driver.settings.pki";
+    let cures = [
+        ("userName", CREDENTIALS),
+        ("password", CREDENTIALS),
+        ("certificate", PKI),
+        ("privateKey", PKI),
+        ("timeout", "write milliseconds, 5000 for 5"),
+    ];
+    for (key, cure) in cures {
+        if let Some((path, _)) = data.0.get(key) {
+            notes.add(Fault::new(path, "is written as it was, which examples/opcua refuses", cure));
+        }
+    }
+}
+
 /// The keys that become `configData`.
 #[derive(Default)]
 pub(super) struct ConfigData(BTreeMap<String, (String, Value)>);
