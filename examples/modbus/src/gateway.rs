@@ -126,13 +126,12 @@ impl Gateway {
         }
         let Some(connection) = wire else { return Err(Fault::Closed(self.to_string())) };
         // A timer is no shorter than a millisecond, even for what is over.
-        if let Some(free) = connection.answered.map(|answered| answered + terms.pause)
+        if let Some(free) = connection.ended.map(|ended| ended + terms.pause)
             && free > Instant::now()
         {
             sleep_until(free).await;
         }
         let answer = connection.call(unit, request, terms.within).await;
-        connection.answered = Some(Instant::now());
         let was_closed = connection.signals.closed.load(Relaxed);
         if was_closed || matches!(answer, Err(Fault::Broken(_))) {
             *wire = None;
@@ -157,7 +156,7 @@ struct Connection {
     signals: Arc<Signals>,
     garbled: watch::Receiver<()>,
     /// When the last request was answered or given up.
-    answered: Option<Instant>,
+    ended: Option<Instant>,
     /// How many requests there were since the last answer to any of them.
     unanswered: u32,
 }
@@ -170,10 +169,11 @@ impl Connection {
             Framing::Rtu => tcp::attach(Rtu::new(stream, Arc::clone(&signals))),
         };
         let garbled = signals.garbled.subscribe();
-        Self { client, signals, garbled, answered: None, unanswered: 0 }
+        Self { client, signals, garbled, ended: None, unanswered: 0 }
     }
 
     async fn call(&mut self, unit: u8, request: Request<'_>, within: Duration) -> Result<Response, Fault> {
+        let _end = End(&mut self.ended);
         self.client.set_slave(Slave(unit));
         self.unanswered += 1;
         self.garbled.mark_unchanged();
@@ -192,6 +192,15 @@ impl Connection {
 
     fn is_silent(&self) -> bool {
         self.unanswered >= SILENCE
+    }
+}
+
+/// Takes down when a request has ended, even one that is dropped before its answer.
+struct End<'a>(&'a mut Option<Instant>);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        *self.0 = Some(Instant::now());
     }
 }
 
@@ -292,7 +301,7 @@ impl fmt::Display for Fault {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::{io::AsyncReadExt, net::TcpListener};
 
     use super::*;
     use crate::serial::{Line, Parity};
@@ -323,5 +332,27 @@ mod tests {
         let gateway = Gateways::default().get(&net("::1", listener.local_addr().unwrap().port())).expect("the first");
         let (opened, accepted) = tokio::join!(gateway.open(Duration::from_secs(10)), listener.accept());
         assert!(opened.is_ok() && accepted.is_ok(), "{opened:?}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_dropped_is_followed_by_the_pause() {
+        const LENGTH: usize = 12;
+        let pause = Duration::from_millis(200);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gateway = Gateways::default().get(&net("127.0.0.1", listener.local_addr().unwrap().port()));
+        let gateway = gateway.expect("the first");
+        let terms = Terms { within: Duration::from_secs(60), pause, retries: 0 };
+        let (_, accepted) = tokio::join!(gateway.open(terms.within), listener.accept());
+        let (mut device, _) = accepted.unwrap();
+        let mut request = async || device.read_exact(&mut [0; LENGTH]).await.map(|_| Instant::now()).unwrap();
+        let mut sent = Vec::new();
+        for _ in 0..2 {
+            select! {
+                answer = gateway.call(1, Request::ReadHoldingRegisters(0, 1), terms) => panic!("nobody answers: {answer:?}"),
+                // Its time is taken before the call is dropped.
+                time = request() => sent.push(time),
+            }
+        }
+        assert!(sent[1] - sent[0] >= pause, "{:?}", sent[1] - sent[0]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use mapper_framework::Tap;
 use tokio::net::TcpStream;
 
 use crate::{
@@ -30,17 +31,18 @@ impl Link {
         matches!((self, other), (Self::Serial(one), Self::Serial(two)) if one.path == two.path && one != two)
     }
 
+    /// Opens the connection, whose bytes are recorded while the mapper records.
     pub(crate) async fn open(&self) -> io::Result<Box<dyn Stream>> {
         match self {
             Self::Net { host, port, tls, .. } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 match tls {
-                    None => Ok(Box::new(stream)),
-                    Some(tls) => Ok(Box::new(tls.secure(stream, host).await?)),
+                    None => Ok(Box::new(Tap::new(stream))),
+                    Some(tls) => Ok(Box::new(Tap::new(tls.secure(stream, host).await?))),
                 }
             }
-            Self::Serial(line) => Ok(Box::new(line.open()?)),
+            Self::Serial(line) => Ok(Box::new(Tap::new(line.open()?))),
         }
     }
 }

@@ -11,7 +11,7 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::spawn_blocking};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Whom to trust, and who the mapper is.
@@ -36,9 +36,12 @@ impl Tls {
     pub(crate) async fn secure(&self, stream: TcpStream, host: &str) -> io::Result<TlsStream<TcpStream>> {
         let name = self.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned()).map_err(|error| invalid("serverName", error))?;
-        TlsConnector::from(Arc::new(self.client()?)).connect(name, stream).await.map_err(with_cure)
+        let tls = self.clone();
+        let client = spawn_blocking(move || tls.client()).await.map_err(io::Error::other)??;
+        TlsConnector::from(Arc::new(client)).connect(name, stream).await.map_err(with_cure)
     }
 
+    /// Reads the files.
     fn client(&self) -> io::Result<ClientConfig> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates("caFile", &self.ca_file)? {

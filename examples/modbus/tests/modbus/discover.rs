@@ -26,7 +26,7 @@ fn names(found: &Found) -> Vec<&str> {
 #[tokio::test]
 async fn units_say_what_they_are_and_only_the_addresses_that_were_named_are_looked_at() -> Outcome {
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
-    let wanted = [("units", "5-6, 200"), ("holdingRegisters", "0-9"), ("coils", "3"), ("timeout", "500")];
+    let wanted = [("units", "5-6, 200"), ("holdingRegisters", "0-9"), ("coils", "3"), ("timeout", "8000")];
     let discovery = Discovery::new(args(&server, &wanted));
     Modbus::default().discover(&discovery).await?;
     let found = discovery.found();
@@ -51,13 +51,13 @@ async fn units_say_what_they_are_and_only_the_addresses_that_were_named_are_look
 }
 
 #[tokio::test]
-async fn silent_units_on_a_line_are_left_out() -> Outcome {
+async fn the_units_on_a_line_that_are_named_are_found() -> Outcome {
     let folder = tempfile::tempdir()?;
     let line = folder.path().join("line");
     let also = Also { serial: Some(line.clone()), ..Also::default() };
     let Some(_server) = Server::start_with(0, also).await? else { return Ok(()) };
     let line = line.display().to_string();
-    let args = [("serialPort", line.as_str()), ("parity", "none"), ("timeout", "500"), ("units", "2,3")];
+    let args = [("serialPort", line.as_str()), ("parity", "none"), ("timeout", "8000"), ("units", "2,3")];
     let discovery = Discovery::new(args);
     Modbus::default().discover(&discovery).await?;
     let found: Vec<_> = discovery.found().iter().map(|found| found.name().to_owned()).collect();
@@ -85,7 +85,7 @@ async fn what_is_found_passes_a_strict_check_and_runs_as_it_is() -> Outcome {
     let Some(server) = Server::start(0).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("found.yaml");
-    let wanted = [("units", "1-3"), ("holdingRegisters", "0-1"), ("discreteInputs", "1")];
+    let wanted = [("units", "1-3"), ("holdingRegisters", "0-1"), ("discreteInputs", "1"), ("timeout", "8000")];
     let args = args(&server, &wanted).into_iter().map(|(key, value)| format!("{key}={value}"));
     let output = Command::new(PROGRAM).arg("discover").args(args).stderr(Stdio::inherit()).output().await?;
     assert!(output.status.success());
