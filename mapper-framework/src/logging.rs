@@ -15,11 +15,15 @@ use crate::config::{LogConfig, LogFormat, LogLevel};
 
 /// Crates that speak over the network. Their details matter to nobody who runs a mapper, and hold what goes over the wire: values, and
 /// credentials.
-const WIRE: [&str; 16] = [
+const WIRE: [&str; 20] = [
     "h2",
     "hyper",
     "hyper_util",
     "mysql_async",
+    "opcua_client",
+    "opcua_core",
+    "opcua_crypto",
+    "opcua_types",
     "redis",
     "reqwest",
     "rumqttc",

@@ -5,16 +5,19 @@ use std::collections::HashSet;
 use mapper_framework::{AccessMode, DataType, Discovery, DriverError, Found, Property};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
+use tracing::warn;
 use ua::{
     client::Session,
     types::{
         AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, NodeClass, NodeClassMask, NodeId,
-        ObjectId, ReadValueId, ReferenceDescription, ReferenceTypeId, TimestampsToReturn, Variant,
-        VariantScalarTypeId as Scalar,
+        ObjectId, ReferenceDescription, ReferenceTypeId, Variant, VariantScalarTypeId as Scalar,
     },
 };
 
-use crate::{node::Node, session::Server, status, value::Shape};
+use crate::{fetch::Answer, node::Node, session::Server, status, value::Shape};
+
+/// How many nodes right below one are looked at. A server may go on for ever.
+const MOST_BELOW: usize = 65_536;
 
 /// The arguments of `opcua discover url=opc.tcp://192.0.2.7:4840`.
 #[derive(Debug, Deserialize)]
@@ -54,51 +57,31 @@ impl Args {
     }
 }
 
-/// Adds the server with the variables below the node.
+/// Adds the server with the variables below the node. A node that cannot be looked into is passed over.
 ///
 /// # Errors
 ///
-/// The connection is lost, or the node is not there.
+/// The connection is lost, or the node is not there. What was found until then is added all the same.
 pub(crate) async fn discover(server: &mut Server, args: &Args, discovery: &Discovery) -> Result<(), DriverError> {
     let root = match &args.node {
         Some(node) => node.resolve(&server.about.namespaces)?,
         None => ObjectId::ObjectsFolder.into(),
     };
-    let variables = browse(server.session(), root, args.most, discovery).await?;
-    discovery.progress(format_args!("{} variables: asks for their types", variables.len()));
-    let mut found =
-        Found::new("opcua-server").description(format!("The OPC UA server at {}", args.url)).config(args.keys());
-    let nodes: Vec<_> = variables.iter().map(|variable| variable.node.clone()).collect();
-    server.learn_all(&nodes).await?;
-    let mut names = HashSet::new();
-    for Variable { mut name, node } in variables {
-        let Some(access) = access(server.session(), &node).await? else { continue };
-        let Ok(shape) = server.shape(&node).await else { continue };
-        while !names.insert(name.clone()) {
-            name.push('_');
-        }
-        let visitor = json!({"nodeID": written(server, &node)});
-        found = found.property(Property::builder(&name, data_type(&shape)).access_mode(access).visitor(visitor));
-    }
-    discovery.add(found);
-    Ok(())
-}
-
-/// The variables below a node, at most so many.
-async fn browse(
-    session: &Session,
-    root: NodeId,
-    most: usize,
-    discovery: &Discovery,
-) -> Result<Vec<Variable>, DriverError> {
     let own: NodeId = ObjectId::Server.into();
-    let (mut seen, mut open, mut variables) = (HashSet::from([own]), vec![(String::new(), root)], Vec::new());
-    while let Some((path, node)) = open.pop() {
-        if variables.len() >= most {
-            break;
-        }
-        discovery.progress(format_args!("{} variables, looks at {node}", variables.len()));
-        for below in references(session, node).await? {
+    let (mut seen, mut open) = (HashSet::from([own]), vec![(String::new(), root.clone())]);
+    let (mut holds, mut rest) = (Holds::new(args, discovery), args.most);
+    while let Some((path, node)) = open.pop().filter(|_| rest > 0) {
+        discovery.progress(format_args!("{} variables, looks at {node}", holds.names.len()));
+        let below = match references(server.session(), &node, rest).await {
+            Ok(below) => below,
+            Err(error) if error.is_disconnected() || node == root => return Err(error),
+            Err(error) => {
+                warn!(%error, "a node is passed over");
+                continue;
+            }
+        };
+        let mut variables = Vec::new();
+        for below in below {
             let node = below.node_id.node_id;
             if below.node_id.server_index != 0 || !seen.insert(node.clone()) {
                 continue;
@@ -109,14 +92,57 @@ async fn browse(
                 _ => open.push((name, node)),
             }
         }
+        variables.truncate(rest);
+        rest -= variables.len();
+        holds.take(server, variables).await?;
     }
-    variables.truncate(most);
-    Ok(variables)
+    Ok(())
 }
 
-/// The objects and variables right below a node.
-async fn references(session: &Session, node: NodeId) -> Result<Vec<ReferenceDescription>, DriverError> {
-    let failed = |error| status::of_request("browsing", error);
+/// What a server holds, as far as it was found. It is added when this is dropped, and so however the search ends.
+struct Holds<'a> {
+    discovery: &'a Discovery,
+    found: Option<Found>,
+    /// The names of the properties.
+    names: HashSet<String>,
+}
+
+impl<'a> Holds<'a> {
+    fn new(args: &Args, discovery: &'a Discovery) -> Self {
+        let found = Found::new("opcua-server").description(format!("The OPC UA server at {}", args.url));
+        Self { discovery, found: Some(found.config(args.keys())), names: HashSet::new() }
+    }
+
+    /// Takes in those of the variables that can be read and whose types are known.
+    async fn take(&mut self, server: &mut Server, variables: Vec<Variable>) -> Result<(), DriverError> {
+        let nodes: Vec<_> = variables.iter().map(|variable| variable.node.clone()).collect();
+        server.learn_all(&nodes).await?;
+        let levels = server.attribute(&nodes, AttributeId::UserAccessLevel).await?;
+        for (Variable { mut name, node }, level) in variables.into_iter().zip(levels) {
+            let Some(access) = access(level) else { continue };
+            let Ok(shape) = server.shape(&node).await else { continue };
+            while !self.names.insert(name.clone()) {
+                name.push('_');
+            }
+            let visitor = json!({"nodeID": written(server, &node)});
+            let property = Property::builder(&name, data_type(&shape)).access_mode(access).visitor(visitor);
+            self.found = self.found.take().map(|found| found.property(property));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Holds<'_> {
+    fn drop(&mut self) {
+        if let Some(found) = self.found.take().filter(|_| !self.names.is_empty()) {
+            self.discovery.add(found);
+        }
+    }
+}
+
+/// The objects and variables right below a node, with about so many variables at most.
+async fn references(session: &Session, node: &NodeId, most: usize) -> Result<Vec<ReferenceDescription>, DriverError> {
+    let failed = |error| status::of_request(format_args!("looking at {node}"), error);
     let wanted = BrowseDescription {
         node_id: node.clone(),
         browse_direction: BrowseDirection::Forward,
@@ -126,16 +152,20 @@ async fn references(session: &Session, node: NodeId) -> Result<Vec<ReferenceDesc
         result_mask: (BrowseResultMaskFlags::BrowseName | BrowseResultMaskFlags::NodeClass).bits(),
     };
     let mut answer = session.browse(&[wanted], 0, None).await.map_err(failed)?.into_iter().next();
-    let mut all = Vec::new();
+    let (mut all, mut variables) = (Vec::new(), 0);
     while let Some(part) = answer {
         if part.status_code.is_bad() {
-            return Err(status::of_operation(&node, part.status_code));
+            return Err(status::of_operation(node, part.status_code));
         }
-        all.extend(part.references.into_iter().flatten());
+        let references = part.references.unwrap_or_default();
+        variables += references.iter().filter(|below| below.node_class == NodeClass::Variable).count();
+        all.extend(references);
         if part.continuation_point.is_null_or_empty() {
             break;
         }
-        answer = session.browse_next(false, &[part.continuation_point]).await.map_err(failed)?.into_iter().next();
+        let is_enough = variables >= most || all.len() >= MOST_BELOW;
+        let next = session.browse_next(is_enough, &[part.continuation_point]).await.map_err(failed)?;
+        answer = next.into_iter().next().filter(|_| !is_enough);
     }
     Ok(all)
 }
@@ -147,20 +177,15 @@ fn join(path: &str, name: &str) -> String {
 }
 
 /// What this user may do with a variable; none if it cannot be read.
-async fn access(session: &Session, node: &NodeId) -> Result<Option<AccessMode>, DriverError> {
+fn access(level: Answer) -> Option<AccessMode> {
     const READ: u8 = 1;
     const WRITE: u8 = 2;
-    let wanted = [ReadValueId::new(node.clone(), AttributeId::UserAccessLevel)];
-    let answers = session.read(&wanted, TimestampsToReturn::Neither, 0.0).await;
-    let answers = answers.map_err(|error| status::of_request("browsing", error))?;
-    let Some(Variant::Byte(level)) = answers.into_iter().next().and_then(|answer| answer.value) else {
-        return Ok(None);
-    };
-    Ok(match (level & READ != 0, level & WRITE != 0) {
+    let Some(Variant::Byte(level)) = level.ok()?.value else { return None };
+    match (level & READ != 0, level & WRITE != 0) {
         (false, _) => None,
         (true, false) => Some(AccessMode::ReadOnly),
         (true, true) => Some(AccessMode::ReadWrite),
-    })
+    }
 }
 
 fn data_type(shape: &Shape) -> DataType {

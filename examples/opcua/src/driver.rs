@@ -76,6 +76,6 @@ impl OpcUa {
         pki::check(&certificates, security, &config.url, &endpoint)?;
         let link = Link::open(&client, endpoint, &login, certificates, within).await?;
         let about = About::ask(link.session(), device, &config).await?;
-        Ok(Server::new(link, about, config))
+        Ok(Server::new(link, about, device, config))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - `driver`: what the framework calls to connect, an [`OpcUa`] that opens a [`Server`] for each device
 //! - `session`: what the framework calls of a session: reads, writes, calls, deliveries
-//! - `monitor`: a subscription, by which the server delivers; `method`: the methods of objects
+//! - `fetch`: reads of many nodes; `monitor`: a subscription, by which the server delivers; `method`: the methods of objects
 //! - `discover`: the search for what a server holds
 //! - `config`: what a user writes of a device, as [`Config`]; `visitor`: of a property, as [`Visitor`]; `node`: how nodes are named
 //! - `endpoint`: the endpoints of a server, and which of them is taken
@@ -15,6 +15,7 @@ mod config;
 mod discover;
 mod driver;
 mod endpoint;
+mod fetch;
 mod link;
 mod login;
 mod method;

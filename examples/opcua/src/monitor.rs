@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mapper_framework::{DriverError, Property, Subscriptions};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::info;
 use ua::{
     client::{MonitoredItem, OnSubscriptionNotification, Session},
@@ -13,10 +13,10 @@ use ua::{
     },
 };
 
-use crate::{session::value_of, status, visitor::Visitor};
+use crate::{fetch::value_of, status, value, visitor::Visitor};
 
-/// How many values may wait to be taken. A server that delivers faster than they are taken costs the session.
-const WAITING: usize = 65_536;
+/// How many MiB of values may wait to be taken. A server that delivers faster than they are taken costs the session.
+const WAITING: usize = 32;
 /// The most values that are handed over at once.
 const AT_ONCE: usize = 1024;
 /// After how long without news the server says that it is there.
@@ -29,7 +29,12 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// What the server delivers: a value of an item, or the end of all deliveries.
 enum Delivery {
-    Value(u32, DataValue),
+    Value {
+        handle: u32,
+        value: DataValue,
+        /// What it takes while it waits.
+        _room: OwnedSemaphorePermit,
+    },
     End(StatusCode),
 }
 
@@ -37,7 +42,7 @@ enum Delivery {
 pub(crate) struct Monitor {
     id: u32,
     interval: Duration,
-    deliveries: mpsc::Receiver<Delivery>,
+    deliveries: mpsc::UnboundedReceiver<Delivery>,
     items: HashMap<u32, Item>,
     next_handle: u32,
 }
@@ -56,19 +61,39 @@ pub(crate) struct Wanted {
 }
 
 /// Passes deliveries on until there is no room for one.
-struct Listener(Option<mpsc::Sender<Delivery>>);
+struct Listener {
+    /// `None` once there was no room.
+    sender: Option<mpsc::UnboundedSender<Delivery>>,
+    /// The bytes that there still is room for.
+    room: Arc<Semaphore>,
+}
 
 impl Listener {
-    fn pass_on(&mut self, delivery: Delivery) {
-        if let Some(Err(TrySendError::Full(_))) = self.0.as_ref().map(|sender| sender.try_send(delivery)) {
-            self.0 = None;
+    fn new() -> (Self, mpsc::UnboundedReceiver<Delivery>) {
+        let (sender, deliveries) = mpsc::unbounded_channel();
+        (Self { sender: Some(sender), room: Arc::new(Semaphore::new(WAITING << 20)) }, deliveries)
+    }
+
+    fn value(&mut self, handle: u32, value: DataValue) {
+        let size = size_of::<Delivery>() + value.value.as_ref().map_or(0, value::size);
+        let room = u32::try_from(size).ok().and_then(|size| Arc::clone(&self.room).try_acquire_many_owned(size).ok());
+        match room {
+            Some(room) => self.pass_on(Delivery::Value { handle, value, _room: room }),
+            None => self.sender = None,
+        }
+    }
+
+    fn pass_on(&self, delivery: Delivery) {
+        if let Some(sender) = &self.sender {
+            // Nobody listens any more when the session ends.
+            drop(sender.send(delivery));
         }
     }
 }
 
 impl OnSubscriptionNotification for Listener {
     fn on_data_value(&mut self, value: DataValue, item: &MonitoredItem) {
-        self.pass_on(Delivery::Value(item.client_handle(), value));
+        self.value(item.client_handle(), value);
     }
 
     fn on_subscription_status_change(&mut self, change: StatusChangeNotification) {
@@ -82,26 +107,22 @@ impl Monitor {
     /// # Errors
     ///
     /// The connection is lost.
-    pub(crate) async fn create(session: &Session, wanted: &[Wanted]) -> Result<Option<Self>, DriverError> {
-        let (sender, deliveries) = mpsc::channel(WAITING);
+    pub(crate) async fn create(
+        session: &Session,
+        device: &str,
+        wanted: &[Wanted],
+    ) -> Result<Option<Self>, DriverError> {
+        let (listener, deliveries) = Listener::new();
         let interval = interval(wanted);
         let created = session
-            .create_subscription(
-                interval,
-                count(LIFETIME, interval),
-                count(KEEP_ALIVE, interval),
-                0,
-                0,
-                true,
-                Listener(Some(sender)),
-            )
+            .create_subscription(interval, count(LIFETIME, interval), count(KEEP_ALIVE, interval), 0, 0, true, listener)
             .await
             .map_err(|error| status::of_request("subscribing", error));
         match created {
             Ok(id) => Ok(Some(Self { id, interval, deliveries, items: HashMap::new(), next_handle: 1 })),
             Err(error) if error.is_disconnected() => Err(error),
             Err(error) => {
-                info!(%error, "the server gives no subscription; its values are polled");
+                info!(device, %error, "the server gives no subscription; its values are polled");
                 Ok(None)
             }
         }
@@ -174,14 +195,14 @@ impl Monitor {
         let mut taken = Vec::new();
         if self.deliveries.recv_many(&mut taken, AT_ONCE).await == 0 {
             return Err(DriverError::disconnected(format_args!(
-                "the server delivers faster than values are taken: more than {WAITING} waited; set `samplingInterval` or `deadband`"
+                "the server delivers faster than values are taken: more than {WAITING} MiB waited; set `samplingInterval` or `deadband`"
             )));
         }
         let mut values = Vec::with_capacity(taken.len());
         for delivery in taken {
             match delivery {
                 // What comes after its item was removed is of no interest.
-                Delivery::Value(handle, value) => {
+                Delivery::Value { handle, value, .. } => {
                     values.extend(self.items.get(&handle).map(|item| (Arc::clone(&item.property), value)));
                 }
                 Delivery::End(code) if code.is_bad() => {
@@ -238,4 +259,27 @@ fn interval(wanted: &[Wanted]) -> Duration {
 /// How many intervals make up a time.
 fn count(time: Duration, interval: Duration) -> u32 {
     (time.as_secs_f64() / interval.as_secs_f64()).ceil() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn values_wait_until_there_is_no_room_and_make_room_when_they_are_taken() {
+        let (mut listener, mut deliveries) = Listener::new();
+        let value = || DataValue::from(ua::types::Variant::from("x".repeat(1 << 20)));
+        for handle in 0..3 * WAITING as u32 {
+            listener.value(handle, value());
+            assert!(matches!(deliveries.recv().await, Some(Delivery::Value { handle: it, .. }) if it == handle));
+        }
+        for handle in 0..WAITING as u32 {
+            listener.value(handle, value());
+        }
+        let mut taken = 0;
+        while deliveries.recv().await.is_some() {
+            taken += 1;
+        }
+        assert_eq!(taken, WAITING - 1, "the end comes after what there was room for");
+    }
 }

@@ -5,17 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use mapper_framework::{
     Call, Change, DataType, DeviceState, DriverError, Property, Reading, Reads, Session, Subscriptions, Value,
 };
-use ua::{
-    client::{UARequest, services::Read},
-    types::{
-        AttributeId, DataValue, NodeId, NumericRange, QualifiedName, ReadValueId, StatusCode, TimestampsToReturn,
-        VariableId, Variant, VariantScalarTypeId, WriteValue,
-    },
+use ua::types::{
+    AttributeId, DataValue, NodeId, NumericRange, ReadValueId, VariableId, Variant, VariantScalarTypeId, WriteValue,
 };
 
 use crate::{
     about::About,
     config::Config,
+    fetch::{Answer, fetch, fetch_all, value_of},
     link::Link,
     method::Methods,
     monitor::{Monitor, Wanted},
@@ -33,6 +30,8 @@ const SINGLE: i32 = -1;
 pub struct Server {
     link: Link,
     pub(crate) about: About,
+    /// Its name, for the log.
+    device: String,
     config: Config,
     shapes: Shapes,
     methods: Methods,
@@ -44,10 +43,11 @@ pub struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(link: Link, about: About, config: Config) -> Self {
+    pub(crate) fn new(link: Link, about: About, device: &str, config: Config) -> Self {
         Self {
             link,
             about,
+            device: device.to_owned(),
             config,
             shapes: Shapes::default(),
             methods: Methods::default(),
@@ -64,12 +64,18 @@ impl Server {
 
     /// Asks for the types of nodes, in as few requests as the server takes.
     pub(crate) async fn learn_all(&mut self, nodes: &[NodeId]) -> Result<(), DriverError> {
-        self.shapes.learn(self.link.session(), nodes, self.about.nodes_per_read).await
+        self.shapes.learn(self.link.session(), nodes, &mut self.about.nodes_per_read).await
+    }
+
+    /// Reads an attribute of each node, in as few requests as the server takes.
+    pub(crate) async fn attribute(&mut self, nodes: &[NodeId], id: AttributeId) -> Result<Vec<Answer>, DriverError> {
+        let wanted: Vec<_> = nodes.iter().map(|node| ReadValueId::new(node.clone(), id)).collect();
+        fetch_all(self.link.session(), &wanted, &mut self.about.nodes_per_read).await
     }
 
     /// The type of a node.
     pub(crate) async fn shape(&mut self, node: &NodeId) -> Result<Shape, DriverError> {
-        self.shapes.of_node(self.link.session(), node).await
+        self.shapes.of_node(self.link.session(), node, &mut self.about.nodes_per_read).await
     }
 }
 
@@ -96,7 +102,7 @@ impl Session for Server {
         self.learn(wanted.iter().map(|wanted| (&*wanted.property, &wanted.node))).await?;
         let session = self.link.session();
         if self.monitor.is_none() && !wanted.is_empty() {
-            self.monitor = Monitor::create(session, &wanted).await?;
+            self.monitor = Monitor::create(session, &self.device, &wanted).await?;
         }
         match &mut self.monitor {
             Some(monitor) => monitor.update(session, wanted, self.about.items_per_call).await,
@@ -108,11 +114,11 @@ impl Session for Server {
         let Some(node) = &property.visitor().node else { return self.argument(property).map(Reading::from) };
         let id = node.resolve(&self.about.namespaces)?;
         self.learn([(property, &id)].into_iter()).await?;
-        let answers = self.fetch(vec![value_of(id, &property.visitor().index_range)]).await?;
-        self.reading(property, node, answers.into_iter().next())
+        let answer = self.ask(value_of(id, &property.visitor().index_range)).await?;
+        self.reading(property, node, answer)
     }
 
-    /// Reads all nodes in as few requests as the server takes. A request that is too large for it is halved, and the limit remembered.
+    /// Reads all nodes in as few requests as the server takes.
     async fn read_many(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
         let properties = reads.properties();
         let mut wanted = Vec::with_capacity(properties.len());
@@ -126,24 +132,15 @@ impl Session for Server {
             }
         }
         self.learn(wanted.iter().map(|(index, _, id)| (&*properties[*index], id))).await?;
-        let mut rest = &wanted[..];
-        while !rest.is_empty() {
-            let (part, later) = rest.split_at(rest.len().min(self.about.nodes_per_read));
-            let request =
-                part.iter().map(|(index, _, id)| value_of(id.clone(), &properties[*index].visitor().index_range));
-            match self.fetch(request.collect()).await {
-                Ok(answers) => {
-                    let mut answers = answers.into_iter();
-                    for (index, node, _) in part {
-                        reads.set_at(*index, self.reading(&properties[*index], node, answers.next()));
-                    }
-                    rest = later;
-                }
-                Err(error) if is_too_large(&error) && part.len() > 1 => {
-                    self.about.nodes_per_read = part.len().div_ceil(2);
-                }
-                Err(error) => return Err(error),
+        let nodes = wanted.iter().map(|(index, _, id)| value_of(id.clone(), &properties[*index].visitor().index_range));
+        let nodes: Vec<_> = nodes.collect();
+        let mut done = 0;
+        while done < nodes.len() {
+            let answers = fetch(self.link.session(), &nodes[done..], &mut self.about.nodes_per_read).await?;
+            for ((index, node, _), answer) in wanted[done..].iter().zip(&answers) {
+                reads.set_at(*index, self.reading(&properties[*index], node, answer.clone()));
             }
+            done += answers.len();
         }
         Ok(())
     }
@@ -155,12 +152,14 @@ impl Session for Server {
             return Ok(());
         };
         let id = node.resolve(&self.about.namespaces)?;
-        let mut shape = self.shapes.of_node(self.link.session(), &id).await?;
+        let mut shape = self.shape(&id).await?;
         if shape.scalar == VariantScalarTypeId::Variant {
             shape = self.current_shape(node, &id, shape).await?;
         }
         if visitor.index_range.has_range() {
-            self.require_parts(node, &id, &visitor.index_range).await?;
+            let part = self.value(node, &id, &visitor.index_range).await?;
+            let whole = self.value(node, &id, &NumericRange::None).await?;
+            value::require_part(node, &part, &whole, &visitor.index_range)?;
         }
         let encoded = value::encode(value, &shape, &visitor.index_range, &self.shapes.structures);
         let encoded = encoded.map_err(|error| DriverError::refused(format_args!("{node}: {error}")))?;
@@ -213,10 +212,8 @@ impl Session for Server {
     /// As the server says it of itself.
     async fn state(&mut self) -> Result<DeviceState, DriverError> {
         const RUNNING: i32 = 0;
-        let answers =
-            self.fetch(vec![value_of(VariableId::Server_ServerStatus_State.into(), &NumericRange::None)]).await?;
-        let state = answers.into_iter().next().and_then(|answer| answer.value);
-        Ok(match state {
+        let answer = self.ask(value_of(VariableId::Server_ServerStatus_State.into(), &NumericRange::None)).await?;
+        Ok(match answer?.value {
             Some(Variant::Int32(RUNNING)) => DeviceState::Online,
             _ => DeviceState::Unhealthy,
         })
@@ -230,7 +227,7 @@ impl Session for Server {
 impl Server {
     fn change(&self, property: &Property<Visitor>, value: DataValue) -> Option<Change> {
         let node = property.visitor().node.as_ref()?;
-        Some(match self.reading(property, node, Some(value)) {
+        Some(match self.reading(property, node, Ok(value)) {
             Ok(reading) => Change::new(property.name(), reading),
             Err(error) => Change::failed(property.name(), error),
         })
@@ -261,25 +258,19 @@ impl Server {
         if unknown.is_empty() {
             return Ok(());
         }
-        self.shapes.learn(self.link.session(), &unknown, self.about.nodes_per_read).await
+        self.learn_all(&unknown).await
     }
 
-    /// Makes sure that the server knows parts of lists: one that does not would take a part for the whole.
-    async fn require_parts(&self, node: &Node, id: &NodeId, range: &NumericRange) -> Result<(), DriverError> {
-        let answers = self.fetch(vec![value_of(id.clone(), range)]).await?;
-        match answers.into_iter().next().and_then(|answer| answer.value) {
-            Some(held) if !value::exceeds(&held, range) => Ok(()),
-            Some(_) => Err(DriverError::unsupported(format_args!(
-                "{node}: the server does not know `indexRange`, and would replace the whole list: write the whole list"
-            ))),
-            None => Err(DriverError::failed(format_args!("{node}: the part cannot be read, so it is not written"))),
-        }
+    /// What a node, or a part of it, holds now.
+    async fn value(&self, node: &Node, id: &NodeId, range: &NumericRange) -> Result<Variant, DriverError> {
+        let answer = self.ask(value_of(id.clone(), range)).await??;
+        let code = answer.status.unwrap_or_default();
+        answer.value.ok_or_else(|| status::of_operation(node, code))
     }
 
     /// The shape of what a node that takes any type holds now.
     async fn current_shape(&self, node: &Node, id: &NodeId, any: Shape) -> Result<Shape, DriverError> {
-        let answers = self.fetch(vec![value_of(id.clone(), &NumericRange::None)]).await?;
-        let held = answers.into_iter().next().and_then(|answer| answer.value);
+        let held = self.ask(value_of(id.clone(), &NumericRange::None)).await??.value;
         let scalar = held.as_ref().and_then(Variant::scalar_type_id).ok_or_else(|| {
             DriverError::failed(format_args!(
                 "{node}: the node takes any type and has no value yet, so that its type is not known"
@@ -289,45 +280,18 @@ impl Server {
         Ok(Shape { scalar, rank, ..any })
     }
 
-    async fn fetch(&self, nodes: Vec<ReadValueId>) -> Result<Vec<DataValue>, DriverError> {
-        let session = self.link.session();
-        let request = Read::new(session).nodes_to_read(nodes).timestamps_to_return(TimestampsToReturn::Both);
-        let answer = request.send(session.channel()).await.map_err(|error| status::of_request("reading", error))?;
-        Ok(answer.results.unwrap_or_default())
+    /// The answer for one node. The outer error is a connection that is lost.
+    async fn ask(&self, node: ReadValueId) -> Result<Answer, DriverError> {
+        let unanswered = || Err(DriverError::failed("the server does not answer all of a request"));
+        let answers = fetch(self.link.session(), &[node], &mut 1).await?;
+        Ok(answers.into_iter().next().unwrap_or_else(unanswered))
     }
 
-    fn reading(
-        &self,
-        property: &Property<Visitor>,
-        node: &Node,
-        answer: Option<DataValue>,
-    ) -> Result<Reading, DriverError> {
-        let unanswered = || DriverError::failed(format_args!("{node}: the server does not answer all of a request"));
-        let mut answer = answer.ok_or_else(unanswered)?;
-        answer.value = answer.value.map(|value| value::part(value, &property.visitor().index_range));
+    fn reading(&self, property: &Property<Visitor>, node: &Node, answer: Answer) -> Result<Reading, DriverError> {
+        let mut answer = answer?;
+        if let Some(value) = answer.value.take() {
+            answer.value = Some(value::part(node, value, &property.visitor().index_range)?);
+        }
         value::reading(node, answer, property.data_type(), &self.shapes.structures)
     }
-}
-
-/// The value of a node, or a part of it.
-pub(crate) fn value_of(node_id: NodeId, range: &NumericRange) -> ReadValueId {
-    ReadValueId {
-        node_id,
-        attribute_id: AttributeId::Value as u32,
-        index_range: range.clone(),
-        data_encoding: QualifiedName::null(),
-    }
-}
-
-fn is_too_large(error: &DriverError) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<ua::types::Error>());
-    source.is_some_and(|error| {
-        matches!(
-            error.status(),
-            StatusCode::BadTooManyOperations
-                | StatusCode::BadRequestTooLarge
-                | StatusCode::BadResponseTooLarge
-                | StatusCode::BadEncodingLimitsExceeded
-        )
-    })
 }

@@ -7,13 +7,18 @@ use ua::{
     client::Session,
     types::{
         AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, DataTypeDefinition, DataValue,
-        NodeClassMask, NodeId, ReadValueId, ReferenceTypeId, StructureDefinition, TimestampsToReturn, Variant,
+        NodeClassMask, NodeId, ReadValueId, ReferenceTypeId, StructureDefinition, Variant,
         VariantScalarTypeId as Scalar,
         custom::{DataTypeTree, DynamicTypeLoader, EncodingIds, ParentIds, TypeInfo},
     },
 };
 
-use crate::{status, types::Structures, value::Shape};
+use crate::{
+    fetch::{Answer, fetch_all},
+    status,
+    types::Structures,
+    value::Shape,
+};
 
 /// What is asked of each node.
 const ATTRIBUTES: [AttributeId; 2] = [AttributeId::DataType, AttributeId::ValueRank];
@@ -32,12 +37,13 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
-    /// Whether a node was asked for, with or without success.
+    /// Whether a node's type is known, or that it has none.
     pub(crate) fn knows(&self, node: &NodeId) -> bool {
-        self.of_nodes.contains_key(node)
+        let shape = self.of_nodes.get(node);
+        shape.is_some_and(|shape| shape.as_ref().err().is_none_or(|error| !error.is_retryable()))
     }
 
-    /// Asks for the types of these nodes. What is wrong with one shows when it is used.
+    /// Asks for the types of these nodes, `most` attributes in one request, see [`fetch_all`]. What is wrong with one shows when it is used.
     ///
     /// # Errors
     ///
@@ -46,19 +52,17 @@ impl Shapes {
         &mut self,
         session: &Session,
         nodes: &[NodeId],
-        per_read: usize,
+        most: &mut usize,
     ) -> Result<(), DriverError> {
-        for part in nodes.chunks((per_read / ATTRIBUTES.len()).max(1)) {
-            let wanted =
-                part.iter().flat_map(|node| ATTRIBUTES.map(|attribute| ReadValueId::new(node.clone(), attribute)));
-            let answers = read(session, &wanted.collect::<Vec<_>>()).await?;
-            for (node, answers) in part.iter().zip(answers.chunks(ATTRIBUTES.len())) {
-                let shape = match self.of_answers(session, node, answers).await {
-                    Err(error) if error.is_disconnected() => return Err(error),
-                    shape => shape,
-                };
-                self.of_nodes.insert(node.clone(), shape);
-            }
+        let wanted =
+            nodes.iter().flat_map(|node| ATTRIBUTES.map(|attribute| ReadValueId::new(node.clone(), attribute)));
+        let answers = fetch_all(session, &wanted.collect::<Vec<_>>(), most).await?;
+        for (node, answers) in nodes.iter().zip(answers.chunks(ATTRIBUTES.len())) {
+            let shape = match self.of_answers(session, node, answers).await {
+                Err(error) if error.is_disconnected() => return Err(error),
+                shape => shape,
+            };
+            self.of_nodes.insert(node.clone(), shape);
         }
         Ok(())
     }
@@ -68,27 +72,34 @@ impl Shapes {
     /// # Errors
     ///
     /// The node has none, or the server does not answer.
-    pub(crate) async fn of_node(&mut self, session: &Session, node: &NodeId) -> Result<Shape, DriverError> {
+    pub(crate) async fn of_node(
+        &mut self,
+        session: &Session,
+        node: &NodeId,
+        most: &mut usize,
+    ) -> Result<Shape, DriverError> {
         // One that could not be had may be there by now.
         if !matches!(self.of_nodes.get(node), Some(Ok(_))) {
-            self.learn(session, std::slice::from_ref(node), ATTRIBUTES.len()).await?;
+            self.learn(session, std::slice::from_ref(node), most).await?;
         }
         let unanswered = || Err(DriverError::failed(format_args!("the server does not say what {node} is")));
         self.of_nodes.get(node).cloned().unwrap_or_else(unanswered)
     }
 
-    async fn of_answers(
-        &mut self,
-        session: &Session,
-        node: &NodeId,
-        answers: &[DataValue],
-    ) -> Result<Shape, DriverError> {
-        let Some(Variant::NodeId(data_type)) = value(answers, 0) else {
-            let code = answers.first().and_then(|answer| answer.status).unwrap_or_default();
+    async fn of_answers(&mut self, session: &Session, node: &NodeId, answers: &[Answer]) -> Result<Shape, DriverError> {
+        let [data_type, rank] = answers else {
+            return Err(DriverError::failed("the server does not answer all of a request"));
+        };
+        let data_type = data_type.as_ref().map_err(Clone::clone)?;
+        let Some(Variant::NodeId(id)) = &data_type.value else {
+            let code = data_type.status.unwrap_or_default();
             return Err(status::of_operation(format_args!("the type of {node}"), code));
         };
-        let rank = if let Some(Variant::Int32(rank)) = value(answers, 1) { *rank } else { ANY_RANK };
-        self.of_type(session, data_type, rank).await
+        let rank = match rank {
+            Ok(DataValue { value: Some(Variant::Int32(rank)), .. }) => *rank,
+            _ => ANY_RANK,
+        };
+        self.of_type(session, id, rank).await
     }
 
     /// The shape of a value of a data type.
@@ -151,9 +162,10 @@ impl Shapes {
             if self.definitions.contains_key(&next) {
                 continue;
             }
-            let answers = read(session, &[ReadValueId::new(next.clone(), AttributeId::DataTypeDefinition)]).await?;
+            let wanted = [ReadValueId::new(next.clone(), AttributeId::DataTypeDefinition)];
+            let answers = fetch_all(session, &wanted, &mut 1).await?;
             // Abstract types, and those of old servers, have no definition. Whether that hurts shows with a value.
-            let Some(Variant::ExtensionObject(body)) = value(&answers, 0) else { continue };
+            let [Ok(DataValue { value: Some(Variant::ExtensionObject(body)), .. })] = &answers[..] else { continue };
             let Some(definition) = body.inner_as::<StructureDefinition>() else { continue };
             for field in definition.fields.iter().flatten() {
                 if self.scalar(session, &field.data_type).await? == Scalar::ExtensionObject {
@@ -193,13 +205,4 @@ impl Shapes {
         self.structures = Structures::new(tree);
         Ok(())
     }
-}
-
-async fn read(session: &Session, wanted: &[ReadValueId]) -> Result<Vec<DataValue>, DriverError> {
-    let answers = session.read(wanted, TimestampsToReturn::Neither, 0.0).await;
-    answers.map_err(|error| status::of_request("the types of nodes", error))
-}
-
-fn value(answers: &[DataValue], at: usize) -> Option<&Variant> {
-    answers.get(at).and_then(|answer| answer.value.as_ref())
 }

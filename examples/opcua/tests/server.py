@@ -13,6 +13,9 @@ The method `Obey` takes commands:
     set <node's name> <JSON>       writes a value
     status <node's name> <code>    writes the value again, with this status code
     many <nodes>                   adds so many nodes below the object `Many`
+    hide <node's name>             refuses to browse the node
+    show <node's name>             browses it again
+    halt <node's name>             prints `halts` when the node is browsed, and never answers
     mark                           prints `mark`, after all that was printed so far
 """
 
@@ -30,6 +33,9 @@ from asyncua.server.user_managers import User, UserManager, UserRole
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 NAMESPACE = "urn:factory:boilers"
+
+# What is to happen when a node is browsed, by the node's name.
+unseen = {}
 
 
 def say(*words):
@@ -50,7 +56,7 @@ class Users(UserManager):
 
 def spy(limit):
     """Prints what clients ask for, and refuses reads of more nodes than the limit."""
-    create, read = InternalSession.create_session, InternalSession.read
+    create, read, browse = InternalSession.create_session, InternalSession.read, InternalSession.browse
     monitor = InternalSession.create_monitored_items
 
     async def create_session(self, *arguments, **more):
@@ -66,12 +72,23 @@ def spy(limit):
             raise ua.UaStatusCodeError(ua.StatusCodes.BadTooManyOperations)
         return await read(self, parameters)
 
+    async def browse_nodes(self, parameters):
+        for wanted in parameters.NodesToBrowse if self.external else []:
+            command = unseen.get(wanted.NodeId.Identifier)
+            if command == "hide":
+                return [ua.BrowseResult(ua.StatusCode(ua.StatusCodes.BadUserAccessDenied))]
+            if command == "halt":
+                say("halts")
+                await asyncio.Event().wait()
+        return await browse(self, parameters)
+
     async def create_monitored_items(self, parameters):
         say("monitors", len(parameters.ItemsToCreate))
         return await monitor(self, parameters)
 
     InternalSession.create_session = create_session
     InternalSession.read = read_nodes
+    InternalSession.browse = browse_nodes
     InternalSession.create_monitored_items = create_monitored_items
 
 
@@ -163,6 +180,8 @@ class Plant:
             many = await self.server.nodes.objects.add_object(ua.NodeId("Many", self.index), "Many")
             for number in range(int(rest[0])):
                 await self.add(many, f"Many.{number}", number, ua.VariantType.Int32)
+        elif command in ("hide", "show", "halt"):
+            unseen[rest[0]] = command
         elif command == "mark":
             say("mark")
         return []

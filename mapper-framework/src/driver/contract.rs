@@ -117,7 +117,7 @@ pub trait Driver: Send + Sync + 'static {
     /// default the driver cannot search.
     ///
     /// Called once, in a program that serves no device. It reads and never writes: what it asks may be a machine that runs. It has no
-    /// deadline; when the user has enough, its future is dropped, and what it has added is printed.
+    /// deadline; when the user has enough, its future is dropped, and what it has added, or adds while it is dropped, is printed.
     ///
     /// # Errors
     ///

@@ -2,16 +2,20 @@
 
 mod encode;
 mod json;
+mod part;
+mod size;
 
 use std::time::{Duration, SystemTime};
 
 use mapper_framework::{DataType, DriverError, Reading, Value, model::Quality};
-use ua::types::{DataValue, DateTime, NumericRange, StatusCode, Variant};
+use ua::types::{DataValue, DateTime, StatusCode, Variant};
 
 use crate::{status, types::Structures};
 
 pub(crate) use encode::{Shape, encode, of_json};
 pub(crate) use json::{object, to_json};
+pub(crate) use part::{part, require_part};
+pub(crate) use size::size;
 
 /// From OPC UA's epoch, 1601, to that of Unix, in ticks of 100 nanoseconds.
 const UNIX_EPOCH_TICKS: i64 = 116_444_736_000_000_000;
@@ -85,21 +89,6 @@ pub(crate) fn to_value(variant: Variant, data_type: DataType, structures: &Struc
             json => json.to_string().into(),
         },
     })
-}
-
-/// Whether a list has more in it than this part. A server that does not know parts returns the whole.
-pub(crate) fn exceeds(value: &Variant, range: &NumericRange) -> bool {
-    let most = match range {
-        NumericRange::Index(_) => 1,
-        NumericRange::Range(from, to) => (to - from) as usize + 1,
-        NumericRange::None | NumericRange::MultipleRanges(_) => return false,
-    };
-    matches!(value, Variant::Array(list) if list.values.len() > most)
-}
-
-/// The part of a list, of a server that does not know parts.
-pub(crate) fn part(value: Variant, range: &NumericRange) -> Variant {
-    if exceeds(&value, range) { value.range_of(range).unwrap_or(value) } else { value }
 }
 
 fn ticks_since_unix_epoch(time: &DateTime) -> Option<i64> {

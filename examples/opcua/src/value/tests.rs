@@ -127,3 +127,45 @@ fn a_float_keeps_its_own_decimals_in_json() {
     let values = vec![0.1_f32, f32::NAN];
     assert_eq!(to_json(&Variant::from(values), &Structures::default()), Ok(json!([0.1, "NaN"])));
 }
+
+#[test]
+fn a_part_is_what_is_no_longer_than_it_can_be_and_else_cut_out() {
+    let list = |len: i16| Variant::from((0..len).collect::<Vec<_>>());
+    let matrix = |rows: u32, columns: u32| {
+        let values = (0..rows * columns).map(Variant::from).collect::<Vec<_>>();
+        Variant::from(Array::new_multi(Scalar::UInt32, values, vec![rows, columns]).unwrap())
+    };
+    let range = |text: &str| text.parse::<NumericRange>().unwrap();
+    for (value, asked, expected) in [
+        (list(3), "", Some(list(3))),
+        (list(1), "5", Some(list(1))),
+        (list(3), "0", Some(list(1))),
+        (list(3), "3", None),
+        (list(0), "0", None),
+        (list(4), "0:1", Some(list(2))),
+        (Variant::Int16(7), "5", Some(Variant::Int16(7))),
+        (Variant::from("größer"), "2:3", Some(Variant::from("öß"))),
+        (Variant::from("kälter"), "6:7", None),
+        (matrix(1, 3), "1,0:2", Some(matrix(1, 3))),
+        (matrix(2, 3), "1,0:2", None),
+        (list(3), "1,0:2", None),
+        (matrix(2, 3), "1", None),
+    ] {
+        assert_eq!(part(&"node", value.clone(), &range(asked)).ok(), expected, "{value:?} {asked}");
+    }
+    for (returned, whole, asked, is_one) in [
+        (list(1), list(3), "2", true),
+        (Variant::Int16(7), list(3), "2", true),
+        (list(3), list(3), "0:2", true),
+        (list(3), list(3), "2", false),
+        (list(4), list(4), "1:4", false),
+        (matrix(1, 2), matrix(2, 3), "1,0:1", true),
+        (matrix(2, 3), matrix(2, 3), "1,0:1", false),
+        (matrix(2, 3), matrix(2, 3), "2,0:1", false),
+        (list(2), list(3), "1,0:1", false),
+        (Variant::from("hello"), Variant::from("hello"), "1:2", false),
+    ] {
+        let required = require_part(&"node", &returned, &whole, &range(asked));
+        assert_eq!(required.is_ok(), is_one, "{returned:?} of {whole:?}: {asked}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use integration_tests::ChildGuard;
 use tokio::process::Command;
 
 use crate::{
@@ -25,16 +26,46 @@ async fn what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check()
     Ok(())
 }
 
-/// Runs the program, and returns what it prints.
-async fn run(folder: &Path, arguments: &[&str]) -> Outcome<String> {
+#[tokio::test]
+async fn a_node_that_cannot_be_browsed_costs_nothing_else_and_what_was_found_is_printed_when_the_user_has_enough()
+-> Outcome {
+    let Some(mut server) = Server::start(&[]).await? else { return Ok(()) };
+    let probe = server.probe().await?;
+    probe.obey("hide Types").await?;
+    let folder = tempfile::tempdir()?;
+    let (url, timeout) = (format!("url={}", server.url()), "timeout=10000");
+    let found = run(folder.path(), &["discover", &url, timeout]).await?;
+    assert!(found.contains("name: Boiler_Boiler_Setpoint") && !found.contains("Types_"), "{found}");
+    let error = run(folder.path(), &["discover", &url, timeout, &format!("nodeID=nsu={NAMESPACE};s=Types")]).await;
+    assert!(error.is_err_and(|error| error.to_string().contains("BadUserAccessDenied")));
+    // What lies below `Types` comes first.
+    probe.obey("show Types").await?;
+    probe.obey("halt Boiler").await?;
+    let mut search = ChildGuard::spawn(&mut program(folder.path(), &["discover", &url, timeout]));
+    server.says("halts").await;
+    search.signal("INT").await;
+    let status = search.exit().await;
+    let printed = search.lines().join("\n");
+    assert!(status.success() && printed.contains("name: Types_Matrix") && !printed.contains("Boiler_"), "{printed}");
+    Ok(())
+}
+
+fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_opcua"));
     command.args(arguments).current_dir(folder).kill_on_drop(true);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MAPPER_")) {
         command.env_remove(name);
     }
-    let output = command.output().await?;
+    command
+}
+
+/// Runs the program, and returns what it prints.
+async fn run(folder: &Path, arguments: &[&str]) -> Outcome<String> {
+    let output = program(folder, arguments).output().await?;
     let printed = String::from_utf8(output.stdout)?;
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {complaint} {printed}");
+    if !output.status.success() {
+        return Err(format!("{arguments:?}: {complaint} {printed}").into());
+    }
     Ok(format!("{printed}{}", if arguments[0] == "check" { complaint } else { "".into() }))
 }

@@ -121,15 +121,23 @@ async fn what_cannot_be_read_or_written_says_why_and_costs_nothing_else() -> Out
 async fn reads_keep_to_the_limit_that_a_server_only_shows_by_refusing() -> Outcome {
     let Some(mut server) = Server::start(&["--limit", "40"]).await? else { return Ok(()) };
     server.probe().await?.obey("many 100").await?;
-    let mut session = connect(&server, json!({})).await?;
-    let properties: Vec<_> = (0..100).map(|number| Arc::new(node(&format!("Many.{number}"), DataType::Int))).collect();
-    for round in [&["reads 100", "reads 50", "reads 25", "reads 25", "reads 25", "reads 25"][..], &["reads 25"; 4]] {
-        let before = server.lines("reads").await?.len();
-        let values = read_many(&mut session, &properties).await;
-        for (number, value) in values.into_iter().enumerate() {
-            assert_eq!(value.ok().map(Reading::into_value), Some(Value::Int(number as i64)));
+    // Of those that may be text the types are asked for first, which are two attributes of each.
+    let halved = [&["reads 200", "reads 100", "reads 50"][..], &["reads 25"; 8 + 4]].concat();
+    for (data_type, first) in [(DataType::Int, vec!["reads 100", "reads 50"]), (DataType::String, halved)] {
+        let mut session = connect(&server, json!({})).await?;
+        let properties = (0..99).map(|number| node(&format!("Many.{number}"), data_type));
+        let properties: Vec<_> = properties.chain([node("Nowhere", data_type)]).map(Arc::new).collect();
+        let first = if data_type == DataType::Int { [first, vec!["reads 25"; 4]].concat() } else { first };
+        for round in [first, vec!["reads 25"; 4]] {
+            let before = server.lines("reads").await?.len();
+            let mut values = read_many(&mut session, &properties).await;
+            let missing = values.pop().ok_or("a result for each")?;
+            assert!(missing.is_err_and(|error| error.to_string().contains("BadNodeIdUnknown")));
+            for (number, value) in values.into_iter().enumerate() {
+                assert_eq!(value.ok().map(Reading::into_value), Some(Value::Int(number as i64)));
+            }
+            assert_eq!(reads(&mut server, before).await?, round);
         }
-        assert_eq!(reads(&mut server, before).await?, round);
     }
     Ok(())
 }
@@ -147,6 +155,25 @@ async fn a_part_of_a_list_is_read_and_never_written_where_the_server_knows_no_pa
     assert!(error.contains("the server does not know `indexRange`, and would replace the whole list"), "{error}");
     let list = node("List", DataType::String);
     assert_eq!(session.read(&list).await?.into_value(), "[1,2,3]".into());
+    let beyond = property(json!({"nodeID": id("List"), "indexRange": "3"}), DataType::String);
+    let row = property(json!({"nodeID": id("Matrix"), "indexRange": "1,0:1"}), DataType::String);
+    let letters = property(json!({"nodeID": id("String"), "indexRange": "1:2"}), DataType::String);
+    let error = refusal(session.read(&beyond).await);
+    assert!(error.contains("BadIndexRangeNoData: the value has no such element: correct `indexRange`"), "{error}");
+    let error = refusal(session.read(&row).await);
+    assert!(error.contains("it does not know `indexRange`"), "{error}");
+    assert_eq!(session.read(&letters).await?.into_value(), "el".into());
+    for (part, value, message) in [
+        (&beyond, "[4]", "BadIndexRangeNoData"),
+        (&row, "[[7.0, 8.0]]", "would replace the whole list"),
+        (&letters, "ip", "would replace the whole list"),
+    ] {
+        let error = refusal(session.write(part, &Value::from(value)).await);
+        assert!(error.contains(message), "{error}");
+    }
+    for (name, value) in [("List", "[1,2,3]"), ("Matrix", "[[1.5,2.5],[3.5,4.5]]"), ("String", "hello")] {
+        assert_eq!(session.read(&node(name, DataType::String)).await?.into_value(), value.into());
+    }
     Ok(())
 }
 
