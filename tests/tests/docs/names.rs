@@ -55,10 +55,11 @@ fn code() -> Vec<(String, String)> {
     spans.collect()
 }
 
-/// The sections that the guides' driver and sink bring with them, and their keys.
-const OWN: [&str; 6] = [
+/// The sections that the guides' driver and sink and the example for OPC UA bring with them, and their keys.
+const OWN: [&str; 7] = [
     "driver.settings",
     "driver.settings.bus",
+    "driver.settings.pki",
     "sinks.<name>",
     "sinks.lines",
     "sinks.lines.prefix",
