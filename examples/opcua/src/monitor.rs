@@ -70,6 +70,7 @@ struct Listener {
 
 impl Listener {
     fn new() -> (Self, mpsc::UnboundedReceiver<Delivery>) {
+        // What waits in it is bounded by its bytes, which `room` counts.
         let (sender, deliveries) = mpsc::unbounded_channel();
         (Self { sender: Some(sender), room: Arc::new(Semaphore::new(WAITING << 20)) }, deliveries)
     }
