@@ -61,24 +61,31 @@ impl Args {
 }
 
 /// Provides the tools and runs `cargo test` with the environment that says where these are.
+///
+/// All tests are two runs of cargo, since it looks only once, at its start, whether what it has built is there and current: the examples
+/// in the docs come first, as they would come last to programs that some tests have built into the same folder meanwhile.
 pub(crate) fn run(args: &Args) -> Result<()> {
     args.without.announce();
     let environment = tools::provide(&args.without)?;
-    let mut cargo = shell::cargo();
-    cargo.arg("test");
     let (hardware, arguments) = args.hardware();
-    if !selects_packages(&arguments) {
-        cargo.arg("--workspace");
-    }
-    cargo.args(&arguments);
-    if let Some(camera) = hardware {
-        cargo.env(CAMERA, camera);
-    }
-    environment.apply(&mut cargo);
-    let mut outcome = shell::run(&mut cargo);
-    if args.is_all() {
-        outcome = outcome.and_then(|()| semver::run(&args.without));
-    }
+    let test = |targets: &[&str]| {
+        let mut cargo = shell::cargo();
+        cargo.arg("test");
+        if !selects_packages(&arguments) {
+            cargo.arg("--workspace");
+        }
+        cargo.args(targets).args(&arguments);
+        if let Some(camera) = &hardware {
+            cargo.env(CAMERA, camera);
+        }
+        environment.apply(&mut cargo);
+        shell::run(&mut cargo)
+    };
+    let outcome = if args.is_all() {
+        test(&["--doc"]).and_then(|()| test(&["--tests"])).and_then(|()| semver::run(&args.without))
+    } else {
+        test(&[])
+    };
     args.without.announce();
     outcome
 }
