@@ -12,9 +12,9 @@ use tokio::{
 
 use crate::{
     config::Config,
-    desk::Desk,
     live::Live,
     machine::Machine,
+    settings::SettingsThread,
     source::{self, Captured, FrameSource},
     v4l2,
 };
@@ -27,7 +27,7 @@ pub(crate) struct Opener {
     pub(crate) place: Option<PathBuf>,
     pub(crate) machine: Machine,
     /// Who has the same camera open for its settings.
-    pub(crate) desk: Option<Desk>,
+    pub(crate) settings: Option<SettingsThread>,
     pub(crate) live: Arc<Live>,
 }
 
@@ -36,10 +36,10 @@ impl Opener {
     fn open(&mut self, rate: f64) -> io::Result<Box<dyn FrameSource>> {
         self.config.frame_rate = rate;
         let open = |opener: &Self| source::open(&opener.config, opener.place.as_deref(), &opener.machine);
-        match (open(self), &self.desk) {
-            (Err(error), Some(desk)) if v4l2::is_busy(&error) => {
+        match (open(self), &self.settings) {
+            (Err(error), Some(settings)) if v4l2::is_busy(&error) => {
                 tracing::debug!("the camera is busy: its settings let go of it");
-                desk.release();
+                settings.release();
                 open(self)
             }
             (opened, _) => opened,

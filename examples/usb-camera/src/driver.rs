@@ -20,10 +20,10 @@ use crate::{
     capture::{self, Opener},
     config::{Config, Place, RATES, Source},
     control::{self, Difference, twin_text},
-    desk::{Desk, Facts},
     live::Live,
     machine::Machine,
     scaffold,
+    settings::{CameraInfo, SettingsThread},
     v4l2::{ControlKind, Identity, Node},
     visitor::{Shows, Visitor, What},
 };
@@ -60,7 +60,7 @@ pub struct Camera {
     device: String,
     turns: Turns,
     opener: Opener,
-    facts: Facts,
+    info: CameraInfo,
     rates: Rates,
     /// The rate of the manifest.
     rate: f64,
@@ -79,22 +79,22 @@ impl Driver for UsbCamera {
         let place = self.find(config.place()?).await?;
         let device = device.id().as_str().to_owned();
         let turns = self.turns_of(place.as_deref().unwrap_or_else(|| Path::new(&device)));
-        let (desk, facts) = match (&place, config.source) {
+        let (settings, info) = match (&place, config.source) {
             (Some(place), Source::V4l2) => {
                 let turn = turn(&turns.settings, || settings_or_capture(&turns)).await?;
-                let (desk, facts) = Desk::open(self.machine.kernel(), place.clone(), turn).await?;
-                (Some(desk), facts)
+                let (settings, info) = SettingsThread::open(self.machine.kernel(), place.clone(), turn).await?;
+                (Some(settings), info)
             }
-            _ => (None, Facts::default()),
+            _ => (None, CameraInfo::default()),
         };
         let rate = config.frame_rate;
         let live = Arc::new(Live::new(self.rate_of(&device, rate)));
-        let opener = Opener { config, place, machine: self.machine.clone(), desk, live };
+        let opener = Opener { config, place, machine: self.machine.clone(), settings, live };
         Ok(Camera {
             device,
             turns,
             opener,
-            facts,
+            info,
             rates: Arc::clone(&self.rates),
             rate,
             captures: false,
@@ -165,7 +165,7 @@ impl Session for Camera {
 
     /// Compares the bounds of the model with those of the camera.
     async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
-        let controls = &self.facts.controls;
+        let controls = &self.info.controls;
         let difference = |property: &Arc<Property<Visitor>>| match property.visitor().what(property.name()) {
             What::Control(wanted) => {
                 let control = &controls[control::find(controls, &wanted).ok()?];
@@ -232,16 +232,16 @@ fn whole(count: u64) -> Reading {
 }
 
 impl Camera {
-    fn desk(&self) -> Result<&Desk, DriverError> {
+    fn settings(&self) -> Result<&SettingsThread, DriverError> {
         let cure = "this property needs `source: v4l2`";
         let source = self.opener.config.source;
-        self.opener.desk.as_ref().ok_or_else(|| {
+        self.opener.settings.as_ref().ok_or_else(|| {
             DriverError::unsupported(format_args!("the source {} has no settings: {cure}", source.as_str()))
         })
     }
 
     fn identity(&self) -> Result<&Identity, DriverError> {
-        self.desk().map(|_| &self.facts.identity)
+        self.settings().map(|_| &self.info.identity)
     }
 
     fn differences(&self) -> String {
@@ -250,9 +250,9 @@ impl Camera {
     }
 
     async fn read_control(&self, wanted: &str, data_type: DataType) -> Result<Value, DriverError> {
-        let desk = self.desk()?;
-        let place = control::find(&self.facts.controls, wanted)?;
-        let control = &self.facts.controls[place];
+        let settings = self.settings()?;
+        let place = control::find(&self.info.controls, wanted)?;
+        let control = &self.info.controls[place];
         if control.kind == ControlKind::Button {
             return Ok(Value::Boolean(false));
         }
@@ -262,7 +262,7 @@ impl Camera {
                 control::name(control)
             )));
         }
-        let raw = desk.run(move |node| node.get(place)).await?;
+        let raw = settings.run(move |node| node.get(place)).await?;
         Ok(control::value(control, raw, data_type))
     }
 
@@ -277,7 +277,7 @@ impl Camera {
                 Err(error) => Ok(Err(error)),
             }
         };
-        self.desk()?.run(set).await?
+        self.settings()?.run(set).await?
     }
 
     /// Has the thread that captures open its source anew.

@@ -8,7 +8,7 @@
 //! - `v4l2`: the calls of the kernel, behind the traits of [`v4l2`]
 //! - `source`: where frames come from, a [`FrameSource`]: a camera, a test card, a folder of pictures, ffmpeg
 //! - `capture`, `live`: the thread that takes them from there, and what a session knows of it
-//! - `desk`, `control`: the thread that has the camera's settings, and these as properties
+//! - `settings`, `control`: the thread that has the camera's settings, and these as properties
 //! - `choice`: the format, the size and the rate that are nearest to what is wanted
 //! - `yuyv`, `nv12`, `raw`, `jpeg`: raw pictures as JPEG, and what has to be known of JPEG
 //! - `scaffold`: a model and a device from a camera
@@ -17,7 +17,6 @@ mod capture;
 mod choice;
 mod config;
 mod control;
-mod desk;
 mod driver;
 mod fourcc;
 mod jpeg;
@@ -26,6 +25,7 @@ mod machine;
 mod nv12;
 mod raw;
 pub mod scaffold;
+mod settings;
 mod source;
 pub mod v4l2;
 mod visitor;

@@ -24,20 +24,20 @@ enum Order {
     Release(oneshot::Sender<()>),
 }
 
-/// A session's end. The thread ends when it is dropped.
+/// A session's handle of the thread, which ends with the last of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Desk {
+pub(crate) struct SettingsThread {
     orders: mpsc::Sender<Order>,
 }
 
 /// What was found when the camera was opened.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct CameraInfo {
     pub(crate) identity: Identity,
     pub(crate) controls: Vec<Control>,
 }
 
-impl Desk {
+impl SettingsThread {
     /// Opens a camera on a thread of its own, which has the turn until it ends.
     ///
     /// # Errors
@@ -47,17 +47,17 @@ impl Desk {
         kernel: Arc<dyn Kernel>,
         path: PathBuf,
         turn: OwnedMutexGuard<()>,
-    ) -> Result<(Self, Facts), DriverError> {
+    ) -> Result<(Self, CameraInfo), DriverError> {
         let (orders, received) = mpsc::channel(ORDERS);
         let named = path.clone();
         thread::Builder::new().name("settings".to_owned()).spawn(move || {
             let _turn = turn;
             serve(&*kernel, &path, received);
         })?;
-        let desk = Self { orders };
-        let facts = |node: &mut dyn Node| Ok(Facts { identity: node.identity()?, controls: node.controls()? });
-        let facts = desk.run(facts).await.map_err(|error| opening(&named, &error))?;
-        Ok((desk, facts))
+        let settings = Self { orders };
+        let info = |node: &mut dyn Node| Ok(CameraInfo { identity: node.identity()?, controls: node.controls()? });
+        let info = settings.run(info).await.map_err(|error| opening(&named, &error))?;
+        Ok((settings, info))
     }
 
     /// Has the thread do something with the camera, and waits for it.
