@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     sync::watch,
     task::JoinSet,
-    time::sleep,
+    time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -64,6 +64,11 @@ impl Proxy {
     pub fn slow_down(&self, bytes_per_second: u32) {
         self.line.send_modify(|line| line.bytes_per_second = Some(bytes_per_second));
     }
+
+    /// From now on as many bytes a second as like go through.
+    pub fn speed_up(&self) {
+        self.line.send_modify(|line| line.bytes_per_second = None);
+    }
 }
 
 async fn accept(listener: TcpListener, server: SocketAddr, line: watch::Receiver<Line>) {
@@ -87,11 +92,13 @@ async fn accept(listener: TcpListener, server: SocketAddr, line: watch::Receiver
 
 /// Passes bytes on until either side ends.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: &watch::Receiver<Line>) {
-    let mut piece = [0; PIECE];
+    let (mut piece, mut line) = ([0; PIECE], line.clone());
     while let Ok(count @ 1..) = from.read(&mut piece).await {
-        let pace = line.borrow().bytes_per_second;
+        let pace = line.borrow_and_update().bytes_per_second;
         if let Some(bytes_per_second) = pace {
-            sleep(Duration::from_secs_f64(count as f64 / f64::from(bytes_per_second))).await;
+            let pause = Duration::from_secs_f64(count as f64 / f64::from(bytes_per_second));
+            // At another pace what is on the way arrives.
+            drop(timeout(pause, line.changed()).await);
         }
         if to.write_all(&piece[..count]).await.is_err() {
             break;

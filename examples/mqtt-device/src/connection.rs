@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The largest message that is taken, in bytes.
-const LARGEST: usize = 16 * 1024 * 1024;
+pub(crate) const LARGEST: usize = 16 * 1024 * 1024;
 
 /// How many requests wait for the library: each is a subscription, the end of one, or a command.
 pub(crate) const REQUESTS: usize = 10_000;

@@ -2,7 +2,8 @@
 //!
 //! What `Zigbee2MQTT`, Tasmota and Sparkplug describe is added as soon as it has come, and the rest at the end, whatever ends it.
 
-mod leaves;
+mod budget;
+mod plain;
 mod shelly;
 mod sparkplug;
 mod tasmota;
@@ -21,15 +22,14 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     brokers::{Brokers, Settings},
     config::Broker,
-    share::Share,
+    share::{Share, refusal},
     traffic::Message,
 };
 
-/// The most topics that are kept: anybody may publish.
-const TOPICS: usize = 20_000;
+use budget::Budget;
 
-/// The largest payload that is kept, in bytes.
-const KEPT: usize = 64 * 1024;
+/// The largest payload that is kept, in bytes; what describes devices may be larger.
+const LARGEST_PAYLOAD: usize = 64 * 1024;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -62,6 +62,7 @@ pub(crate) struct Heard<'a> {
     topics: BTreeMap<String, Vec<u8>>,
     /// The topics that belong to a family, by how they begin.
     claimed: BTreeSet<String>,
+    budget: Budget,
 }
 
 /// Listens, and adds what it recognizes.
@@ -81,27 +82,42 @@ pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
         keep_alive: Duration::from_secs(10),
     };
     let mut share = Share::new(Brokers::default().connect(settings, CONNECT).await?);
-    share.subscribe(&[topics]).await?;
+    share.subscribe(std::slice::from_ref(&topics)).await?;
+    if let Some(refused) = share.refused([topics]).first() {
+        return Err(DriverError::refused(format_args!(
+            "{}: name topics that it may read by the argument `topics`",
+            refusal(refused)
+        )));
+    }
     let end = Instant::now() + Duration::from_secs_f64(seconds);
-    let mut heard = Heard { discovery, broker: broker.to_string(), topics: BTreeMap::new(), claimed: BTreeSet::new() };
+    let mut heard = Heard {
+        discovery,
+        broker: broker.to_string(),
+        topics: BTreeMap::new(),
+        claimed: BTreeSet::new(),
+        budget: Budget::default(),
+    };
     while let Ok(message) = timeout_at(end, share.next()).await {
         let message = message?;
         heard.take(&message);
         let left = end.saturating_duration_since(Instant::now()).as_secs();
-        discovery.progress(format_args!("{} topics, {left} s left", heard.topics.len()));
+        let excess = heard.budget.excess().map(|excess| format!("; {excess}")).unwrap_or_default();
+        discovery.progress(format_args!("{} topics, {left} s left{excess}", heard.budget.topics()));
     }
-    Ok(())
+    heard.budget.excess().map_or(Ok(()), |excess| Err(DriverError::failed(excess)))
 }
 
 impl Heard<'_> {
     fn take(&mut self, message: &Message) {
         let Message { topic, payload, .. } = message;
-        if self.topics.len() >= TOPICS && !self.topics.contains_key(topic) {
+        let describes_devices = zigbee2mqtt::describes_devices(topic) || sparkplug::describes_devices(topic);
+        if (!describes_devices && payload.len() > LARGEST_PAYLOAD) || !self.budget.take(topic, payload.len()) {
             return;
         }
-        zigbee2mqtt::look(self, topic, payload);
-        sparkplug::look(self, topic, payload);
-        if payload.len() <= KEPT && self.topics.insert(topic.clone(), payload.to_vec()).is_none() {
+        if describes_devices {
+            zigbee2mqtt::look(self, topic, payload);
+            sparkplug::look(self, topic, payload);
+        } else if self.topics.insert(topic.clone(), payload.to_vec()).is_none() {
             tasmota::look(self, topic);
         }
     }
@@ -135,7 +151,7 @@ impl Drop for Heard<'_> {
     fn drop(&mut self) {
         tasmota::finish(self);
         shelly::finish(self);
-        leaves::finish(self);
+        plain::finish(self);
     }
 }
 
@@ -163,17 +179,17 @@ fn type_of(json: &Json) -> DataType {
 }
 
 /// The values in a document that are no lists or objects, each with its pointer.
-fn leaves_of(json: &Json, pointer: &str, leaves: &mut Vec<(String, DataType)>) {
+fn scalars_of(json: &Json, pointer: &str, scalars: &mut Vec<(String, DataType)>) {
     /// The deepest one that is looked at.
     const DEPTH: usize = 5;
     match json {
         Json::Object(members) if pointer.matches('/').count() < DEPTH => {
             for (key, value) in members {
-                leaves_of(value, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), leaves);
+                scalars_of(value, &format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), scalars);
             }
         }
         Json::Object(_) | Json::Array(_) | Json::Null => {}
-        value => leaves.push((pointer.to_owned(), type_of(value))),
+        value => scalars.push((pointer.to_owned(), type_of(value))),
     }
 }
 

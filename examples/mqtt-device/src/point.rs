@@ -9,6 +9,7 @@ use crate::{
     codec::{self, Payload},
     config::Retained,
     plan::{Plan, Source},
+    share::refusal,
     sparkplug::{Content, Datum},
     time,
     traffic::Message,
@@ -23,20 +24,22 @@ pub(crate) struct Point {
     retained: Retained,
     /// Where the time stands in a payload.
     time: Option<String>,
-    last: Option<Result<Known, DriverError>>,
+    last: Option<Result<LastValue, DriverError>>,
+    /// One of its topics that the broker refuses.
+    refused: Option<String>,
     /// How many messages came on its topics without a value for it.
-    passed_over: u64,
+    without_value: u64,
     /// Until when the first value is waited for.
-    patience: Instant,
+    first_value_due: Instant,
     /// Whether it was reported that the last value is too old.
     has_expired: bool,
     /// How many values the device has published, without those that the broker had kept.
-    fresh: u64,
+    published: u64,
 }
 
 /// A value that has come.
 #[derive(Clone)]
-struct Known {
+struct LastValue {
     reading: Reading,
     /// When it becomes too old.
     expires: Option<Instant>,
@@ -55,10 +58,11 @@ impl Point {
             time: time.map(ToOwned::to_owned),
             property,
             last: None,
-            passed_over: 0,
-            patience: Instant::now() + config.timeout(),
+            refused: None,
+            without_value: 0,
+            first_value_due: Instant::now() + config.timeout(),
             has_expired: false,
-            fresh: 0,
+            published: 0,
         }
     }
 
@@ -71,17 +75,17 @@ impl Point {
     }
 
     /// Until when the first value is waited for; `None` if there is nothing to wait for.
-    pub(crate) fn patience(&self) -> Option<Instant> {
-        (self.last.is_none() && !self.sources.is_empty()).then_some(self.patience)
+    pub(crate) fn first_value_due(&self) -> Option<Instant> {
+        (self.last.is_none() && self.refused.is_none() && !self.sources.is_empty()).then_some(self.first_value_due)
     }
 
     /// How many values the device has published since the session began.
-    pub(crate) fn fresh(&self) -> u64 {
-        self.fresh
+    pub(crate) fn published(&self) -> u64 {
+        self.published
     }
 
     /// Whether both read the same values from the same place.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_source(&self, other: &Self) -> bool {
         let (a, b) = (&self.property, &other.property);
         self.sources == other.sources
             && a.data_type() == b.data_type()
@@ -95,6 +99,21 @@ impl Point {
         *self = Self { property, ..other };
     }
 
+    /// Learns which topics the broker refuses. What that changes is returned: nothing where its values come on another topic.
+    pub(crate) fn set_refused(&mut self, filters: &[String]) -> Option<Change> {
+        let own = self.sources.iter().map(|source| &source.filter);
+        let refused = own.into_iter().find(|filter| filters.contains(filter)).cloned();
+        if refused == std::mem::replace(&mut self.refused, refused.clone()) || self.has_come() {
+            return None;
+        }
+        Some(Change::failed(self.name(), self.missing()))
+    }
+
+    /// Whether it has no value because of the broker's refusal.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some() && !self.has_come()
+    }
+
     /// Takes a message on the topic of one of the sources. `None` if it has nothing new.
     pub(crate) fn take(&mut self, source: usize, message: &Message, payload: &Payload<'_>) -> Option<Change> {
         if message.retained && self.retained == Retained::Ignore {
@@ -102,9 +121,9 @@ impl Point {
         }
         let pointer = self.sources.get(source)?.pointer.as_deref();
         let value = match codec::decode(payload, pointer, &self.property) {
-            Ok(Some(value)) => self.known(value, message, payload),
+            Ok(Some(value)) => self.reading_of(value, message, payload),
             Ok(None) => {
-                self.passed_over += 1;
+                self.without_value += 1;
                 return None;
             }
             Err(error) => Err(DriverError::failed(format_args!("{}: {error}", message.topic))),
@@ -138,16 +157,22 @@ impl Point {
         self.has_expired = false;
         let change = match &value {
             Ok((reading, retained)) => {
-                self.fresh += u64::from(!retained);
+                self.published += u64::from(!retained);
                 Change::new(self.name(), reading.clone())
             }
             Err(error) => Change::failed(self.name(), error.clone()),
         };
-        self.last = Some(value.map(|(reading, retained)| Known { expires: self.expires(&reading), reading, retained }));
+        self.last =
+            Some(value.map(|(reading, retained)| LastValue { expires: self.expires(&reading), reading, retained }));
         change
     }
 
-    fn known(&self, value: Value, message: &Message, payload: &Payload<'_>) -> Result<(Reading, bool), DriverError> {
+    fn reading_of(
+        &self,
+        value: Value,
+        message: &Message,
+        payload: &Payload<'_>,
+    ) -> Result<(Reading, bool), DriverError> {
         let visitor = self.property.visitor();
         let reading = Reading::new(value.conform(self.property.data_type())?);
         let own = self.time.as_deref().and_then(|pointer| payload.json()?.pointer(pointer));
@@ -219,18 +244,18 @@ impl Point {
     /// The last value, if the device itself has published it since the session began, and it can be trusted.
     pub(crate) fn shown(&self) -> Option<&Value> {
         match &self.last {
-            Some(Ok(Known { reading, retained: false, .. })) if reading.get_quality() == Quality::Good => {
+            Some(Ok(LastValue { reading, retained: false, .. })) if reading.get_quality() == Quality::Good => {
                 Some(reading.get_value())
             }
             _ => None,
         }
     }
 
-    /// What the device shows after a command, for messages; `before` is [`fresh`](Self::fresh) before it.
+    /// What the device shows after a command, for messages; `before` is [`published`](Self::published) before it.
     pub(crate) fn shows(&self, before: u64) -> String {
         match &self.last {
             None => "nothing has come".to_owned(),
-            Some(Ok(known)) if self.fresh == before => {
+            Some(Ok(known)) if self.published == before => {
                 format!("nothing has come since, and the last value is {}", known.reading.get_value())
             }
             Some(Ok(known)) => format!("the last value is {}", known.reading.get_value()),
@@ -253,10 +278,15 @@ impl Point {
     }
 
     fn missing(&self) -> DriverError {
+        if let Some(filter) = &self.refused {
+            return DriverError::refused(refusal(filter));
+        }
         let topics = self.topics();
-        match (self.sources.is_empty(), self.passed_over) {
+        match (self.sources.is_empty(), self.without_value) {
             (true, _) => DriverError::unsupported("it has a command only, and no topic to read it from"),
-            (false, 0) => DriverError::failed(format_args!("nothing has come on {topics} yet")),
+            (false, 0) => DriverError::failed(format_args!(
+                "nothing has come on {topics} yet: is the topic right, and may the mapper's user read it?"
+            )),
             (false, count) => DriverError::failed(format_args!(
                 "of {count} messages on {topics} none has a value for it: is its `pointer` or `pattern` right?"
             )),

@@ -59,7 +59,7 @@ impl Points {
         let mut changes = Vec::new();
         for point in &mut self.points {
             match before.remove(point.name()) {
-                Some(old) if old.is_like(point) => point.inherit(old),
+                Some(old) if old.has_same_source(point) => point.inherit(old),
                 _ => changes.extend(self.last.values().flat_map(|message| catch_up(point, message))),
             }
         }
@@ -138,6 +138,11 @@ impl Points {
     /// All properties fail.
     pub(crate) fn fail(&mut self, error: &str, changes: &mut Vec<Change>) {
         changes.extend(self.points.iter_mut().map(|point| point.put(Err(DriverError::failed(error)))));
+    }
+
+    /// Has properties learn which topics the broker refuses, and adds what that changes.
+    pub(crate) fn set_refused(&mut self, filters: &[String], changes: &mut Vec<Change>) {
+        changes.extend(self.points.iter_mut().filter_map(|point| point.set_refused(filters)));
     }
 
     /// When there is something to report if no message comes.

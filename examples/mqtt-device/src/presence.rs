@@ -18,21 +18,23 @@ pub(crate) struct Availability {
     offline: Option<String>,
     /// Whether a device of which it says nothing may be there.
     optional: bool,
-    said: Said,
+    status: Status,
 }
 
-/// What a topic has said last.
+/// What stood in the last message on a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Said {
-    Nothing,
+enum Status {
+    /// No message has come.
+    Unknown,
     Online,
     Offline,
-    Nonsense(String),
+    /// Neither of both; the payload's beginning.
+    Unreadable(String),
 }
 
 impl Availability {
     pub(crate) fn new(topic: String) -> Self {
-        Self { topic, pointer: None, online: None, offline: None, optional: false, said: Said::Nothing }
+        Self { topic, pointer: None, online: None, offline: None, optional: false, status: Status::Unknown }
     }
 
     /// It stands here in the payload.
@@ -69,26 +71,26 @@ impl Availability {
             Some(own) => text == *own,
             None => words.iter().any(|word| text.eq_ignore_ascii_case(word)),
         };
-        self.said = if is(&self.online, ONLINE) {
-            Said::Online
+        self.status = if is(&self.online, ONLINE) {
+            Status::Online
         } else if is(&self.offline, OFFLINE) {
-            Said::Offline
+            Status::Offline
         } else {
-            Said::Nonsense(payload.excerpt())
+            Status::Unreadable(payload.excerpt())
         };
     }
 
     /// Why the device is not there, as far as this topic says.
-    fn complaint(&self) -> Option<String> {
+    fn absence(&self) -> Option<String> {
         let topic = &self.topic;
-        match &self.said {
-            Said::Online => None,
-            Said::Nothing if self.optional => None,
-            Said::Nothing => Some(format!(
-                "nothing has come on its availability topic {topic}: is the name right, and is it published as retained?"
+        match &self.status {
+            Status::Online => None,
+            Status::Unknown if self.optional => None,
+            Status::Unknown => Some(format!(
+                "nothing has come on its availability topic {topic}: is the name right, is it published as retained, and may the mapper's user read it?"
             )),
-            Said::Offline => Some(format!("the device is away: {topic} says so")),
-            Said::Nonsense(payload) => Some(format!(
+            Status::Offline => Some(format!("the device is away: {topic} says so")),
+            Status::Unreadable(payload) => Some(format!(
                 "{topic} says {payload}, which is neither online nor offline: write the device's words as `online` and `offline` in protocol.configData"
             )),
         }
@@ -96,10 +98,10 @@ impl Availability {
 }
 
 /// Why the device is not there; `None` if it is.
-pub(crate) fn complaint(topics: &[Availability]) -> Option<String> {
+pub(crate) fn absence(topics: &[Availability]) -> Option<String> {
     // That it is away says more than that another topic is silent.
-    let away = topics.iter().filter(|topic| topic.said != Said::Nothing).find_map(Availability::complaint);
-    away.or_else(|| topics.iter().find_map(Availability::complaint))
+    let away = topics.iter().filter(|topic| topic.status != Status::Unknown).find_map(Availability::absence);
+    away.or_else(|| topics.iter().find_map(Availability::absence))
 }
 
 #[cfg(test)]
@@ -114,7 +116,7 @@ mod tests {
         let config = serde_json::from_value(config).expect("it is a config");
         let mut availability = Availability::of_config("lamp/LWT".to_owned(), &config);
         availability.take(payload.as_bytes());
-        complaint(&[availability])
+        absence(&[availability])
     }
 
     #[test]
@@ -127,9 +129,7 @@ mod tests {
         assert_eq!(after(json!({"online": "here"}), "here"), None);
         assert_eq!(after(json!({}), "Offline").as_deref(), Some("the device is away: lamp/LWT says so"));
         assert!(after(json!({"online": "here"}), "online").is_some_and(|it| it.contains("neither online nor offline")));
-        assert!(
-            complaint(&[Availability::new("lamp/LWT".to_owned())]).is_some_and(|it| it.contains("nothing has come"))
-        );
-        assert_eq!(complaint(&[]), None);
+        assert!(absence(&[Availability::new("lamp/LWT".to_owned())]).is_some_and(|it| it.contains("nothing has come")));
+        assert_eq!(absence(&[]), None);
     }
 }

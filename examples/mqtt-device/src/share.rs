@@ -24,7 +24,7 @@ use crate::{
 const WAITING: usize = 10_000;
 
 /// How long the same question is not asked again.
-pub(crate) const ONCE: Duration = Duration::from_secs(1);
+pub(crate) const QUESTION_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many filters stand in one packet.
 const FILTERS: usize = 100;
@@ -58,13 +58,13 @@ impl Share {
     ///
     /// The connection is lost, or too many requests wait for it.
     pub(crate) async fn subscribe(&self, filters: &[String]) -> Result<(), DriverError> {
-        for answered in self.ask(filters)? {
+        for answered in self.request(filters)? {
             answered.await.map_err(|_| self.lost())?;
         }
         Ok(())
     }
 
-    fn ask(&self, filters: &[String]) -> Result<Vec<oneshot::Receiver<()>>, DriverError> {
+    fn request(&self, filters: &[String]) -> Result<Vec<oneshot::Receiver<()>>, DriverError> {
         let mut answers = Vec::new();
         // Held to the end, so that the answers come in the order of what was asked.
         let mut state = self.connection.shared.lock();
@@ -73,13 +73,23 @@ impl Share {
             let packet = some.iter().map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
             if self.connection.client.try_subscribe_many(packet).is_err() || state.loss.is_some() {
                 drop(state);
-                return Err(self.not_handed());
+                return Err(self.not_queued());
             }
             let (answered, answer) = oneshot::channel();
-            state.asked.push_back(Subscription { filters: some.to_vec(), answered });
+            state.queued_subscriptions.push_back(Subscription { filters: some.to_vec(), answered });
             answers.push(answer);
         }
         Ok(answers)
+    }
+
+    /// Asks once more for topics that the broker has refused. It does not wait for the answer, after which they are no longer
+    /// [refused](Self::refused) if the broker has changed its mind.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub(crate) fn subscribe_again(&self, filters: &[String]) -> Result<(), DriverError> {
+        self.request(filters).map(drop)
     }
 
     /// Asks no longer for what comes on these topics.
@@ -93,9 +103,10 @@ impl Share {
         }
     }
 
-    /// Whether the broker has refused what was asked for by this filter.
-    pub(crate) fn is_refused(&self, filter: &str) -> bool {
-        self.connection.shared.lock().refused.iter().any(|refused| refused == filter)
+    /// Which of these filters the broker has refused.
+    pub(crate) fn refused(&self, filters: impl IntoIterator<Item = String>) -> Vec<String> {
+        let state = self.connection.shared.lock();
+        filters.into_iter().filter(|filter| state.refused.contains(filter)).collect()
     }
 
     /// The next message. Safe to cancel.
@@ -105,7 +116,7 @@ impl Share {
     /// The connection is lost, or the session was too slow.
     pub(crate) async fn next(&mut self) -> Result<Arc<Message>, DriverError> {
         let message = self.messages.recv().await.ok_or_else(|| self.lost())?;
-        self.took(&message);
+        self.count_off(&message);
         Ok(message)
     }
 
@@ -117,7 +128,7 @@ impl Share {
     pub(crate) fn next_now(&mut self) -> Result<Option<Arc<Message>>, DriverError> {
         match self.messages.try_recv() {
             Ok(message) => {
-                self.took(&message);
+                self.count_off(&message);
                 Ok(Some(message))
             }
             Err(mpsc::error::TryRecvError::Empty) => Ok(None),
@@ -125,7 +136,7 @@ impl Share {
         }
     }
 
-    fn took(&self, message: &Message) {
+    fn count_off(&self, message: &Message) {
         self.waiting.fetch_sub(message.payload.len(), Ordering::Relaxed);
     }
 
@@ -141,12 +152,12 @@ impl Share {
     ) -> Result<oneshot::Receiver<()>, DriverError> {
         let (sender, acknowledged) = oneshot::channel();
         let mut state = self.connection.shared.lock();
-        let handed = self.connection.client.try_publish(topic, QoS::AtLeastOnce, false, payload);
-        if handed.is_err() || state.loss.is_some() {
+        let queued = self.connection.client.try_publish(topic, QoS::AtLeastOnce, false, payload);
+        if queued.is_err() || state.loss.is_some() {
             drop(state);
-            return Err(self.not_handed());
+            return Err(self.not_queued());
         }
-        state.handed.push_back(sender);
+        state.queued_commands.push_back(sender);
         Ok(acknowledged)
     }
 
@@ -157,7 +168,7 @@ impl Share {
     /// The connection is lost, or too many requests wait for it.
     pub(crate) fn ask_once(&self, topic: &str, payload: Vec<u8>) -> Result<(), DriverError> {
         let (now, mut state) = (Instant::now(), self.connection.shared.lock());
-        if state.questions.get(topic).is_some_and(|last| now - *last < ONCE) {
+        if state.questions.get(topic).is_some_and(|last| now - *last < QUESTION_PAUSE) {
             return Ok(());
         }
         state.questions.insert(topic.to_owned(), now);
@@ -171,8 +182,8 @@ impl Share {
         self.loss_or(&format!("more than {WAITING} messages or {mebibytes} MiB waited for the device's session"))
     }
 
-    /// Why a request was not handed to the library.
-    fn not_handed(&self) -> DriverError {
+    /// Why a request is not in the library's queue.
+    fn not_queued(&self) -> DriverError {
         self.loss_or(&format!("{REQUESTS} requests wait for the broker, which does not take them fast enough"))
     }
 
@@ -192,4 +203,9 @@ impl Drop for Share {
             self.connection.client.try_unsubscribe(filter).ok();
         }
     }
+}
+
+/// That the broker does not let the mapper read a topic.
+pub(crate) fn refusal(filter: &str) -> String {
+    format!("the broker refuses the subscription to {filter}: allow the mapper's user to read it")
 }

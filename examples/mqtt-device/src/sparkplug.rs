@@ -20,7 +20,7 @@ use prost::Message as _;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::share::ONCE;
+use crate::share::QUESTION_PAUSE;
 
 pub(crate) use datum::Datum;
 pub(crate) use payload::Content;
@@ -30,7 +30,7 @@ use payload::{Metric, Payload};
 const REBIRTH: &str = "Node Control/Rebirth";
 
 /// The longest pause between two questions for the births.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is known of an edge node, and of the device behind it.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct Node {
     /// `None` for the edge node itself.
     device: Option<String>,
     /// How long a device's birth may come after its edge node's.
-    patience: Duration,
+    birth_timeout: Duration,
     life: Life,
     /// The number of the next message.
     next: Option<u8>,
@@ -53,7 +53,7 @@ pub(crate) struct Node {
     /// Whether the edge node is to be asked for its births, until it publishes them.
     wants_birth: bool,
     /// When it may be asked again.
-    ask: Instant,
+    next_question: Instant,
     /// How long it is not asked after the next time.
     pause: Duration,
     /// Whether it was born, so that births which are missed are those of its devices.
@@ -83,12 +83,12 @@ struct Kind<'a> {
 }
 
 impl Node {
-    pub(crate) fn new(group: &str, node: &str, device: &str, patience: Duration) -> Self {
+    pub(crate) fn new(group: &str, node: &str, device: &str, birth_timeout: Duration) -> Self {
         Self {
             group: group.to_owned(),
             node: node.to_owned(),
             device: (!device.is_empty()).then(|| device.to_owned()),
-            patience,
+            birth_timeout,
             life: Life::Unknown,
             next: None,
             last: Bytes::new(),
@@ -96,8 +96,8 @@ impl Node {
             metrics: HashMap::new(),
             aliases: HashMap::new(),
             wants_birth: true,
-            ask: Instant::now(),
-            pause: ONCE,
+            next_question: Instant::now(),
+            pause: QUESTION_PAUSE,
             is_node_born: false,
             is_new: false,
         }
@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// Why the device is not there; `None` if it is.
-    pub(crate) fn complaint(&self, now: Instant) -> Option<String> {
+    pub(crate) fn absence(&self, now: Instant) -> Option<String> {
         let why = match self.life {
             Life::Born => return None,
             Life::Expected(until) if now < until => return None,
@@ -129,10 +129,10 @@ impl Node {
         self.life == Life::Born && !self.wants_birth
     }
 
-    /// When there is something to complain of, or to ask for, if no message comes.
+    /// When the device becomes absent, or is to be asked for its births, if no message comes.
     pub(crate) fn due(&self) -> Option<Instant> {
         let expected = if let Life::Expected(until) = self.life { Some(until) } else { None };
-        expected.into_iter().chain(self.wants_birth.then_some(self.ask)).min()
+        expected.into_iter().chain(self.wants_birth.then_some(self.next_question)).min()
     }
 
     /// The latest value of a metric.
@@ -199,15 +199,15 @@ impl Node {
 
     /// What asks the edge node for its births, if that is to be done by now: topic and payload.
     pub(crate) fn rebirth(&mut self, now: Instant) -> Option<(String, Vec<u8>)> {
-        if !self.wants_birth || now < self.ask {
+        if !self.wants_birth || now < self.next_question {
             return None;
         }
         // Nothing was missed for a while, so that the last births have mended it.
-        if now >= self.ask + LONGEST {
-            self.pause = ONCE;
+        if now >= self.next_question + LONGEST_PAUSE {
+            self.pause = QUESTION_PAUSE;
         }
-        self.ask = now + self.pause;
-        self.pause = (2 * self.pause).min(LONGEST);
+        self.next_question = now + self.pause;
+        self.pause = (2 * self.pause).min(LONGEST_PAUSE);
         let metric = Metric {
             name: Some(REBIRTH.to_owned()),
             datatype: Some(datum::BOOLEAN),
@@ -274,7 +274,7 @@ impl Node {
         self.wants_birth = false;
         self.is_node_born = true;
         if self.device.is_some() && self.life == Life::Born {
-            self.life = Life::Expected(now + self.patience);
+            self.life = Life::Expected(now + self.birth_timeout);
         }
     }
 

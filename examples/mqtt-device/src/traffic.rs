@@ -1,7 +1,7 @@
 //! What comes over a connection, and who is to learn of it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -10,13 +10,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use rumqttc::{ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish, StateError, SubscribeReasonCode};
+use rumqttc::{
+    ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish, StateError, SubscribeReasonCode, mqttbytes,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
-use crate::routes::Routes;
+use crate::{connection::LARGEST, routes::Routes};
 
 /// What has come on a topic.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Hands a message over, and returns whether there was room for it.
-    fn give(&self, message: &Arc<Message>) -> bool {
+    fn hand_over(&self, message: &Arc<Message>) -> bool {
         let bytes = message.payload.len();
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
         before.saturating_add(bytes) <= WAITING_BYTES && self.messages.try_send(Arc::clone(message)).is_ok()
@@ -59,15 +61,15 @@ pub(crate) struct State {
     pub(crate) listeners: HashMap<u64, Listener>,
     pub(crate) next_listener: u64,
     /// Commands that were handed to the library, in that order, and are not on the wire yet.
-    pub(crate) handed: VecDeque<oneshot::Sender<()>>,
+    pub(crate) queued_commands: VecDeque<oneshot::Sender<()>>,
     /// Commands that the broker has not acknowledged, by the packet's id.
     pub(crate) unacknowledged: HashMap<u16, oneshot::Sender<()>>,
     /// Subscriptions that were handed to the library, in that order, and are not on the wire yet.
-    pub(crate) asked: VecDeque<Subscription>,
+    pub(crate) queued_subscriptions: VecDeque<Subscription>,
     /// Subscriptions that the broker has not answered, by the packet's id.
     pub(crate) unanswered: HashMap<u16, Subscription>,
     /// Filters that the broker has refused.
-    pub(crate) refused: Vec<String>,
+    pub(crate) refused: HashSet<String>,
     /// When each question was asked that one asks for all.
     pub(crate) questions: HashMap<String, Instant>,
 }
@@ -95,9 +97,9 @@ pub(crate) async fn poll(mut events: EventLoop, shared: Arc<Shared>) {
     let mut state = shared.lock();
     state.loss = Some(loss(&error));
     state.listeners.clear();
-    state.handed.clear();
+    state.queued_commands.clear();
     state.unacknowledged.clear();
-    state.asked.clear();
+    state.queued_subscriptions.clear();
     state.unanswered.clear();
 }
 
@@ -106,7 +108,7 @@ fn handle(event: Event, shared: &Shared) {
         Event::Incoming(Incoming::Publish(publish)) => deliver(publish, shared),
         Event::Outgoing(Outgoing::Publish(id)) => {
             let mut state = shared.lock();
-            if let Some(sender) = state.handed.pop_front() {
+            if let Some(sender) = state.queued_commands.pop_front() {
                 state.unacknowledged.insert(id, sender);
             }
         }
@@ -118,7 +120,7 @@ fn handle(event: Event, shared: &Shared) {
         }
         Event::Outgoing(Outgoing::Subscribe(id)) => {
             let mut state = shared.lock();
-            if let Some(subscription) = state.asked.pop_front() {
+            if let Some(subscription) = state.queued_subscriptions.pop_front() {
                 state.unanswered.insert(id, subscription);
             }
         }
@@ -126,10 +128,10 @@ fn handle(event: Event, shared: &Shared) {
             let mut state = shared.lock();
             let Some(Subscription { filters, answered }) = state.unanswered.remove(&ack.pkid) else { return };
             for (filter, code) in filters.into_iter().zip(ack.return_codes) {
-                state.refused.retain(|refused| *refused != filter);
-                if code == SubscribeReasonCode::Failure {
-                    state.refused.push(filter);
-                }
+                match code {
+                    SubscribeReasonCode::Failure => state.refused.insert(filter),
+                    SubscribeReasonCode::Success(_) => state.refused.remove(&filter),
+                };
             }
             // Who has given up waiting does not listen.
             answered.send(()).ok();
@@ -144,7 +146,7 @@ fn deliver(publish: Publish, shared: &Shared) {
     let mut state = shared.lock();
     let State { routes, listeners, .. } = &mut *state;
     routes.each(&message.topic, |id| {
-        if !listeners.get(&id).is_none_or(|listener| listener.give(&message)) {
+        if !listeners.get(&id).is_none_or(|listener| listener.hand_over(&message)) {
             listeners.remove(&id);
         }
     });
@@ -155,6 +157,11 @@ fn loss(error: &ConnectionError) -> String {
     match error {
         ConnectionError::MqttState(StateError::ConnectionAborted) => "the broker has closed the connection".to_owned(),
         ConnectionError::MqttState(StateError::AwaitPingResp) => "the broker is silent".to_owned(),
+        ConnectionError::MqttState(StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes))) => {
+            format!(
+                "a message of {bytes} bytes has come, and {LARGEST} are the most: let its sender publish less, or use topics without it"
+            )
+        }
         error => format!("the connection is lost: {error}"),
     }
 }
@@ -170,9 +177,9 @@ mod tests {
         let payload = Bytes::from(vec![0; WAITING_BYTES / 2]);
         let message =
             Arc::new(Message { topic: "lamp".to_owned(), payload, retained: false, at: SystemTime::UNIX_EPOCH });
-        assert!(listener.give(&message) && listener.give(&message));
+        assert!(listener.hand_over(&message) && listener.hand_over(&message));
         listener.waiting.fetch_sub(message.payload.len(), Ordering::Relaxed);
-        assert!(listener.give(&message), "the session has taken one");
-        assert!(!listener.give(&message));
+        assert!(listener.hand_over(&message), "the session has taken one");
+        assert!(!listener.hand_over(&message));
     }
 }

@@ -16,6 +16,7 @@ What happens is printed, a line each:
 import json
 import sys
 import threading
+import time
 
 import paho.mqtt.client as mqtt
 
@@ -229,8 +230,33 @@ class Shelly(Device):
         self.publish(f"{call['src']}/rpc", answer)
 
 
+class Tank(Device):
+    """A device of somebody's own making, as `devices/json.yaml` has it: its values, its log, and a pump that is switched."""
+
+    def prepare(self):
+        self.topic = f"plant/north/{self.name}"
+        self.pump = "stopped"
+        self.client.will_set(f"{self.topic}/status", "offline", qos=1, retain=True)
+
+    def filters(self):
+        return [f"{self.topic}/set"]
+
+    def greet(self):
+        self.publish(f"{self.topic}/status", "online", retain=True)
+        self.publish(f"{self.topic}/log", "12:00 ALARM HIGH", retain=True)
+        self.show()
+
+    def show(self):
+        self.publish(self.topic, {"level": 1.25, "pump": self.pump, "at": int(time.time() * 1000)}, retain=True)
+
+    def command(self, topic, payload):
+        self.pump = json.loads(payload)["pump"]
+        self.show()
+
+
 FAMILIES = {
     "json": Device,
+    "tank": Tank,
     "tasmota": Tasmota,
     "zigbee2mqtt": Zigbee2Mqtt,
     "shelly1": ShellyOfFirstGeneration,

@@ -21,6 +21,11 @@ pub struct MosquittoOptions {
     pub websockets: bool,
     /// The topics that may be published to, by a filter; all of them without one.
     pub writable: Option<&'static str>,
+    /// The topics of which messages are passed on, by a filter; all of them without one. Subscriptions to others are granted all the same.
+    pub readable: Option<&'static str>,
+    /// The state of its plugin for dynamic security at the first start, which refuses subscriptions, and which is changed by
+    /// `$CONTROL/dynamic-security/v1`.
+    pub security: Option<&'static str>,
     /// The highest QoS that it takes; 2 without it.
     pub max_qos: Option<u8>,
     /// More lines of its configuration.
@@ -132,6 +137,13 @@ impl Mosquitto {
         self.restart().await;
     }
 
+    /// Has it read its rules anew while it runs, by SIGHUP.
+    pub async fn reload(&mut self, options: MosquittoOptions) {
+        self.options = options;
+        configure(options, [self.port, self.tls_port, self.websocket_port], &self.certificate, &self.folder);
+        self.process.signal("HUP").await;
+    }
+
     /// Stops it in the middle of what it does: connections are accepted, and nobody answers.
     pub async fn freeze(&self) {
         self.process.freeze().await;
@@ -183,9 +195,15 @@ fn configure(options: MosquittoOptions, ports: [u16; 3], certificate: &Certifica
     } else {
         lines.push("allow_anonymous true".to_owned());
     }
-    if let Some(filter) = options.writable {
-        write("rules", &format!("topic read #\ntopic write {filter}\n"));
+    if options.readable.is_some() || options.writable.is_some() {
+        let (readable, writable) = (options.readable.unwrap_or("#"), options.writable.unwrap_or("#"));
+        write("rules", &format!("topic read {readable}\ntopic write {writable}\n"));
         lines.push(format!("acl_file {}", at("rules").display()));
+    }
+    if let Some(state) = options.security {
+        write("security.json", state);
+        lines.push("plugin mosquitto_dynamic_security.so".to_owned());
+        lines.push(format!("plugin_opt_config_file {}", at("security.json").display()));
     }
     lines.push(format!("listener {port} 127.0.0.1"));
     lines.extend(options.max_qos.map(|qos| format!("max_qos {qos}")));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mapper_framework::Found;
 use serde_json::{Value as Json, json};
 
-use super::{Heard, leaves_of, name_of, read, type_of};
+use super::{Heard, name_of, read, scalars_of, type_of};
 
 /// What is of other programs, and of no device.
 const FOREIGN: [&str; 2] = ["$SYS/", "homeassistant/"];
@@ -41,13 +41,14 @@ pub(super) fn finish(heard: &mut Heard<'_>) {
 }
 
 fn add_object(heard: &Heard<'_>, topic: &str, json: &Json) {
-    let mut leaves = Vec::new();
-    leaves_of(json, "", &mut leaves);
-    if leaves.is_empty() {
+    let mut scalars = Vec::new();
+    scalars_of(json, "", &mut scalars);
+    if scalars.is_empty() {
         return;
     }
     let found = Found::new(topic).config(json!({"broker": heard.broker, "format": "json", "topic": topic}));
-    let properties =
-        leaves.into_iter().map(|(pointer, data_type)| read(&name_of(&pointer), data_type, json!({"pointer": pointer})));
+    let properties = scalars
+        .into_iter()
+        .map(|(pointer, data_type)| read(&name_of(&pointer), data_type, json!({"pointer": pointer})));
     heard.discovery.add(properties.fold(found, Found::property));
 }

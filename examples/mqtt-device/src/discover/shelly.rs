@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mapper_framework::{DataType, Found, Property};
 use serde_json::{Value as Json, json};
 
-use super::{Heard, leaves_of, name_of, read, type_of, written};
+use super::{Heard, name_of, read, scalars_of, type_of, written};
 
 /// Members of a component's status that are no values of it.
 const NO_VALUES: [&str; 2] = ["/id", "/source"];
@@ -32,9 +32,9 @@ fn first_generation(heard: &mut Heard<'_>) {
         let name = rest.replace('/', ".");
         match serde_json::from_slice::<Json>(payload) {
             Ok(json) if json.is_object() => {
-                let mut leaves = Vec::new();
-                leaves_of(&json, "", &mut leaves);
-                properties.extend(leaves.into_iter().map(|(pointer, data_type)| {
+                let mut scalars = Vec::new();
+                scalars_of(&json, "", &mut scalars);
+                properties.extend(scalars.into_iter().map(|(pointer, data_type)| {
                     let name = format!("{name}.{}", name_of(&pointer));
                     read(&name, data_type, json!({"topic": rest, "pointer": pointer}))
                 }));
@@ -75,9 +75,9 @@ fn later_generations(heard: &mut Heard<'_>) {
         heard.claim(format!("{device}/"));
         let mut found = heard.found(&device, "shelly", json!({}));
         for (component, status) in components.into_iter().filter(|(_, status)| status.is_object()) {
-            let mut leaves = Vec::new();
-            leaves_of(&status, "", &mut leaves);
-            for (pointer, data_type) in leaves.into_iter().filter(|(it, _)| !NO_VALUES.contains(&it.as_str())) {
+            let mut scalars = Vec::new();
+            scalars_of(&status, "", &mut scalars);
+            for (pointer, data_type) in scalars.into_iter().filter(|(it, _)| !NO_VALUES.contains(&it.as_str())) {
                 let name = format!("{}.{}", component.replace(':', ""), name_of(&pointer));
                 let visitor = json!({"topic": component, "pointer": pointer});
                 let is_switch = component.starts_with("switch:") && pointer == "/output";

@@ -6,9 +6,16 @@ use serde_json::json;
 use super::{Heard, read};
 use crate::sparkplug::birth;
 
+/// How all topics of Sparkplug begin.
+const PREFIX: &str = "spBv1.0/";
+
+pub(super) fn describes_devices(topic: &str) -> bool {
+    topic.starts_with(PREFIX)
+}
+
 pub(super) fn look(heard: &mut Heard<'_>, topic: &str, payload: &[u8]) {
-    let Some(rest) = topic.strip_prefix("spBv1.0/") else { return };
-    heard.claim("spBv1.0/");
+    let Some(rest) = topic.strip_prefix(PREFIX) else { return };
+    heard.claim(PREFIX);
     let levels: Vec<_> = rest.split('/').collect();
     let (group, node, device) = match levels[..] {
         [group, "NBIRTH", node] => (group, node, ""),

@@ -3,7 +3,7 @@
 use mapper_framework::{DataType, Found};
 use serde_json::{Value as Json, json};
 
-use super::{Heard, leaves_of, name_of, read, written};
+use super::{Heard, name_of, read, scalars_of, written};
 
 const PREFIX: &str = "tasmota/discovery/";
 
@@ -49,10 +49,10 @@ fn add(heard: &mut Heard<'_>, config: &Json, sensors: &Json) {
         let name = if relays == 1 { "POWER".to_owned() } else { format!("POWER{number}") };
         found = found.property(written(&name, DataType::Boolean, json!({"pointer": format!("/{name}")})));
     }
-    let mut leaves = Vec::new();
-    leaves_of(&sensors["sn"], "", &mut leaves);
+    let mut scalars = Vec::new();
+    scalars_of(&sensors["sn"], "", &mut scalars);
     let is_value = |(pointer, _): &(String, DataType)| !pointer.ends_with("/Time") && !pointer.ends_with("StartTime");
-    let properties = leaves
+    let properties = scalars
         .into_iter()
         .filter(is_value)
         .map(|(pointer, data_type)| read(&name_of(&pointer), data_type, json!({"pointer": pointer})));

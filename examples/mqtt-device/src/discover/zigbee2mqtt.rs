@@ -5,12 +5,19 @@ use serde_json::{Value as Json, json};
 
 use super::Heard;
 
+/// How the topic ends that has all devices.
+const DEVICES: &str = "/bridge/devices";
+
 /// The bits of `access`: it is published, and it can be set.
 const PUBLISHED: u64 = 1;
 const SET: u64 = 2;
 
+pub(super) fn describes_devices(topic: &str) -> bool {
+    topic.ends_with(DEVICES)
+}
+
 pub(super) fn look(heard: &mut Heard<'_>, topic: &str, payload: &[u8]) {
-    let Some(base) = topic.strip_suffix("/bridge/devices") else { return };
+    let Some(base) = topic.strip_suffix(DEVICES) else { return };
     let Ok(Json::Array(devices)) = serde_json::from_slice::<Json>(payload) else { return };
     heard.claim(format!("{base}/"));
     for device in devices {

@@ -27,7 +27,7 @@ fn born() -> Node {
     let mut node = pump();
     take(&mut node, "NBIRTH/hall", &payload(0, Vec::new())).expect("it is a birth");
     take(&mut node, "DBIRTH/hall/pump", &payload(1, vec![metric("level", 1.5)])).expect("it is a birth");
-    assert!(node.complaint(Instant::now()).is_none() && !node.wants_birth);
+    assert!(node.absence(Instant::now()).is_none() && !node.wants_birth);
     node
 }
 
@@ -47,10 +47,10 @@ fn a_message_that_comes_twice_is_passed_over_and_another_one_of_its_number_is_a_
 fn garbage_of_another_device_is_a_gap_and_no_failure() {
     let (mut node, garbage) = (born(), Bytes::from("garbage"));
     assert_eq!(take(&mut node, "DDATA/hall/fan", &garbage), Ok(Vec::new()));
-    assert!(node.wants_birth && node.complaint(Instant::now()).is_none());
+    assert!(node.wants_birth && node.absence(Instant::now()).is_none());
     assert!(take(&mut node, "DDATA/hall/pump", &garbage).is_err());
     take(&mut node, "NDEATH/hall", &garbage).expect("the broker publishes it");
-    assert!(node.complaint(Instant::now()).is_some());
+    assert!(node.absence(Instant::now()).is_some());
 }
 
 #[test]

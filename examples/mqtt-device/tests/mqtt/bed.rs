@@ -6,7 +6,7 @@ use integration_tests::servers::{Mosquitto, MosquittoOptions};
 use mapper_framework::{
     Change, DataType, Device, Driver, DriverError, Property, Session,
     model::{Credentials, DeviceId},
-    testing::{DEADLINE, TestBed},
+    testing::{DEADLINE, TestBed, TestBedBuilder},
     watch::{Filter, Kind, What},
 };
 use mqtt_device::{Config, MqttDevice, MqttDevices, Visitor};
@@ -22,13 +22,20 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|builder| builder).await
+    }
+
+    /// Starts one that is set up in another way.
+    pub(crate) async fn start_with(
+        change: impl FnOnce(TestBedBuilder<MqttDevices>) -> TestBedBuilder<MqttDevices>,
+    ) -> Self {
         let credentials = tempfile::tempdir().unwrap();
         let folder = credentials.path().to_owned();
         let builder = TestBed::builder(MqttDevices::default(), "mqtt").config(move |config| {
             config.driver.credentials = folder;
             config.driver.backoff_max = Duration::from_secs(1);
         });
-        Self { bed: builder.start().await, credentials }
+        Self { bed: change(builder).start().await, credentials }
     }
 
     /// Puts files into the folder of credentials of this name, in the place of earlier ones.
@@ -74,6 +81,25 @@ impl Bed {
         seen.pop().unwrap()
     }
 
+    /// Waits until a property fails for a reason that has this in it.
+    pub(crate) async fn fails(&self, device: &str, property: &str, part: &str) {
+        let filter = Filter::all().kinds([Kind::Read]).device(id(device));
+        let mut watch = self.bed.handle().watch(filter).await.unwrap();
+        let snapshot = watch.snapshot();
+        let failures = snapshot.devices().iter().filter(|(it, _)| *it == id(device)).flat_map(|(_, it)| &it.failures);
+        let mut seen: Vec<_> = failures.map(|it| (it.property.to_string(), it.reason.clone())).collect();
+        let is_it = |(of, reason): &(String, String)| of == property && reason.contains(part);
+        let wait = async {
+            while !seen.iter().any(is_it) {
+                if let What::ReadFailed { property, reason, .. } = watch.next().await.unwrap().what() {
+                    seen.push((property.to_string(), reason.clone()));
+                }
+            }
+        };
+        let came = timeout(DEADLINE, wait).await.is_ok();
+        assert!(came, "{part:?} has not come, but {seen:?}");
+    }
+
     pub(crate) async fn stop(self) {
         self.bed.stop().await.unwrap();
     }
@@ -84,7 +110,11 @@ pub(crate) fn id(device: &str) -> DeviceId {
 }
 
 pub(crate) fn url(broker: &Mosquitto) -> String {
-    format!("mqtt://127.0.0.1:{}", broker.port())
+    at_port(broker.port())
+}
+
+pub(crate) fn at_port(port: u16) -> String {
+    format!("mqtt://127.0.0.1:{port}")
 }
 
 /// The manifests of a file beside the mapper, at this broker.
@@ -144,9 +174,14 @@ pub(crate) async fn first(session: &mut MqttDevice, is_so: impl Fn(&Change) -> b
     timeout(DEADLINE, wait).await.expect("such a change comes")
 }
 
-/// A device of plain JSON.
+/// A device of plain JSON: a level, and a valve that is set.
 pub(crate) fn plain(name: &str, broker: &Mosquitto, more: &str) -> String {
-    let broker = json!(url(broker));
+    plain_at(name, &url(broker), more)
+}
+
+/// The same at a broker with this address.
+pub(crate) fn plain_at(name: &str, broker: &str, more: &str) -> String {
+    let broker = json!(broker);
     format!(
         "
 apiVersion: devices.kubeedge.io/v1beta1
@@ -154,7 +189,9 @@ kind: DeviceModel
 metadata: {{name: plain, namespace: default}}
 spec:
   protocol: mqtt
-  properties: [{{name: level, type: DOUBLE, accessMode: ReadOnly}}]
+  properties:
+    - {{name: level, type: DOUBLE, accessMode: ReadOnly}}
+    - {{name: valve, type: INT, accessMode: ReadWrite}}
 ---
 apiVersion: devices.kubeedge.io/v1beta1
 kind: Device
@@ -164,6 +201,10 @@ spec:
   protocol: {{protocolName: mqtt, configData: {{broker: {broker}, topic: 'plant/{{device}}', {more}}}}}
   properties:
     - {{name: level, reportToCloud: true, visitors: {{protocolName: mqtt, configData: {{pointer: /level}}}}}}
+    - name: valve
+      visitors:
+        protocolName: mqtt
+        configData: {{pointer: /valve, command: 'plant/{{device}}/set', confirm: broker, writeConfirm: none}}
   stateReport: {{reportToCloud: true, reportCycle: 200}}
 "
     )

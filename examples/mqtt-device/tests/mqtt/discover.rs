@@ -85,3 +85,24 @@ async fn what_is_wrong_with_a_search_is_named() {
         assert!(errors.contains(message), "{errors}");
     }
 }
+
+#[tokio::test]
+async fn a_search_where_more_is_published_than_it_keeps_says_so_and_has_what_was_found() {
+    let Some(broker) = Mosquitto::start().await else { return };
+    let mut publisher = Publisher::connect(&broker);
+    publisher.retain("a-tank", r#"{"level":1.5}"#).await;
+    // Too large to be looked at, which is no loss.
+    publisher.retain("b-picture", &"x".repeat(1 << 20)).await;
+    let text = "x".repeat(60 * 1024);
+    for number in 0..1200 {
+        publisher.retain(&format!("log/{number}"), &text).await;
+    }
+    let broker = format!("broker={}", url(&broker));
+    let (yaml, errors) = run(&["discover", &broker, "seconds=5"], None).await;
+    let told = "more is published than the search keeps, 20000 topics or 64 MiB, and the rest is passed over: search a part at a time by the argument `topics`";
+    assert!(errors.contains(&format!("s left; {told}")), "{errors}");
+    assert!(errors.lines().last().is_some_and(|line| line.contains(told) && line.contains("error")), "{errors}");
+    assert!(yaml.contains("topic: a-tank"), "{errors}");
+    let (yaml, errors) = run(&["discover", &broker, "seconds=1", "topics=a-tank"], None).await;
+    assert!(errors.ends_with("found: 1 device, 1 model\n") && yaml.contains("topic: a-tank"), "{errors}");
+}

@@ -13,12 +13,12 @@ use crate::{
 const ZIGBEE: (&str, &str, &str) = (include_str!("../../devices/zigbee2mqtt.yaml"), "zigbee2mqtt", "living-room-lamp");
 const SHELLY: (&str, &str, &str) = (include_str!("../../devices/shelly.yaml"), "shelly", "shellyplusplugs-08b61f");
 const FIRST: (&str, &str, &str) = (include_str!("../../devices/shelly-gen1.yaml"), "shelly1", "shellyplug-s-4A5B6C");
-const JSON: &str = include_str!("../../devices/json.yaml");
+const JSON: (&str, &str, &str) = (include_str!("../../devices/json.yaml"), "tank", "tank");
 
 #[tokio::test]
 async fn the_driver_keeps_the_contract_with_each_family() {
     let Some(broker) = Mosquitto::start().await else { return };
-    for (text, family, name) in [ZIGBEE, SHELLY, FIRST] {
+    for (text, family, name) in [ZIGBEE, SHELLY, FIRST, JSON] {
         let Some(_device) = Played::start(&broker, family, name).await else { return };
         let (_folder, path) = folder(text, &broker);
         driver_contract::check(MqttDevices::default(), path).await;
@@ -139,7 +139,7 @@ async fn a_tank_of_plain_json_is_served_by_its_manifest() {
     let Some(device) = Played::start(&broker, "json", "tank").await else { return };
     let mut publisher = Publisher::connect(&broker);
     let bed = Bed::start().await;
-    bed.apply(&manifests(JSON, &broker)).await;
+    bed.apply(&manifests(JSON.0, &broker)).await;
     bed.reason("tank", "nothing has come on its availability topic plant/north/tank/status").await;
     publisher.retain("plant/north/tank/status", "online").await;
     bed.is("tank", "unknown").await;

@@ -25,6 +25,11 @@ impl Played {
         Self::run("sparkplug.py", &[&broker.port().to_string(), group, node, device], node).await
     }
 
+    /// Starts many devices with last wills.
+    pub(crate) async fn start_crowd(broker: &Mosquitto, count: usize) -> Option<Self> {
+        Self::run("crowd.py", &[&broker.port().to_string(), &count.to_string()], "crowd").await
+    }
+
     async fn run(program: &str, arguments: &[&str], name: &str) -> Option<Self> {
         let Tool::At(python) = integration_tests::python() else { return None };
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(program);
@@ -53,6 +58,7 @@ impl Publisher {
         if let Some((username, password)) = broker.login() {
             options.set_credentials(username, password);
         }
+        options.set_max_packet_size(64 * 1024 * 1024, 64 * 1024 * 1024);
         let (client, mut events) = AsyncClient::new(options, 100);
         let (sender, acknowledged) = tokio::sync::mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
@@ -77,6 +83,16 @@ impl Publisher {
         self.hand_over(topic, payload, true).await;
     }
 
+    /// Publishes bytes that are no text, and waits until the broker has them.
+    pub(crate) async fn publish_bytes(&mut self, topic: &str, payload: &[u8]) {
+        self.hand_over(topic, payload, false).await;
+    }
+
+    /// Publishes, without waiting for the broker, which may end the connection.
+    pub(crate) async fn send(&self, topic: &str, payload: &str) {
+        self.client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
+    }
+
     /// Has something happen to a device that is played.
     pub(crate) async fn play(&mut self, device: &Played, scene: serde_json::Value) {
         self.publish(&format!("play/{}", device.name), &scene.to_string()).await;
@@ -87,7 +103,7 @@ impl Publisher {
         self.play(device, json!({"publish": [topic, payload, false]})).await;
     }
 
-    async fn hand_over(&mut self, topic: &str, payload: &str, retain: bool) {
+    async fn hand_over(&mut self, topic: &str, payload: impl Into<Vec<u8>>, retain: bool) {
         self.client.publish(topic, QoS::AtLeastOnce, retain, payload).await.unwrap();
         timeout(Duration::from_secs(30), self.acknowledged.recv()).await.expect("the broker answers").unwrap();
     }

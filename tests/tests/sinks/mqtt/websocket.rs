@@ -15,6 +15,8 @@ const WEBSOCKETS: MosquittoOptions = MosquittoOptions {
     password: false,
     other_password: false,
     writable: None,
+    readable: None,
+    security: None,
     max_qos: None,
     settings: "",
 };

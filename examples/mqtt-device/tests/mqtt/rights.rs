@@ -1,0 +1,107 @@
+//! Topics that the broker does not let the mapper read.
+
+use integration_tests::servers::{Mosquitto, MosquittoOptions};
+
+use crate::{
+    bed::{Bed, id, plain},
+    peers::Publisher,
+};
+
+/// The topic by which the plugin of the broker is controlled.
+const CONTROL: &str = "$CONTROL/dynamic-security/v1";
+
+/// Everybody may do everything, but subscribe to `plant/…`.
+const NO_PLANT: &str = r#"{
+    "defaultACLAccess": {"publishClientSend": true, "publishClientReceive": true, "subscribe": true, "unsubscribe": true},
+    "anonymousGroup": "everybody",
+    "groups": [{"groupname": "everybody", "roles": [{"rolename": "guest"}]}],
+    "roles": [{"rolename": "guest", "acls": [
+        {"acltype": "publishClientSend", "topic": "$CONTROL/#", "allow": true},
+        {"acltype": "subscribePattern", "topic": "plant/#", "allow": false}
+    ]}]
+}"#;
+
+/// Everybody may do everything, but subscribe.
+const NOTHING: &str = r#"{
+    "defaultACLAccess": {"publishClientSend": true, "publishClientReceive": true, "subscribe": false, "unsubscribe": true},
+    "anonymousGroup": "everybody",
+    "groups": [{"groupname": "everybody", "roles": [{"rolename": "guest"}]}],
+    "roles": [{"rolename": "guest", "acls": [
+        {"acltype": "publishClientSend", "topic": "$CONTROL/#", "allow": true}
+    ]}]
+}"#;
+
+async fn secured(security: &'static str) -> Option<Mosquitto> {
+    Mosquitto::start_with(MosquittoOptions { security: Some(security), ..MosquittoOptions::default() }).await
+}
+
+/// Why the level of a device cannot be read.
+async fn error(bed: &Bed, device: &str) -> String {
+    bed.bed.handle().read(&id(device), "level").await.unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_named_and_asked_for_again_until_it_is_granted() {
+    let Some(broker) = secured(NOTHING).await else { return };
+    let mut publisher = Publisher::connect(&broker);
+    publisher.retain("plant/tank", r#"{"level":1.5}"#).await;
+    let bed = Bed::start().await;
+    bed.apply(&plain("tank", &broker, "")).await;
+    // It is reported without anybody asking for it.
+    bed.is("tank", "unhealthy").await;
+    let told = "the broker refuses the subscription to plant/tank: allow the mapper's user to read it";
+    bed.fails("tank", "level", told).await;
+    let read = error(&bed, "tank").await;
+    assert!(read.contains(told), "{read}");
+    // Put right. This costs no connection, so that only a new question shows it.
+    let order = r#"{"commands":[{"command":"setDefaultACLAccess","acls":[{"acltype":"subscribe","allow":true}]}]}"#;
+    publisher.publish(CONTROL, order).await;
+    bed.holds("tank", "level", "1.5").await;
+    bed.is("tank", "online").await;
+    let stats = bed.bed.handle().device_stats(&id("tank")).unwrap();
+    assert_eq!(stats.sessions().lost(), 0, "it is one session");
+    bed.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_whose_availability_topic_is_refused_is_offline_until_it_is_granted() {
+    let Some(broker) = secured(NO_PLANT).await else { return };
+    let mut publisher = Publisher::connect(&broker);
+    publisher.retain("plant/tank/status", "online").await;
+    publisher.retain("house/lamp", r#"{"level":7}"#).await;
+    let bed = Bed::start().await;
+    bed.apply(&plain("tank", &broker, "availability: plant/tank/status")).await;
+    bed.apply(&plain("lamp", &broker, "").replace("plant/{device}", "house/{device}")).await;
+    bed.reason("tank", "the broker refuses the subscription to plant/tank/status: allow the mapper's user to read it")
+        .await;
+    bed.is("tank", "offline").await;
+    // The others of this connection go on.
+    bed.holds("lamp", "level", "7").await;
+    let order = r#"{"commands":[{"command":"removeRoleACL","rolename":"guest","acltype":"subscribePattern","topic":"plant/#"}]}"#;
+    // The broker ends the connections of all whom it concerns.
+    publisher.send(CONTROL, order).await;
+    bed.is("tank", "unknown").await;
+    let mut publisher = Publisher::connect(&broker);
+    publisher.publish("plant/tank", r#"{"level":2.5}"#).await;
+    bed.holds("tank", "level", "2.5").await;
+    bed.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_grants_a_topic_and_keeps_its_messages_back_is_suspected() {
+    let options = MosquittoOptions { readable: Some("house/#"), ..MosquittoOptions::default() };
+    let Some(mut broker) = Mosquitto::start_with(options).await else { return };
+    let mut publisher = Publisher::connect(&broker);
+    publisher.publish("plant/tank", r#"{"level":1.5}"#).await;
+    let bed = Bed::start().await;
+    bed.apply(&plain("tank", &broker, "timeout: 1000")).await;
+    bed.is("tank", "unknown").await;
+    let read = error(&bed, "tank").await;
+    let told = "nothing has come on plant/tank yet: is the topic right, and may the mapper's user read it?";
+    assert!(read.contains(told), "{read}");
+    broker.reload(MosquittoOptions { readable: Some("#"), ..options }).await;
+    broker.wait_for_line(|line| line.contains("Reloading config")).await;
+    publisher.publish("plant/tank", r#"{"level":2.5}"#).await;
+    bed.holds("tank", "level", "2.5").await;
+    bed.stop().await;
+}
