@@ -66,8 +66,9 @@ pub(crate) struct State {
     pub(crate) unacknowledged: HashMap<u16, oneshot::Sender<()>>,
     /// Subscriptions that were handed to the library, in that order, and are not on the wire yet.
     pub(crate) queued_subscriptions: VecDeque<Subscription>,
-    /// Subscriptions that the broker has not answered, by the packet's id.
-    pub(crate) unanswered: HashMap<u16, Subscription>,
+    /// Subscriptions that the broker has not answered, by the packet's id, in the order of the packets: the library gives an id again after
+    /// a hundred packets, whether or not it was answered.
+    pub(crate) unanswered: HashMap<u16, VecDeque<Subscription>>,
     /// Filters that the broker has refused.
     pub(crate) refused: HashSet<String>,
     /// When each question was asked that one asks for all.
@@ -121,12 +122,13 @@ fn handle(event: Event, shared: &Shared) {
         Event::Outgoing(Outgoing::Subscribe(id)) => {
             let mut state = shared.lock();
             if let Some(subscription) = state.queued_subscriptions.pop_front() {
-                state.unanswered.insert(id, subscription);
+                state.unanswered.entry(id).or_default().push_back(subscription);
             }
         }
         Event::Incoming(Incoming::SubAck(ack)) => {
             let mut state = shared.lock();
-            let Some(Subscription { filters, answered }) = state.unanswered.remove(&ack.pkid) else { return };
+            let first = state.unanswered.get_mut(&ack.pkid).and_then(VecDeque::pop_front);
+            let Some(Subscription { filters, answered }) = first else { return };
             for (filter, code) in filters.into_iter().zip(ack.return_codes) {
                 match code {
                     SubscribeReasonCode::Failure => state.refused.insert(filter),
@@ -168,7 +170,28 @@ fn loss(error: &ConnectionError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rumqttc::{QoS, SubAck};
+
     use super::*;
+
+    #[test]
+    fn subscriptions_with_the_same_id_are_answered_in_their_order() {
+        let shared = Shared::default();
+        let mut answers = ["a", "b"].map(|filter| {
+            let (answered, answer) = oneshot::channel();
+            let subscription = Subscription { filters: vec![filter.to_owned()], answered };
+            shared.lock().queued_subscriptions.push_back(subscription);
+            handle(Event::Outgoing(Outgoing::Subscribe(1)), &shared);
+            answer
+        });
+        let answer = |code| handle(Event::Incoming(Incoming::SubAck(SubAck::new(1, vec![code]))), &shared);
+        answer(SubscribeReasonCode::Failure);
+        assert!(answers[0].try_recv().is_ok());
+        assert_eq!(answers[1].try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        answer(SubscribeReasonCode::Success(QoS::AtLeastOnce));
+        assert!(answers[1].try_recv().is_ok());
+        assert!(shared.lock().refused.iter().eq(["a"]));
+    }
 
     #[test]
     fn what_waits_for_a_session_is_limited_by_bytes_as_well() {

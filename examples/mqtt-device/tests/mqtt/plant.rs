@@ -67,6 +67,7 @@ async fn five_hundred_devices_go_at_once_by_their_last_wills_and_come_back() {
     all_are(&bed, "online").await;
     bed.holds("dev-7", "number", "7").await;
     bed.apply(&plain("tank", &broker, "")).await;
+    bed.is("tank", "unknown").await;
     let mut publisher = Publisher::connect(&broker);
     devices.process.kill().await;
     // The one that is not among them goes on.
@@ -199,7 +200,7 @@ async fn a_broker_that_has_forgotten_what_it_kept_has_its_devices_again_when_the
     publisher.retain("plant/tank/status", "online").await;
     let bed = Bed::start().await;
     bed.apply(&manifests(TASMOTA, &broker)).await;
-    bed.apply(&plain("tank", &broker, "availability: plant/tank/status, timeout: 1000")).await;
+    bed.apply(&plain("tank", &broker, "availability: plant/tank/status, timeout: 3000")).await;
     bed.holds("socket", "load", "42").await;
     bed.holds("tank", "level", "1.5").await;
     socket.process.freeze().await;

@@ -44,11 +44,21 @@ async fn record(mut broker: Mosquitto, path: &Path) -> bool {
     broker.kill().await;
     bed.reason("socket", "Connection refused").await;
     bed.is("socket", "offline").await;
+    let before = times_stored(&bed);
     broker.restart().await;
     bed.is("socket", "online").await;
-    bed.holds("socket", "load", "42").await;
+    bed.bed
+        .until("its load is stored again", |edge| {
+            edge.twin(&id("socket"), "load").is_some_and(|twin| twin.times_stored() > before)
+        })
+        .await;
     bed.stop().await;
     true
+}
+
+/// How often the load was stored.
+fn times_stored(bed: &Bed) -> u64 {
+    bed.bed.edge().twin(&id("socket"), "load").map_or(0, |twin| twin.times_stored())
 }
 
 /// Runs the mapper on a recording: what comes from the device is the same, in the same order, and so is why it is away.

@@ -94,7 +94,7 @@ async fn a_broker_that_grants_a_topic_and_keeps_its_messages_back_is_suspected()
     let mut publisher = Publisher::connect(&broker);
     publisher.publish("plant/tank", r#"{"level":1.5}"#).await;
     let bed = Bed::start().await;
-    bed.apply(&plain("tank", &broker, "timeout: 1000")).await;
+    bed.apply(&plain("tank", &broker, "timeout: 3000")).await;
     bed.is("tank", "unknown").await;
     let read = error(&bed, "tank").await;
     let told = "nothing has come on plant/tank yet: is the topic right, and may the mapper's user read it?";
