@@ -30,7 +30,7 @@ mod until;
 pub use child::{ChildGuard, DEADLINE};
 pub use port::free_port;
 pub use proxy::Proxy;
-pub use tool::{Tool, browser, deploy_check, ffmpeg, go_client, python, server};
+pub use tool::{Tool, browser, deploy_check, ffmpeg, go_client, node_opcua, python, server};
 pub use until::until_sink;
 
 /// The Rust code in the README and in `docs/` is compiled, so that it stays true.

@@ -14,6 +14,8 @@ const SERVERS: &str = "MAPPER_TEST_SERVERS";
 const BROWSER: &str = "MAPPER_TEST_BROWSER";
 /// The folder of the programs that read, write and play streams of pictures.
 const FFMPEG: &str = "MAPPER_TEST_FFMPEG";
+/// The folder of node-opcua, with the Node.js that runs it.
+const NODE_OPCUA: &str = "MAPPER_TEST_NODE_OPCUA";
 
 /// A tool that a test needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,16 @@ pub fn browser(name: &str) -> Tool {
 #[track_caller]
 pub fn ffmpeg(name: &str) -> Tool {
     Request { tool: "ffmpeg", variable: FFMPEG, file: Some(name) }.answer()
+}
+
+/// A link to Node.js, beside `node_modules` with the OPC UA server in JavaScript, node-opcua.
+///
+/// # Panics
+///
+/// If the test was not started by `cargo xtask test`, which installs it.
+#[track_caller]
+pub fn node_opcua() -> Tool {
+    Request { tool: "node-opcua", variable: NODE_OPCUA, file: Some("node") }.answer()
 }
 
 /// What a test asks for.

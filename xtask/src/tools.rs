@@ -9,6 +9,8 @@ mod debian;
 mod ffmpeg;
 mod go;
 mod interpreter;
+mod node_opcua;
+mod npm;
 mod python;
 mod semver;
 mod servers;
@@ -40,6 +42,8 @@ const SERVERS: &str = "MAPPER_TEST_SERVERS";
 const BROWSER: &str = "MAPPER_TEST_BROWSER";
 /// The folder of the programs that read, write and play streams of pictures.
 const FFMPEG: &str = "MAPPER_TEST_FFMPEG";
+/// The folder of node-opcua, with the Node.js that runs it.
+const NODE_OPCUA: &str = "MAPPER_TEST_NODE_OPCUA";
 
 /// A tool that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,6 +58,8 @@ pub(crate) enum Tool {
     Browser,
     /// The programs that read, write and play streams of pictures: ffmpeg and ffprobe.
     Ffmpeg,
+    /// The OPC UA server in JavaScript: node-opcua, and Node.js to run it.
+    NodeOpcua,
     /// cargo-semver-checks, which compares the public API with that of the last release.
     SemverChecks,
 }
@@ -66,6 +72,7 @@ impl Display for Tool {
             Self::Servers => "servers",
             Self::Browser => "browser",
             Self::Ffmpeg => "ffmpeg",
+            Self::NodeOpcua => "node-opcua",
             Self::SemverChecks => "semver-checks",
         })
     }
@@ -131,6 +138,7 @@ pub(crate) fn provide(without: &Without) -> Result<Environment> {
     let servers = unless_left_out(without, Tool::Servers, servers::provide)?;
     let browser = unless_left_out(without, Tool::Browser, browser::provide)?;
     let ffmpeg = unless_left_out(without, Tool::Ffmpeg, ffmpeg::provide)?;
+    let node_opcua = unless_left_out(without, Tool::NodeOpcua, node_opcua::provide)?;
     let variables = vec![
         (WITHOUT, without.list().map(OsString::from)),
         (PYTHON, python.map(PathBuf::into_os_string)),
@@ -138,6 +146,7 @@ pub(crate) fn provide(without: &Without) -> Result<Environment> {
         (SERVERS, servers.map(PathBuf::into_os_string)),
         (BROWSER, browser.map(PathBuf::into_os_string)),
         (FFMPEG, ffmpeg.map(PathBuf::into_os_string)),
+        (NODE_OPCUA, node_opcua.map(PathBuf::into_os_string)),
     ];
     Ok(Environment { variables })
 }

@@ -3,15 +3,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result};
 
 use super::{
-    debian,
+    debian, npm,
     servers::{link, missing},
-    stamp::Stamp,
 };
 use crate::shell;
 
@@ -42,23 +40,6 @@ pub(super) fn provide() -> Result<PathBuf> {
 
 /// The script of the checks, installed into `folder` unless it is there.
 fn axe(folder: &Path) -> Result<PathBuf> {
-    let stamp = Stamp::new(folder, AXE.to_owned());
-    if !stamp.is_current() {
-        println!("npm: installs {AXE} into {}: for the tests of the page's accessibility", folder.display());
-        let npm = npm()?;
-        fs::create_dir_all(folder).with_context(|| format!("{} cannot be created", folder.display()))?;
-        let mut install = Command::new(npm);
-        install.args(["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund"]);
-        shell::run_quietly(install.arg("--prefix").arg(folder).arg(AXE))?;
-        stamp.write()?;
-    }
+    npm::install(folder, AXE, "for the tests of the page's accessibility")?;
     Ok(folder.join("node_modules/axe-core").join(AXE_SCRIPT))
-}
-
-fn npm() -> Result<PathBuf> {
-    if let Some(npm) = shell::find("npm") {
-        return Ok(npm);
-    }
-    debian::install(&["npm"], "npm cannot be found", "to install axe-core")?;
-    shell::find("npm").context("npm is installed, but the PATH has none")
 }
