@@ -18,7 +18,7 @@ use anyhow::{Result, ensure};
 use mapper_framework::{DataType, Device, Driver, Property, Value, testing::read_many};
 use opcua::{Config, OpcUa, Settings, Visitor};
 use serde_json::json;
-use server::{INDEX, NAMESPACE, Server};
+use server::{INDEX, Make, NAMESPACE, Server};
 use ua::types::{AttributeId, NodeId, ReadValueId, TimestampsToReturn, Variant};
 
 const POINTS: u16 = 1000;
@@ -29,7 +29,7 @@ async fn main() -> Result<()> {
     if !env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
-    let Some(server) = Server::start(&[]).await? else { return Ok(()) };
+    let Some(server) = Server::start(Make::Asyncua, &[]).await? else { return Ok(()) };
     let client = server.probe().await?;
     client.obey(&format!("many {POINTS}")).await?;
     let nodes: Vec<_> = (0..POINTS).map(node).collect();

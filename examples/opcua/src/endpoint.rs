@@ -12,12 +12,22 @@ use ua::{
     crypto::SecurityPolicy,
     types::{
         DateTime, EndpointDescription, Error, GetEndpointsRequest, MessageSecurityMode, NodeId, RequestHeader,
-        StatusCode, UserTokenType,
+        StatusCode, UserTokenPolicy, UserTokenType,
     },
 };
 use url::Url;
 
 use crate::{config::Security, login::Login, pki::Store, status};
+
+/// The policies that are known here, from the weakest to the strongest.
+const POLICIES: [SecurityPolicy; 6] = [
+    SecurityPolicy::None,
+    SecurityPolicy::Basic128Rsa15,
+    SecurityPolicy::Basic256,
+    SecurityPolicy::Aes128Sha256RsaOaep,
+    SecurityPolicy::Basic256Sha256,
+    SecurityPolicy::Aes256Sha256RsaPss,
+];
 
 /// Asks the server for its endpoints, and takes the first one with this security.
 ///
@@ -56,39 +66,58 @@ fn choose(
     security: Security,
     login: &Login,
 ) -> Result<EndpointDescription, DriverError> {
-    let mut fitting = endpoints.iter().filter(|endpoint| security_of(endpoint) == Some(security)).peekable();
-    if fitting.peek().is_none() {
+    let fitting: Vec<_> = endpoints.iter().filter(|endpoint| security_of(endpoint) == Some(security)).collect();
+    if fitting.is_empty() {
         let offers = list_of(endpoints.iter().filter_map(security_of).map(|security| security.to_string()));
         return Err(DriverError::refused(format_args!(
             "the server has no endpoint with {security}, but {offers}: correct securityPolicy and securityMode"
         )));
     }
-    let tokens: Vec<_> = fitting.clone().flat_map(tokens_of).collect();
-    let found = fitting.find(|endpoint| tokens_of(endpoint).contains(&login.kind()));
-    found.cloned().ok_or_else(|| {
-        let taken = list_of(tokens.iter().map(|token| format!("{token:?}")));
-        DriverError::refused(format_args!(
-            "the server's endpoint takes no {:?} with {security}, but {taken}: correct the device's credentials",
-            login.kind()
-        ))
-    })
+    let kind = login.kind();
+    if let Some((endpoint, token)) = fitting.iter().find_map(|endpoint| Some((*endpoint, token_of(endpoint, kind)?))) {
+        return Ok(EndpointDescription { user_identity_tokens: Some(vec![token]), ..endpoint.clone() });
+    }
+    let taken: Vec<_> = fitting.iter().flat_map(|endpoint| kinds_of(endpoint)).collect();
+    Err(DriverError::refused(if taken.contains(&kind) {
+        format!(
+            "the server's endpoint with {security} protects no {kind:?} in a way that is known here: set another securityPolicy"
+        )
+    } else {
+        let taken = list_of(taken.iter().map(|kind| format!("{kind:?}")));
+        format!(
+            "the server's endpoint takes no {kind:?} with {security}, but {taken}: correct the device's credentials"
+        )
+    }))
 }
 
 fn security_of(endpoint: &EndpointDescription) -> Option<Security> {
-    let known = [
-        SecurityPolicy::None,
-        SecurityPolicy::Basic128Rsa15,
-        SecurityPolicy::Basic256,
-        SecurityPolicy::Basic256Sha256,
-        SecurityPolicy::Aes128Sha256RsaOaep,
-        SecurityPolicy::Aes256Sha256RsaPss,
-    ];
     let is_binary = endpoint.endpoint_url.as_ref().starts_with("opc.tcp:");
-    let policy = known.into_iter().find(|policy| policy.to_uri() == endpoint.security_policy_uri.as_ref());
+    let policy = POLICIES.into_iter().find(|policy| policy.to_uri() == endpoint.security_policy_uri.as_ref());
     policy.filter(|_| is_binary).map(|policy| Security { policy, mode: endpoint.security_mode })
 }
 
-fn tokens_of(endpoint: &EndpointDescription) -> Vec<UserTokenType> {
+/// What the endpoint says of logins of this kind, of several ways the best protected one. A login without a policy of its own has the endpoint's.
+fn token_of(endpoint: &EndpointDescription, kind: UserTokenType) -> Option<UserTokenPolicy> {
+    let tokens = endpoint.user_identity_tokens.as_deref().unwrap_or_default();
+    if tokens.is_empty() && kind == UserTokenType::Anonymous {
+        return Some(UserTokenPolicy::anonymous());
+    }
+    let possible = tokens.iter().filter(|token| token.token_type == kind).filter_map(|token| {
+        let uri =
+            [&token.security_policy_uri, &endpoint.security_policy_uri].into_iter().find(|uri| !uri.is_empty())?;
+        let strength = POLICIES.iter().position(|policy| policy.to_uri() == uri.as_ref())?;
+        let is_possible = match kind {
+            UserTokenType::Anonymous => true,
+            // Without a policy nothing is signed, which is the whole of this login.
+            UserTokenType::Certificate => strength > 0,
+            _ => strength == 0 || !endpoint.server_certificate.is_null_or_empty(),
+        };
+        is_possible.then(|| (strength, UserTokenPolicy { security_policy_uri: uri.clone(), ..token.clone() }))
+    });
+    possible.max_by_key(|(strength, _)| *strength).map(|(_, token)| token)
+}
+
+fn kinds_of(endpoint: &EndpointDescription) -> Vec<UserTokenType> {
     match &endpoint.user_identity_tokens {
         Some(tokens) if !tokens.is_empty() => tokens.iter().map(|token| token.token_type).collect(),
         _ => vec![UserTokenType::Anonymous],

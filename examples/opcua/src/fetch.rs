@@ -67,7 +67,8 @@ pub(crate) async fn fetch_all(
     Ok(answers)
 }
 
-fn is_too_large(code: StatusCode) -> bool {
+/// Whether a request asks for more than the server takes at once, or than it can answer at once.
+pub(crate) fn is_too_large(code: StatusCode) -> bool {
     matches!(
         code,
         StatusCode::BadTooManyOperations

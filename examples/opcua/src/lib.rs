@@ -6,11 +6,13 @@
 //! - `discover`: the search for what a server holds
 //! - `config`: what a user writes of a device, as [`Config`]; `visitor`: of a property, as [`Visitor`]; `node`: how nodes are named
 //! - `endpoint`: the endpoints of a server, and which of them is taken
-//! - `login`: user name and password or a certificate, from the device's credentials; `pki`: the folder of certificates
+//! - `login`: user name and password or a certificate, from the device's credentials; `pki`: the folder of certificates;
+//!   `certificate`: what one of a server says
 //! - `link`: the session's life; `about`: what the server says of itself when it begins; `status`: what status codes mean
 //! - `value`: values of the server's and of the framework's; `types`, `shapes`: the types of nodes and what is in structures
 
 mod about;
+mod certificate;
 mod config;
 mod discover;
 mod driver;

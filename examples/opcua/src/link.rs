@@ -1,6 +1,6 @@
 //! A session with a server, and the task that keeps it alive.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{path::Path, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use mapper_framework::DriverError;
@@ -10,7 +10,7 @@ use ua::{
         ClientBuilder, ClientConfig, Session, SessionActivity, SessionBuilder, SessionEventLoop, SessionPollResult,
         transport::TcpConnector,
     },
-    types::{EndpointDescription, StatusCode},
+    types::{EndpointDescription, MessageSecurityMode, StatusCode},
 };
 
 use crate::{login::Login, pki::Certificates, status};
@@ -69,6 +69,8 @@ impl Link {
         within: Duration,
     ) -> Result<Self, DriverError> {
         let url = endpoint.endpoint_url.to_string();
+        let is_protected = endpoint.security_mode != MessageSecurityMode::None;
+        let own = is_protected.then(|| certificates.read().own_certificate_path());
         let refused = |error| status::of_request(format_args!("no session with {url}"), error);
         let builder = SessionBuilder::new(config).connect_to_endpoint_directly(endpoint).map_err(refused)?;
         let (session, events) = builder.user_identity_token(login.token()).build(certificates).map_err(refused)?;
@@ -79,7 +81,7 @@ impl Link {
         let opened = timeout(within, state.wait_for(|state| *state != State::Opening)).await;
         match opened.map(|state| state.map(|state| *state)) {
             Ok(Ok(State::Open)) => Ok(link),
-            Ok(Ok(State::Over(code))) => Err(refusal(&url, code, login)),
+            Ok(Ok(State::Over(code))) => Err(refusal(&url, code, login, own.as_deref())),
             Ok(_) => Err(link.lost().await),
             Err(_) => Err(DriverError::disconnected(format_args!("{url} opens no session within {within:?}"))),
         }
@@ -117,20 +119,32 @@ impl Drop for Link {
     }
 }
 
-fn refusal(url: &str, code: StatusCode, login: &Login) -> DriverError {
-    let cure = match code {
-        StatusCode::BadIdentityTokenInvalid
-        | StatusCode::BadIdentityTokenRejected
-        | StatusCode::BadUserAccessDenied
-        | StatusCode::BadUserSignatureInvalid => login.cure(),
-        StatusCode::BadSecurityChecksFailed
-        | StatusCode::BadCertificateInvalid
-        | StatusCode::BadCertificateUntrusted
-        | StatusCode::BadCertificateUriInvalid
-        | StatusCode::BadCertificateUseNotAllowed => {
-            "have the server trust the mapper's certificate, own/cert.der in driver.settings.pki".to_owned()
-        }
-        StatusCode::BadTooManySessions => "it has no session left: close others, or raise its limit".to_owned(),
+/// Why a server gives no session. `own` is the file of the mapper's certificate, if that was shown.
+fn refusal(url: &str, code: StatusCode, login: &Login, own: Option<&Path>) -> DriverError {
+    // Some servers end the connection of whom they do not trust without a word, and node-opcua with another number in the place of the code.
+    if let Some(own) = own.filter(|_| code == StatusCode::BadConnectionClosed || !code.is_bad()) {
+        return DriverError::refused(format_args!(
+            "no session with {url}: the server ends the connection: perhaps it has to trust the mapper's certificate, {}",
+            own.display()
+        ));
+    }
+    let cure = match (code, own) {
+        (
+            StatusCode::BadIdentityTokenInvalid
+            | StatusCode::BadIdentityTokenRejected
+            | StatusCode::BadUserAccessDenied
+            | StatusCode::BadUserSignatureInvalid,
+            _,
+        ) => login.cure(),
+        (
+            StatusCode::BadSecurityChecksFailed
+            | StatusCode::BadCertificateInvalid
+            | StatusCode::BadCertificateUntrusted
+            | StatusCode::BadCertificateUriInvalid
+            | StatusCode::BadCertificateUseNotAllowed,
+            Some(own),
+        ) => format!("have the server trust the mapper's certificate, {}", own.display()),
+        (StatusCode::BadTooManySessions, _) => "it has no session left: close others, or raise its limit".to_owned(),
         _ => return DriverError::disconnected(format_args!("no session with {url}: {}", status::words(code))),
     };
     DriverError::refused(format_args!("no session with {url}: {code}: {cure}"))

@@ -8,12 +8,17 @@ use tracing::info;
 use ua::{
     client::{MonitoredItem, OnSubscriptionNotification, Session},
     types::{
-        DataChangeFilter, DataChangeTrigger, DataValue, DeadbandType, ExtensionObject, MonitoredItemCreateRequest,
-        MonitoringMode, MonitoringParameters, NodeId, StatusChangeNotification, StatusCode, TimestampsToReturn,
+        DataChangeFilter, DataChangeTrigger, DataValue, DeadbandType, Error, ExtensionObject,
+        MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters, NodeId, StatusChangeNotification, StatusCode,
+        TimestampsToReturn,
     },
 };
 
-use crate::{fetch::value_of, status, value, visitor::Visitor};
+use crate::{
+    fetch::{is_too_large, value_of},
+    status, value,
+    visitor::Visitor,
+};
 
 /// How many MiB of values may wait to be taken. A server that delivers faster than they are taken costs the session.
 const WAITING: usize = 32;
@@ -55,6 +60,7 @@ struct Item {
 }
 
 /// A property that is to be delivered, and its node.
+#[derive(Clone)]
 pub(crate) struct Wanted {
     pub(crate) property: Arc<Property<Visitor>>,
     pub(crate) node: NodeId,
@@ -129,7 +135,8 @@ impl Monitor {
         }
     }
 
-    /// Has exactly these properties delivered, and returns those that the server delivers.
+    /// Has exactly these properties delivered, and returns those that the server delivers. A request for `per_call` of them that is too large for
+    /// the server is halved, and `per_call` with it.
     ///
     /// # Errors
     ///
@@ -138,7 +145,7 @@ impl Monitor {
         &mut self,
         session: &Session,
         wanted: Vec<Wanted>,
-        per_call: usize,
+        per_call: &mut usize,
     ) -> Result<Subscriptions, DriverError> {
         let (mut kept, mut added) = (HashMap::new(), Vec::new());
         let interval = interval(&wanted);
@@ -153,7 +160,7 @@ impl Monitor {
             }
         }
         let removed: Vec<_> = std::mem::replace(&mut self.items, kept).into_values().map(|item| item.id).collect();
-        for part in removed.chunks(per_call) {
+        for part in removed.chunks(*per_call) {
             let deleted = session.delete_monitored_items(self.id, part).await;
             deleted.map_err(|error| status::of_request("ending the delivery of values", error))?;
         }
@@ -164,23 +171,26 @@ impl Monitor {
             self.interval = interval;
         }
         while !added.is_empty() {
-            let part = added.drain(..added.len().min(per_call)).collect();
-            self.add(session, part).await?;
+            let part = added.len().min(*per_call);
+            match self.add(session, &added[..part]).await {
+                Ok(()) => drop(added.drain(..part)),
+                Err(error) if is_too_large(error.status()) && part > 1 => *per_call = part.div_ceil(2),
+                Err(error) => return Err(status::of_request("subscribing", error)),
+            }
         }
         Ok(self.items.values().map(|item| &item.property).collect())
     }
 
     /// Has these delivered, too. One that the server does not deliver is left out.
-    async fn add(&mut self, session: &Session, wanted: Vec<Wanted>) -> Result<(), DriverError> {
+    async fn add(&mut self, session: &Session, wanted: &[Wanted]) -> Result<(), Error> {
         let first = self.next_handle;
         let requests = wanted.iter().zip(first..).map(|(wanted, handle)| wanted.request(handle)).collect();
         self.next_handle += wanted.len() as u32;
-        let created = session.create_monitored_items(self.id, TimestampsToReturn::Both, requests).await;
-        let created = created.map_err(|error| status::of_request("subscribing", error))?;
-        for ((wanted, handle), created) in wanted.into_iter().zip(first..).zip(created) {
+        let created = session.create_monitored_items(self.id, TimestampsToReturn::Both, requests).await?;
+        for ((wanted, handle), created) in wanted.iter().zip(first..).zip(created) {
             let result = created.result;
             if result.status_code.is_good() {
-                let Wanted { property, node } = wanted;
+                let Wanted { property, node } = wanted.clone();
                 self.items.insert(handle, Item { id: result.monitored_item_id, node, property });
             }
         }

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use mapper_framework::DriverError;
@@ -18,6 +19,7 @@ use ua::{
 use url::Url;
 
 use crate::{
+    certificate,
     config::Security,
     link::{APPLICATION_NAME, APPLICATION_URI},
 };
@@ -79,6 +81,8 @@ fn open(folder: &Path, trust_new: bool) -> Result<Certificates, String> {
     let mut store = CertificateStore::new(folder);
     store.ensure_pki_path()?;
     store.set_trust_unknown_certs(trust_new);
+    // Trust is checked all the same. Of the rest the library understands only some certificates, see `check`.
+    store.set_skip_verify_certs(true);
     let (certificate, key) = (store.own_certificate_path(), store.own_private_key_path());
     match (certificate.exists(), key.exists()) {
         (true, true) => {
@@ -131,26 +135,22 @@ pub(crate) fn check(
     let certificate =
         X509::from_byte_string(&endpoint.server_certificate).map_err(|error| refused(error.to_string()))?;
     let store = certificates.read();
-    let uri = endpoint.server.application_uri.as_ref();
-    let checked =
-        store.validate_or_reject_application_instance_cert(&certificate, security.policy, url.host_str(), Some(uri));
-    let Err(error) = checked else { return Ok(()) };
     let name = CertificateStore::cert_file_name(&certificate);
-    let rejected = store.rejected_certs_dir().join(&name);
-    Err(refused(match error.status() {
-        StatusCode::BadCertificateUntrusted | StatusCode::BadSecurityChecksFailed if rejected.exists() => {
-            format!(
-                "it is not trusted: if it is the right one, move {} to {}",
-                rejected.display(),
-                store.trusted_certs_dir().display()
-            )
-        }
-        StatusCode::BadCertificateHostNameInvalid => {
-            format!(
-                "{name} is not for the host {}: write in `url` a name that is in it",
-                url.host_str().unwrap_or_default()
-            )
-        }
-        _ => format!("{name}: {error}"),
-    }))
+    // Whether it is trusted, and long enough. What it says of itself comes after that.
+    if let Err(error) = store.validate_or_reject_application_instance_cert(&certificate, security.policy, None, None) {
+        let rejected = store.rejected_certs_dir().join(&name);
+        return Err(refused(match error.status() {
+            StatusCode::BadCertificateUntrusted | StatusCode::BadSecurityChecksFailed if rejected.exists() => {
+                format!(
+                    "it is not trusted: if it is the right one, move {} to {}",
+                    rejected.display(),
+                    store.trusted_certs_dir().display()
+                )
+            }
+            _ => format!("{name}: {error}"),
+        }));
+    }
+    let host = url.host_str().unwrap_or_default();
+    let checked = certificate::check(&certificate, host, endpoint.server.application_uri.as_ref(), SystemTime::now());
+    checked.map_err(|error| refused(format!("{name} {error}")))
 }

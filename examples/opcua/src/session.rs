@@ -6,7 +6,8 @@ use mapper_framework::{
     Call, Change, DataType, DeviceState, DriverError, Property, Reading, Reads, Session, Subscriptions, Value,
 };
 use ua::types::{
-    AttributeId, DataValue, NodeId, NumericRange, ReadValueId, VariableId, Variant, VariantScalarTypeId, WriteValue,
+    AttributeId, DataValue, NodeId, NumericRange, ReadValueId, StatusCode, VariableId, Variant, VariantScalarTypeId,
+    WriteValue,
 };
 
 use crate::{
@@ -105,7 +106,7 @@ impl Session for Server {
             self.monitor = Monitor::create(session, &self.device, &wanted).await?;
         }
         match &mut self.monitor {
-            Some(monitor) => monitor.update(session, wanted, self.about.items_per_call).await,
+            Some(monitor) => monitor.update(session, wanted, &mut self.about.items_per_call).await,
             None => Ok(Subscriptions::none()),
         }
     }
@@ -289,6 +290,10 @@ impl Server {
 
     fn reading(&self, property: &Property<Visitor>, node: &Node, answer: Answer) -> Result<Reading, DriverError> {
         let mut answer = answer?;
+        // Some servers send an empty list with these.
+        if let Some(code @ (StatusCode::BadIndexRangeNoData | StatusCode::BadIndexRangeInvalid)) = answer.status {
+            return Err(status::of_operation(node, code));
+        }
         if let Some(value) = answer.value.take() {
             answer.value = Some(value::part(node, value, &property.visitor().index_range)?);
         }

@@ -1,6 +1,7 @@
-"""An OPC UA server: `server.py [--port PORT] [--user NAME=PASSWORD] [--pki FOLDER] [--limit NODES]`.
+"""An OPC UA server by asyncua: `server.py [--port PORT] [--user NAME=PASSWORD] [--users FOLDER] [--pki FOLDER [--distrust]] [--limit NODES]`.
 
-With --pki it makes itself a certificate in that folder, and has no endpoint without protection. It holds the boiler of devices/instance.yaml and, below the object `Types`, a node of each type. What happens is printed, a line each:
+With --users it is a login to have a certificate that lies in `trusted/certs` of that folder. With --pki it makes itself a certificate in that folder,
+and has no endpoint without protection. It then trusts each client, or with --distrust those in `trusted/certs` only. It holds the boiler of devices/instance.yaml and, below the object `Types`, a node of each type. What happens is printed, a line each:
 
     listening <port>
     session
@@ -27,9 +28,11 @@ from pathlib import Path
 
 from asyncua import Server, ua, uamethod
 from asyncua.common.structures104 import new_struct, new_struct_field
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.server.internal_session import InternalSession
 from asyncua.server.user_managers import User, UserManager, UserRole
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 NAMESPACE = "urn:factory:boilers"
@@ -43,19 +46,25 @@ def say(*words):
 
 
 class Users(UserManager):
-    """One user with a password, or anybody."""
+    """One user with a password, those whose certificates lie in a folder, or anybody."""
 
-    def __init__(self, login):
+    def __init__(self, login, folder):
         self.login = login
+        self.folder = folder
 
     def get_user(self, iserver, username=None, password=None, certificate=None):
-        if self.login is None or (username, password) == self.login:
-            return User(role=UserRole.User)
-        return None
+        anybody = self.login is None and self.folder is None
+        by_password = username is not None and (username, password) == self.login
+        by_certificate = username is None and self.folder is not None and lies_in(certificate, self.folder)
+        return User(role=UserRole.User) if anybody or by_password or by_certificate else None
+
+
+def lies_in(certificate, folder):
+    return any(file.read_bytes() == certificate for file in Path(folder).glob("trusted/certs/*"))
 
 
 def spy(limit):
-    """Prints what clients ask for, and refuses reads of more nodes than the limit."""
+    """Prints what clients ask for, and refuses requests to read or monitor more nodes than the limit."""
     create, read, browse = InternalSession.create_session, InternalSession.read, InternalSession.browse
     monitor = InternalSession.create_monitored_items
 
@@ -84,6 +93,8 @@ def spy(limit):
 
     async def create_monitored_items(self, parameters):
         say("monitors", len(parameters.ItemsToCreate))
+        if limit and len(parameters.ItemsToCreate) > limit:
+            raise ua.UaStatusCodeError(ua.StatusCodes.BadTooManyOperations)
         return await monitor(self, parameters)
 
     InternalSession.create_session = create_session
@@ -94,7 +105,7 @@ def spy(limit):
 
 @uamethod
 def fill(_parent, litres, slowly):
-    say("call fill", litres, slowly)
+    say("call fill", litres, json.dumps(slowly))
     if litres > 1000:
         return ua.StatusCode(ua.StatusCodes.BadOutOfRange)
     return litres / 2, "slowly" if slowly else "fast"
@@ -203,14 +214,17 @@ def argument(name, kind):
 async def main(options):
     login = tuple(options.user.split("=", 1)) if options.user else None
     spy(options.limit)
-    server = Server(user_manager=Users(login))
+    server = Server(user_manager=Users(login, options.users))
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}")
-    if login:
-        server.set_identity_tokens([ua.UserNameIdentityToken])
+    if login or options.users:
+        tokens = [(login, ua.UserNameIdentityToken), (options.users, ua.X509IdentityToken)]
+        server.set_identity_tokens([token for wanted, token in tokens if wanted])
     policies = [ua.SecurityPolicyType.NoSecurity]
     if options.pki:
         await protect(server, Path(options.pki))
+        if options.distrust:
+            server.set_certificate_validator(lambda certificate, _client: require_trust(certificate, options.pki))
         policies = [policy for policy in ua.SecurityPolicyType if policy.name.startswith(("Basic256Sha256", "Aes"))]
     server.set_security_policy(policies)
     index = await server.register_namespace(NAMESPACE)
@@ -230,9 +244,16 @@ async def protect(server, folder):
     await server.load_private_key(str(key))
 
 
+async def require_trust(certificate, folder):
+    if not lies_in(certificate.public_bytes(Encoding.DER), folder):
+        raise ServiceError(ua.StatusCodes.BadCertificateUntrusted)
+
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--user")
+parser.add_argument("--users")
 parser.add_argument("--pki")
+parser.add_argument("--distrust", action="store_true")
 parser.add_argument("--limit", type=int, default=0)
 asyncio.run(main(parser.parse_args()))

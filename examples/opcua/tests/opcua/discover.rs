@@ -7,12 +7,13 @@ use tokio::process::Command;
 
 use crate::{
     Outcome,
-    server::{NAMESPACE, Server},
+    server::{Make, NAMESPACE, Server},
 };
 
-#[tokio::test]
-async fn what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check() -> Outcome {
-    let Some(server) = Server::start(&[]).await? else { return Ok(()) };
+against_each!(what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check);
+
+async fn what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check(make: Make) -> Outcome {
+    let Some(server) = Server::start(make, &[]).await? else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let (url, node) = (format!("url={}", server.url()), format!("nodeID=nsu={NAMESPACE};s=Types"));
     let found = run(folder.path(), &["discover", &url, &node, "timeout=10000"]).await?;
@@ -29,7 +30,7 @@ async fn what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check()
 #[tokio::test]
 async fn a_node_that_cannot_be_browsed_costs_nothing_else_and_what_was_found_is_printed_when_the_user_has_enough()
 -> Outcome {
-    let Some(mut server) = Server::start(&[]).await? else { return Ok(()) };
+    let Some(mut server) = Server::start(Make::Asyncua, &[]).await? else { return Ok(()) };
     let probe = server.probe().await?;
     probe.obey("hide Types").await?;
     let folder = tempfile::tempdir()?;

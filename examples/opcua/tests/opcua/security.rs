@@ -5,19 +5,26 @@ use std::{fs, path::Path};
 use mapper_framework::{DataType, Device, Driver as _, DriverError, Property, Session as _, Value, model::Credentials};
 use opcua::{Config, OpcUa, Settings, Visitor};
 use serde_json::json;
+use ua::crypto::{CertificateStore, X509Data};
 
 use crate::{
     Outcome,
-    server::{NAMESPACE, Server},
+    bed::{Bed, boiler},
+    server::{Make, NAMESPACE, Server},
 };
 
-#[tokio::test]
-async fn each_policy_protects_a_login_once_the_server_s_certificate_is_trusted() -> Outcome {
+against_each!(
+    each_policy_protects_a_login_once_the_server_s_certificate_is_trusted,
+    a_server_that_does_not_trust_the_mapper_is_connected_to_once_it_does,
+    a_certificate_is_a_login_once_the_server_knows_it,
+);
+
+async fn each_policy_protects_a_login_once_the_server_s_certificate_is_trusted(make: Make) -> Outcome {
     let folder = tempfile::tempdir()?;
     let (own, pki) = (folder.path().join("server"), folder.path().join("pki"));
     fs::create_dir(&own)?;
     let own = own.to_str().ok_or("it is text")?;
-    let Some(server) = Server::start(&["--user", "mapper=hunter2", "--pki", own]).await? else { return Ok(()) };
+    let Some(server) = Server::start(make, &["--user", "mapper=hunter2", "--pki", own]).await? else { return Ok(()) };
     let driver = OpcUa::new(Settings { pki: pki.clone(), trust_new: false });
     let error = refused(connect(&driver, &server, "Basic256Sha256", "Sign", "hunter2").await);
     assert!(error.contains("the server's certificate: it is not trusted: if it is the right one, move "), "{error}");
@@ -35,6 +42,61 @@ async fn each_policy_protects_a_login_once_the_server_s_certificate_is_trusted()
     let error = refused(connect(&driver, &server, "Basic256Sha256", "Sign", "hunter3").await);
     assert!(error.contains("it refuses the login of \"mapper\"") && !error.contains("hunter"), "{error}");
     Ok(())
+}
+
+async fn a_server_that_does_not_trust_the_mapper_is_connected_to_once_it_does(make: Make) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let pki = folder.path().to_str().ok_or("it is text")?;
+    let Some(server) = Server::start(make, &["--pki", pki, "--distrust"]).await? else { return Ok(()) };
+    let bed = Bed::start().await;
+    bed.apply(&boiler(&server, "securityPolicy: Basic256Sha256")).await;
+    let own = bed.own_certificate();
+    bed.reason(&format!("trust the mapper's certificate, {}", own.display())).await;
+    admit(&fs::read(own)?, folder.path())?;
+    bed.is("online").await;
+    bed.holds("temperature", "58.5").await;
+    bed.stop().await;
+    Ok(())
+}
+
+async fn a_certificate_is_a_login_once_the_server_knows_it(make: Make) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (pki, users) = (folder.path().join("pki"), folder.path().join("users"));
+    fs::create_dir(&pki)?;
+    let (text, path) = ("it is text", users.to_str());
+    let arguments = ["--pki", pki.to_str().ok_or(text)?, "--users", path.ok_or(text)?];
+    let Some(server) = Server::start(make, &arguments).await? else { return Ok(()) };
+    let bed = Bed::start().await;
+    bed.apply(&boiler(&server, "securityPolicy: Basic256Sha256")).await;
+    let reason = bed.reason("takes no Anonymous with Basic256Sha256/SignAndEncrypt, but Certificate").await;
+    assert!(reason.ends_with("correct the device's credentials"), "{reason}");
+    let (certificate, key) = certificate_and_key(&folder.path().join("user"))?;
+    bed.credentials(&[("tls.crt", &certificate), ("tls.key", &key)]);
+    bed.apply(&boiler(&server, "credentials: boiler\n      securityPolicy: Basic256Sha256")).await;
+    bed.reason("it refuses the certificate: correct the files `tls.crt` and `tls.key` of its credentials").await;
+    admit(&certificate, &users)?;
+    bed.is("online").await;
+    bed.holds("temperature", "58.5").await;
+    bed.stop().await;
+    Ok(())
+}
+
+/// Puts a certificate among those that a server trusts.
+fn admit(certificate: &[u8], pki: &Path) -> Outcome {
+    let trusted = pki.join("trusted/certs");
+    fs::create_dir_all(&trusted)?;
+    // Not to be read half written.
+    fs::write(pki.join("it.der"), certificate)?;
+    fs::rename(pki.join("it.der"), trusted.join("it.der"))?;
+    Ok(())
+}
+
+/// A new certificate and its key, made in this folder.
+fn certificate_and_key(folder: &Path) -> Outcome<(Vec<u8>, Vec<u8>)> {
+    let store = CertificateStore::new(folder);
+    store.ensure_pki_path()?;
+    store.create_and_store_application_instance_cert(&X509Data::sample_cert(), false)?;
+    Ok((fs::read(store.own_certificate_path())?, fs::read(store.own_private_key_path())?))
 }
 
 /// Moves the certificates that were not trusted to those that are.

@@ -1,4 +1,4 @@
-//! The server, `server.py`, which is asyncua.
+//! The servers: `server.py`, which is asyncua, and `server.js`, which is node-opcua.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -12,30 +12,45 @@ use ua::{
     types::{CallMethodRequest, MessageSecurityMode, NodeId, UserTokenPolicy, Variant},
 };
 
-/// The namespace of the server's nodes.
+/// The namespace of the servers' nodes.
 pub(crate) const NAMESPACE: &str = "urn:factory:boilers";
-/// Its index in that server.
+/// Its index in both of them.
 pub(crate) const INDEX: u16 = 2;
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Make {
+    Asyncua,
+    NodeOpcua,
+}
 
 /// A running server.
 pub(crate) struct Server {
+    make: Make,
     process: ChildGuard,
     pub(crate) port: u16,
 }
 
 impl Server {
-    /// Starts it on any port. `None` when the user wants to do without Python.
-    pub(crate) async fn start(arguments: &[&str]) -> anyhow::Result<Option<Self>> {
-        Self::start_on(0, arguments).await
+    /// Starts it on any port. `None` when the user wants to do without what runs it.
+    pub(crate) async fn start(make: Make, arguments: &[&str]) -> anyhow::Result<Option<Self>> {
+        Self::start_on(make, 0, arguments).await
     }
 
-    async fn start_on(port: u16, arguments: &[&str]) -> anyhow::Result<Option<Self>> {
-        let Tool::At(python) = integration_tests::python() else { return Ok(None) };
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server.py");
-        let mut command = Command::new(python);
+    async fn start_on(make: Make, port: u16, arguments: &[&str]) -> anyhow::Result<Option<Self>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let (tool, program) = match make {
+            Make::Asyncua => (integration_tests::python(), folder.join("server.py")),
+            Make::NodeOpcua => (integration_tests::node_opcua(), folder.join("server.js")),
+        };
+        let Tool::At(tool) = tool else { return Ok(None) };
+        let mut command = Command::new(&tool);
+        if make == Make::NodeOpcua {
+            command.env("NODE_PATH", tool.with_file_name("node_modules"));
+        }
         let mut process = ChildGuard::spawn(command.arg(program).args(["--port", &port.to_string()]).args(arguments));
         let line = process.wait_for_line(|line| line.starts_with("listening ")).await;
-        Ok(Some(Self { process, port: line.trim_start_matches("listening ").parse()? }))
+        Ok(Some(Self { make, process, port: line.trim_start_matches("listening ").parse()? }))
     }
 
     pub(crate) fn url(&self) -> String {
@@ -71,8 +86,8 @@ impl Server {
     /// Kills the server and starts another one in its place.
     pub(crate) async fn restart(mut self, arguments: &[&str]) -> anyhow::Result<Self> {
         self.kill().await;
-        let server = Self::start_on(self.port, arguments).await?;
-        server.context("Python was there a moment ago")
+        let server = Self::start_on(self.make, self.port, arguments).await?;
+        server.context("what runs it was there a moment ago")
     }
 
     /// A bare client, to have the server do something.
