@@ -1,6 +1,6 @@
-//! The search for what a server holds: the variables below a node.
+//! The search for what a server holds: the variables and methods below a node.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, mem};
 
 use mapper_framework::{AccessMode, DataType, Discovery, DriverError, Found, Property};
 use serde::Deserialize;
@@ -9,12 +9,12 @@ use tracing::warn;
 use ua::{
     client::Session,
     types::{
-        AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, NodeClass, NodeClassMask, NodeId,
-        ObjectId, ReferenceDescription, ReferenceTypeId, Variant, VariantScalarTypeId as Scalar,
+        AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, DataValue, NodeClass, NodeClassMask,
+        NodeId, ObjectId, ReferenceDescription, ReferenceTypeId, Variant, VariantScalarTypeId as Scalar,
     },
 };
 
-use crate::{fetch::Answer, node::Node, session::Server, status, value::Shape};
+use crate::{details, fetch::Answer, node::Node, session::Server, status, value::Shape};
 
 /// How many nodes right below one are looked at. A server may go on for ever.
 const MOST_BELOW: usize = 65_536;
@@ -39,8 +39,8 @@ fn most() -> usize {
     500
 }
 
-/// A variable that can be read.
-struct Variable {
+/// A variable or a method.
+struct Below {
     /// The browse names on the way to it.
     name: String,
     node: NodeId,
@@ -48,16 +48,16 @@ struct Variable {
 
 impl Args {
     /// The keys of the device's config.
-    pub(crate) fn keys(&self) -> Json {
+    pub(crate) fn keys(&self) -> Map<String, Json> {
         let texts = [("securityPolicy", &self.security_policy), ("securityMode", &self.security_mode)];
         let texts = texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value.as_ref()?))));
         let timeout = self.timeout.map(|timeout| ("timeout".to_owned(), json!(timeout)));
         let url = ("url".to_owned(), json!(self.url));
-        Json::Object([url].into_iter().chain(texts).chain(timeout).collect::<Map<_, _>>())
+        [url].into_iter().chain(texts).chain(timeout).collect()
     }
 }
 
-/// Adds the server with the variables below the node. A node that cannot be looked into is passed over.
+/// Adds the server with the variables and methods below the node. A node that cannot be looked into is passed over.
 ///
 /// # Errors
 ///
@@ -80,21 +80,25 @@ pub(crate) async fn discover(server: &mut Server, args: &Args, discovery: &Disco
                 continue;
             }
         };
-        let mut variables = Vec::new();
+        let (mut variables, mut methods) = (Vec::new(), Vec::new());
         for below in below {
-            let node = below.node_id.node_id;
-            if below.node_id.server_index != 0 || !seen.insert(node.clone()) {
+            let name = join(&path, below.browse_name.name.as_ref());
+            let at = below.node_id.node_id;
+            // Objects of one type share their methods.
+            let is_method = below.node_class == NodeClass::Method;
+            if below.node_id.server_index != 0 || !(is_method || seen.insert(at.clone())) {
                 continue;
             }
-            let name = join(&path, below.browse_name.name.as_ref());
             match below.node_class {
-                NodeClass::Variable => variables.push(Variable { name, node }),
-                _ => open.push((name, node)),
+                NodeClass::Method => methods.push(Below { name, node: at }),
+                NodeClass::Variable => variables.push(Below { name, node: at }),
+                _ => open.push((name, at)),
             }
         }
         variables.truncate(rest);
         rest -= variables.len();
         holds.take(server, variables).await?;
+        holds.take_methods(server, &node, methods).await?;
     }
     Ok(())
 }
@@ -103,6 +107,10 @@ pub(crate) async fn discover(server: &mut Server, args: &Args, discovery: &Disco
 struct Holds<'a> {
     discovery: &'a Discovery,
     found: Option<Found>,
+    /// The keys of the device's config.
+    keys: Map<String, Json>,
+    /// The nodes of methods, for the key `methods`.
+    methods: Map<String, Json>,
     /// The names of the properties.
     names: HashSet<String>,
 }
@@ -110,37 +118,94 @@ struct Holds<'a> {
 impl<'a> Holds<'a> {
     fn new(args: &Args, discovery: &'a Discovery) -> Self {
         let found = Found::new("opcua-server").description(format!("The OPC UA server at {}", args.url));
-        Self { discovery, found: Some(found.config(args.keys())), names: HashSet::new() }
+        let (methods, names) = (Map::new(), HashSet::new());
+        Self { discovery, found: Some(found), keys: args.keys(), methods, names }
     }
 
     /// Takes in those of the variables that can be read and whose types are known.
-    async fn take(&mut self, server: &mut Server, variables: Vec<Variable>) -> Result<(), DriverError> {
+    async fn take(&mut self, server: &mut Server, variables: Vec<Below>) -> Result<(), DriverError> {
         let nodes: Vec<_> = variables.iter().map(|variable| variable.node.clone()).collect();
         server.learn_all(&nodes).await?;
         let levels = server.attribute(&nodes, AttributeId::UserAccessLevel).await?;
-        for (Variable { mut name, node }, level) in variables.into_iter().zip(levels) {
+        let details = details::ask(server, &nodes).await?;
+        for ((Below { name, node }, level), mut details) in variables.into_iter().zip(levels).zip(details) {
             let Some(access) = access(level) else { continue };
             let Ok(shape) = server.shape(&node).await else { continue };
-            while !self.names.insert(name.clone()) {
-                name.push('_');
+            // Some servers have a node's name for its description.
+            if name.ends_with(&join("", &details.description)) {
+                details.description.clear();
             }
-            let visitor = json!({"nodeID": written(server, &node)});
-            let property = Property::builder(&name, data_type(&shape)).access_mode(access).visitor(visitor);
-            self.found = self.found.take().map(|found| found.property(property));
+            let data_type = data_type(&shape);
+            let name = self.free(name);
+            let property = details.describe(Property::builder(&name, data_type), is_number(data_type));
+            self.add(property.access_mode(access).visitor(json!({"nodeID": written(server, &node)})));
         }
         Ok(())
+    }
+
+    /// Takes in those of an object's methods that this user may call, with a property for each argument.
+    async fn take_methods(
+        &mut self,
+        server: &mut Server,
+        object: &NodeId,
+        methods: Vec<Below>,
+    ) -> Result<(), DriverError> {
+        let nodes: Vec<_> = methods.iter().map(|method| method.node.clone()).collect();
+        let allowed = server.attribute(&nodes, AttributeId::UserExecutable).await?;
+        for (Below { name, node }, allowed) in methods.into_iter().zip(allowed) {
+            if !matches!(allowed, Ok(DataValue { value: Some(Variant::Boolean(true)), .. }))
+                || self.methods.contains_key(&name)
+            {
+                continue;
+            }
+            let arguments = match server.arguments_of(&node).await {
+                Err(error) if error.is_disconnected() => return Err(error),
+                Err(_) => continue,
+                Ok(arguments) => arguments,
+            };
+            let mut taken = Vec::with_capacity(arguments.len());
+            for (argument, shape) in arguments {
+                let data_type = data_type(&shape);
+                let argument = self.free(join(&name, &argument));
+                let property = Property::builder(&argument, data_type).access_mode(AccessMode::ReadWrite);
+                self.add(property.visitor(json!({"argument": first(data_type)})));
+                taken.push(argument);
+            }
+            let taken: Vec<_> = taken.iter().map(String::as_str).collect();
+            self.found = self.found.take().map(|found| found.method(&name, "", &taken));
+            let nodes = json!({"objectID": written(server, object), "methodID": written(server, &node)});
+            self.methods.insert(name, nodes);
+        }
+        Ok(())
+    }
+
+    /// A name that no property has yet.
+    fn free(&mut self, mut name: String) -> String {
+        while !self.names.insert(name.clone()) {
+            name.push('_');
+        }
+        name
+    }
+
+    fn add(&mut self, property: Property<Json>) {
+        self.found = self.found.take().map(|found| found.property(property));
     }
 }
 
 impl Drop for Holds<'_> {
     fn drop(&mut self) {
-        if let Some(found) = self.found.take().filter(|_| !self.names.is_empty()) {
-            self.discovery.add(found);
+        let Some(found) = self.found.take().filter(|_| !(self.names.is_empty() && self.methods.is_empty())) else {
+            return;
+        };
+        let mut keys = mem::take(&mut self.keys);
+        if !self.methods.is_empty() {
+            keys.insert("methods".to_owned(), Json::Object(mem::take(&mut self.methods)).to_string().into());
         }
+        self.discovery.add(found.config(keys));
     }
 }
 
-/// The objects and variables right below a node, with about so many variables at most.
+/// The objects, variables and methods right below a node, with about so many variables at most.
 async fn references(session: &Session, node: &NodeId, most: usize) -> Result<Vec<ReferenceDescription>, DriverError> {
     let failed = |error| status::of_request(format_args!("looking at {node}"), error);
     let wanted = BrowseDescription {
@@ -148,7 +213,7 @@ async fn references(session: &Session, node: &NodeId, most: usize) -> Result<Vec
         browse_direction: BrowseDirection::Forward,
         reference_type_id: ReferenceTypeId::HierarchicalReferences.into(),
         include_subtypes: true,
-        node_class_mask: (NodeClassMask::OBJECT | NodeClassMask::VARIABLE).bits(),
+        node_class_mask: (NodeClassMask::OBJECT | NodeClassMask::VARIABLE | NodeClassMask::METHOD).bits(),
         result_mask: (BrowseResultMaskFlags::BrowseName | BrowseResultMaskFlags::NodeClass).bits(),
     };
     let mut answer = session.browse(&[wanted], 0, None).await.map_err(failed)?.into_iter().next();
@@ -185,6 +250,19 @@ fn access(level: Answer) -> Option<AccessMode> {
         (false, _) => None,
         (true, false) => Some(AccessMode::ReadOnly),
         (true, true) => Some(AccessMode::ReadWrite),
+    }
+}
+
+fn is_number(data_type: DataType) -> bool {
+    matches!(data_type, DataType::Int | DataType::Float | DataType::Double)
+}
+
+/// The value of an argument until somebody sets it.
+fn first(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::Boolean => "false",
+        it if is_number(it) => "0",
+        _ => "",
     }
 }
 

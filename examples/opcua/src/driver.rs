@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use mapper_framework::{Device, Discovery, Driver, DriverError, Session as _, model::Credentials};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::{
     about::About,
@@ -57,7 +58,7 @@ impl Driver for OpcUa {
     /// Browses one server.
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
         let args: Args = discovery.args()?;
-        let config: Config = serde_json::from_value(args.keys()).map_err(DriverError::refused)?;
+        let config: Config = serde_json::from_value(Json::Object(args.keys())).map_err(DriverError::refused)?;
         let mut server = self.open("discover", discovery.credentials(), config).await?;
         let found = discover(&mut server, &args, discovery).await;
         server.close().await;

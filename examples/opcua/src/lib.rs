@@ -3,7 +3,7 @@
 //! - `driver`: what the framework calls to connect, an [`OpcUa`] that opens a [`Server`] for each device
 //! - `session`: what the framework calls of a session: reads, writes, calls, deliveries
 //! - `fetch`: reads of many nodes; `monitor`: a subscription, by which the server delivers; `method`: the methods of objects
-//! - `discover`: the search for what a server holds
+//! - `discover`: the search for what a server holds; `details`: what it says of variables beside their values
 //! - `config`: what a user writes of a device, as [`Config`]; `visitor`: of a property, as [`Visitor`]; `node`: how nodes are named
 //! - `endpoint`: the endpoints of a server, and which of them is taken
 //! - `login`: user name and password or a certificate, from the device's credentials; `pki`: the folder of certificates;
@@ -14,6 +14,7 @@
 mod about;
 mod certificate;
 mod config;
+mod details;
 mod discover;
 mod driver;
 mod endpoint;

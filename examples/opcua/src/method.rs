@@ -39,7 +39,7 @@ impl Methods {
         arguments: &[Value],
     ) -> Result<Vec<Value>, DriverError> {
         if !self.0.contains_key(&method) {
-            let taken = ask(session, shapes, &method).await?;
+            let taken = self::arguments(session, shapes, &method).await?;
             self.0.insert(method.clone(), taken);
         }
         let taken = &self.0[&method];
@@ -80,7 +80,15 @@ fn refusal(method: &NodeId, taken: &[(String, Shape)], result: &CallMethodResult
 }
 
 /// The names and types of the arguments that a method takes.
-async fn ask(session: &Session, shapes: &mut Shapes, method: &NodeId) -> Result<Vec<(String, Shape)>, DriverError> {
+///
+/// # Errors
+///
+/// The server does not say.
+pub(crate) async fn arguments(
+    session: &Session,
+    shapes: &mut Shapes,
+    method: &NodeId,
+) -> Result<Vec<(String, Shape)>, DriverError> {
     let failed = |error| status::of_request(format_args!("the arguments of {method}"), error);
     let properties = BrowseDescription {
         node_id: method.clone(),

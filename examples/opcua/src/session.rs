@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     fetch::{Answer, fetch, fetch_all, value_of},
     link::Link,
-    method::Methods,
+    method::{self, Methods},
     monitor::{Monitor, Wanted},
     node::Node,
     shapes::Shapes,
@@ -72,6 +72,11 @@ impl Server {
     pub(crate) async fn attribute(&mut self, nodes: &[NodeId], id: AttributeId) -> Result<Vec<Answer>, DriverError> {
         let wanted: Vec<_> = nodes.iter().map(|node| ReadValueId::new(node.clone(), id)).collect();
         fetch_all(self.link.session(), &wanted, &mut self.about.nodes_per_read).await
+    }
+
+    /// The names and types of the arguments of a method.
+    pub(crate) async fn arguments_of(&mut self, method: &NodeId) -> Result<Vec<(String, Shape)>, DriverError> {
+        method::arguments(self.link.session(), &mut self.shapes, method).await
     }
 
     /// The type of a node.

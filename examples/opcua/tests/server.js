@@ -12,6 +12,7 @@ const { nodesets } = require("node-opcua-nodesets");
 const { MessageSecurityMode, SecurityPolicy } = require("node-opcua-secure-channel");
 const { OPCUAServer, RegisterServerMethod } = require("node-opcua-server");
 const { coerceStatusCode, StatusCodes } = require("node-opcua-status-code");
+const { EUInformation, Range } = require("node-opcua-types");
 const { DataType, Variant, VariantArrayType } = require("node-opcua-variant");
 
 const NAMESPACE = "urn:factory:boilers";
@@ -39,11 +40,12 @@ class Plant {
     this.nodes = new Map();
   }
 
-  add(parent, name, value, dataType = DataType[value.dataType], writable = true) {
+  add(parent, name, value, dataType = DataType[value.dataType], writable = true, description = "") {
     const node = this.namespace.addVariable({
       componentOf: parent,
       nodeId: `s=${name}`,
       browseName: name,
+      description,
       dataType,
       valueRank: value.arrayType ? (value.dimensions?.length ?? 1) : -1,
       accessLevel: writable ? "CurrentRead | CurrentWrite" : "CurrentRead",
@@ -51,6 +53,11 @@ class Plant {
     });
     this.nodes.set(name, node);
     return node;
+  }
+
+  property(node, name, dataType, value) {
+    const browseName = { name, namespaceIndex: 0 };
+    this.namespace.addVariable({ propertyOf: node, browseName, dataType, value: { dataType: DataType.ExtensionObject, value } });
   }
 
   object(name) {
@@ -75,7 +82,10 @@ class Plant {
     const boiler = this.object("Boiler");
     this.add(boiler, "Boiler.Temperature", { dataType: Float, value: 58.5 }, "Float", false);
     this.add(boiler, "Boiler.Operation", { dataType: UInt32, value: 123456 }, "UInt32", false);
-    this.add(boiler, "Boiler.Setpoint", { dataType: Int16, value: 60 });
+    const setpoint = this.add(boiler, "Boiler.Setpoint", { dataType: Int16, value: 60 }, "Int16", true, "What it shall be");
+    this.property(setpoint, "EURange", "Range", new Range({ low: 30, high: 80 }));
+    const namespaceUri = "http://www.opcfoundation.org/UA/units/un/cefact";
+    this.property(setpoint, "EngineeringUnits", "EUInformation", new EUInformation({ namespaceUri, unitId: 4408652, displayName: "°C" }));
     this.add(boiler, "Boiler.Pump", { dataType: Boolean, value: false });
     this.add(boiler, "Boiler.Name", { dataType: String, value: "north" });
     this.method(boiler, "Boiler.Fill", "Fill", { litres: UInt16, slowly: Boolean }, { minutes: Double, speed: String }, (litres, slowly) => {
@@ -162,7 +172,7 @@ async function certify(manager) {
   await manager.initialize();
   const outputFile = path.join(manager.rootDir, "own/certs/server.pem");
   const names = { applicationUri: URI, dns: [], ip: ["127.0.0.1"], subject: "CN=server" };
-  await manager.createSelfSignedCertificate({ ...names, startDate: new Date(), validity: 1, outputFile });
+  await manager.createSelfSignedCertificate({ ...names, startDate: new Date(), validity: 365, outputFile });
   return outputFile;
 }
 

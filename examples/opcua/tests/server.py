@@ -133,7 +133,11 @@ class Plant:
         boiler = await self.server.nodes.objects.add_object(ua.NodeId("Boiler", self.index), "Boiler")
         await self.add(boiler, "Boiler.Temperature", 58.5, ua.VariantType.Float, writable=False)
         await self.add(boiler, "Boiler.Operation", 123456, ua.VariantType.UInt32, writable=False)
-        await self.add(boiler, "Boiler.Setpoint", 60, ua.VariantType.Int16)
+        setpoint = await self.add(boiler, "Boiler.Setpoint", 60, ua.VariantType.Int16)
+        await setpoint.write_attribute(ua.AttributeIds.Description, ua.DataValue(ua.LocalizedText("What it shall be")))
+        await setpoint.add_property(0, "EURange", ua.Range(Low=30, High=80))
+        unit = ua.EUInformation("http://www.opcfoundation.org/UA/units/un/cefact", 4408652, ua.LocalizedText("°C"))
+        await setpoint.add_property(0, "EngineeringUnits", unit)
         await self.add(boiler, "Boiler.Pump", False, ua.VariantType.Boolean)
         await self.add(boiler, "Boiler.Name", "north", ua.VariantType.String)
         await boiler.add_method(

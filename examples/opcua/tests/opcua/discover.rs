@@ -10,7 +10,10 @@ use crate::{
     server::{Make, NAMESPACE, Server},
 };
 
-against_each!(what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check);
+against_each!(
+    what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check,
+    a_search_has_the_login_and_the_protection_that_a_device_has,
+);
 
 async fn what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check(make: Make) -> Outcome {
     let Some(server) = Server::start(make, &[]).await? else { return Ok(()) };
@@ -23,6 +26,41 @@ async fn what_is_found_below_a_node_is_a_manifest_that_passes_the_strict_check(m
     assert!(!found.contains("Boiler"), "{found}");
     fs::write(folder.path().join("found.yaml"), found)?;
     let checked = run(folder.path(), &["check", "--strict", "found.yaml"]).await?;
+    assert!(checked.contains("nothing to complain about"), "{checked}");
+    Ok(())
+}
+
+async fn a_search_has_the_login_and_the_protection_that_a_device_has(make: Make) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (own, login) = (folder.path().join("server"), folder.path().join("credentials/boiler"));
+    fs::create_dir(&own)?;
+    fs::create_dir_all(&login)?;
+    fs::write(login.join("username"), "mapper")?;
+    fs::write(login.join("password"), "hunter2")?;
+    let settings = "settings: {pki: pki, trust_new: true}";
+    fs::write(folder.path().join("config.yaml"), format!("driver:\n  credentials: credentials\n  {settings}\n"))?;
+    let own = own.to_str().ok_or("it is text")?;
+    let Some(server) = Server::start(make, &["--user", "mapper=hunter2", "--pki", own]).await? else { return Ok(()) };
+    let (url, node) = (format!("url={}", server.url()), format!("nodeID=nsu={NAMESPACE};s=Boiler"));
+    let arguments = ["discover", "--config-file", "config.yaml", &url, &node, "timeout=10000"];
+    let error = run(folder.path(), &arguments).await.err().ok_or("there is no such endpoint")?.to_string();
+    assert!(error.contains("correct securityPolicy and securityMode"), "{error}");
+    let protected = [&arguments[..], &["securityPolicy=Basic256Sha256", "credentials=boiler"]].concat();
+    let found = run(folder.path(), &protected).await?;
+    for part in [
+        "securityPolicy: Basic256Sha256",
+        "credentials: boiler",
+        "description: \"What it shall be\"",
+        "minimum: \"30\"",
+        "maximum: \"80\"",
+        "unit: \"°C\"",
+        "- name: Fill",
+    ] {
+        assert!(found.contains(part), "{part} is missing in {found}");
+    }
+    assert!(!found.contains("hunter") && !found.contains("description: \"Boiler"), "{found}");
+    fs::write(folder.path().join("found.yaml"), found)?;
+    let checked = run(folder.path(), &["check", "--config-file", "config.yaml", "--strict", "found.yaml"]).await?;
     assert!(checked.contains("nothing to complain about"), "{checked}");
     Ok(())
 }
