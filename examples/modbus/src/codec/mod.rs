@@ -1,7 +1,8 @@
 //! What stands in registers: values to and from them.
 //!
 //! - `order`: which register and which byte comes first
-//! - `number`, with `half` and `bits`: integers, floats, decimal digits, and parts of a number
+//! - `number`: kinds of numbers
+//! - `format`, with `half`, `bits` and `decimal`: numbers in registers, scaled, and parts of them
 //! - `names`: names for numbers
 //! - `text`: texts and raw bytes
 //! - `time`: times and dates
@@ -9,7 +10,9 @@
 //! - `describe`: all of them in words
 
 mod bits;
+mod decimal;
 mod describe;
+mod format;
 mod go;
 mod half;
 mod misfit;
@@ -22,10 +25,11 @@ mod time;
 use mapper_framework::{DataType, Reading, Value, model::Quality};
 
 pub(crate) use bits::Part;
+pub(crate) use format::Format;
 pub(crate) use go::{Go, Word};
 pub(crate) use misfit::Misfit;
 pub(crate) use names::Names;
-pub(crate) use number::{Format, Number};
+pub(crate) use number::Number;
 pub(crate) use order::{Layout, Order, OrderName};
 pub(crate) use text::{Charset, Text};
 pub(crate) use time::Clock;

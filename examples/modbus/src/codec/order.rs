@@ -47,10 +47,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// The registers in the order ABCD, or back from it.
     pub(crate) fn straighten(self, registers: &[u16]) -> Vec<u16> {
-        let swapped = registers.iter().map(|register| match self.byte_order {
-            Order::Big => *register,
-            Order::Little => register.swap_bytes(),
-        });
+        let swapped = registers.iter().map(|register| self.swapped(*register));
         match self.word_order {
             Order::Big => swapped.collect(),
             Order::Little => swapped.rev().collect(),
@@ -59,7 +56,19 @@ impl Layout {
 
     /// The bits in up to four registers.
     pub(crate) fn join(self, registers: &[u16]) -> u64 {
-        self.straighten(registers).into_iter().fold(0, |bits, register| (bits << 16) | u64::from(register))
+        let append = |bits: u64, register: &u16| (bits << 16) | u64::from(self.swapped(*register));
+        match self.word_order {
+            Order::Big => registers.iter().fold(0, append),
+            Order::Little => registers.iter().rev().fold(0, append),
+        }
+    }
+
+    /// A register whose high byte comes first.
+    fn swapped(self, register: u16) -> u16 {
+        match self.byte_order {
+            Order::Big => register,
+            Order::Little => register.swap_bytes(),
+        }
     }
 
     /// The registers that hold the bits.
