@@ -1,6 +1,6 @@
 //! What is said of a property before it is read: where it stands, and what is hardly meant.
 
-use mapper_framework::{AccessMode, DataType, Property, Review};
+use mapper_framework::{AccessMode, DataType, Property, Review, model::PushMethod};
 
 use crate::{
     codec::Codec,
@@ -32,6 +32,7 @@ pub(crate) fn review(unit: u8, forbidden: &Forbidden, property: &Property<Visito
     }
     review = digits(review, visitor.codec(), data_type);
     review = bounds(review, property);
+    review = thresholds(review, property);
     written(review, property)
 }
 
@@ -85,6 +86,28 @@ fn bounds(review: Review, property: &Property<Visitor>) -> Review {
     outside.into_iter().flatten().fold(review, |review, (which, value)| {
         let message = format!("the model's {which} is {value}, and the registers hold {least} to {greatest}");
         review.doubt("type", message, "compare `type` and `scale` with the device's manual, or correct the model")
+    })
+}
+
+/// That values beyond the thresholds of KubeEdge's temperature sensor carry no warning, as they did in its mapper.
+//= kubeedge/examples temperature-sensor/modbus/driver/driver.go: `warning` is 1 above `max` and 2 below `min`
+fn thresholds(review: Review, property: &Property<Visitor>) -> Review {
+    let is_rule = |key: &str| {
+        let mut methods = property.push_methods().iter();
+        methods.any(|method| matches!(method, PushMethod::AnomalyDetection(rules) if rules.contains_key(key)))
+    };
+    let unused = property.visitor().thresholds().iter().filter(|(key, _)| !is_rule(key));
+    unused.fold(review, |review, (key, value)| {
+        let beyond = if *key == "max" { "above" } else { "below" };
+        let message =
+            format!("a value {beyond} {value} is read as any other, while the mapper in Go put a warning beside it");
+        review.doubt(
+            key,
+            message,
+            format!(
+                "write `{key}: {value}` to `pushMethod.anomalyDetection`, which logs, counts and marks such values"
+            ),
+        )
     })
 }
 

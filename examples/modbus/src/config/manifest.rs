@@ -111,7 +111,7 @@ impl Manifest {
     }
 
     fn net(&self, host: &str) -> Result<Link, Mistake> {
-        self.said_of_none("serialPort", &self.of_serial())?;
+        self.refuse_without("serialPort", &self.serial_keys())?;
         if self.communicate_mode == Some(Mode::Rtu) {
             return Err(Mistake::Mode { mode: "RTU", place: "`host`", cure: "`serialPort`, or `framing: rtu`" });
         }
@@ -123,8 +123,8 @@ impl Manifest {
     }
 
     fn serial(&self, path: &Path) -> Result<Link, Mistake> {
-        self.said_of_none("host", &[("port", self.port.is_some()), ("tls", self.tls)])?;
-        self.said_of_none("host", &self.of_tls())?;
+        self.refuse_without("host", &[("port", self.port.is_some()), ("tls", self.tls)])?;
+        self.refuse_without("host", &self.tls_keys())?;
         if self.communicate_mode == Some(Mode::Tcp) {
             return Err(Mistake::Mode { mode: "TCP", place: "`serialPort`", cure: "`host`" });
         }
@@ -150,7 +150,7 @@ impl Manifest {
 
     fn tls(&self) -> Result<Option<Tls>, Mistake> {
         if !self.tls {
-            return self.said_of_none("tls: true", &self.of_tls()).map(|()| None);
+            return self.refuse_without("tls: true", &self.tls_keys()).map(|()| None);
         }
         let ca_file = self.ca_file.clone().ok_or(Mistake::NoAuthority)?;
         let identity = match (&self.cert_file, &self.key_file) {
@@ -161,7 +161,7 @@ impl Manifest {
         Ok(Some(Tls { ca_file, identity, server_name: self.server_name.clone() }))
     }
 
-    fn of_serial(&self) -> [(&'static str, bool); 5] {
+    fn serial_keys(&self) -> [(&'static str, bool); 5] {
         [
             ("baudRate", self.baud_rate.is_some()),
             ("dataBits", self.data_bits.is_some()),
@@ -171,7 +171,7 @@ impl Manifest {
         ]
     }
 
-    fn of_tls(&self) -> [(&'static str, bool); 4] {
+    fn tls_keys(&self) -> [(&'static str, bool); 4] {
         [
             ("caFile", self.ca_file.is_some()),
             ("certFile", self.cert_file.is_some()),
@@ -181,9 +181,9 @@ impl Manifest {
     }
 
     /// Refuses keys that say nothing without another one.
-    fn said_of_none(&self, needed: &'static str, fields: &[(&'static str, bool)]) -> Result<(), Mistake> {
-        let said = fields.iter().find(|(_, is_said)| *is_said);
-        said.map_or(Ok(()), |(field, _)| Err(Mistake::Idle { field, needed }))
+    fn refuse_without(&self, needed: &'static str, fields: &[(&'static str, bool)]) -> Result<(), Mistake> {
+        let written = fields.iter().find(|(_, is_written)| *is_written);
+        written.map_or(Ok(()), |(field, _)| Err(Mistake::Pointless { field, needed }))
     }
 }
 
@@ -195,7 +195,7 @@ pub(super) enum Mistake {
     #[error("`host` and `serialPort` both say where the device is: leave one of them out")]
     TwoPlaces,
     #[error("`{field}` says nothing without `{needed}`: leave it out")]
-    Idle { field: &'static str, needed: &'static str },
+    Pointless { field: &'static str, needed: &'static str },
     #[error("`communicateMode` is {mode}, and the device has {place}: write {cure}")]
     Mode { mode: &'static str, place: &'static str, cure: &'static str },
     #[error("`framing` is tcp, and a serial line carries RTU: leave it out")]

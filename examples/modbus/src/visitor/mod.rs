@@ -21,6 +21,8 @@ pub struct Visitor {
     masks: bool,
     /// Whether even a single register or coil is written with the request for several.
     multiple: bool,
+    /// The keys `min` and `max` of KubeEdge's temperature sensor, which mark no value here.
+    thresholds: Vec<(&'static str, f64)>,
 }
 
 /// The most registers that the Modbus specification lets a request write.
@@ -40,6 +42,11 @@ impl Visitor {
     /// Whether even a single register or coil is written with the request for several.
     pub(crate) fn writes_multiple(&self) -> bool {
         self.multiple
+    }
+
+    /// The keys `min` and `max` of KubeEdge's temperature sensor, as far as they are written.
+    pub(crate) fn thresholds(&self) -> &[(&'static str, f64)] {
+        &self.thresholds
     }
 
     /// Checks that the property can be what its device model says.

@@ -1,13 +1,17 @@
 //! Manifests of KubeEdge's Go mapper: what it reads of registers is worked out by hand from its code, and read here from pymodbus.
 
-use mapper_framework::{AccessMode, DataType, Driver, Property, Review, Session, Value};
+use mapper_framework::{
+    AccessMode, DataType, Driver, Property, Review, Session, Value,
+    model::{DeviceId, PushMethod},
+};
 use modbus::{Config, Modbus, Unit, Visitor};
 use serde_json::{Value as Json, json};
 
 use crate::{
     Outcome,
     driver::{connect, device},
-    server::Server,
+    mapper::{holds, run},
+    server::{Also, Server},
 };
 
 const UNIT: u8 = 9;
@@ -125,6 +129,44 @@ async fn what_is_written_is_read_back() -> Outcome {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_manifest_of_the_go_mapper_runs_as_it_is_through_edgecore() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let line = folder.path().join("line");
+    let also = Also { serial: Some(line.clone()), ..Also::default() };
+    let Some(mut server) = Server::start_with(0, also).await? else { return Ok(()) };
+    // Only where the devices are is another place here; and a pseudoterminal takes no parity.
+    let places = [
+        ("10.244.1.3", "127.0.0.1".to_owned()),
+        ("5502", server.port.to_string()),
+        ("/dev/ttyS0", line.display().to_string()),
+        ("parity: even", "parity: none".to_owned()),
+    ];
+    let manifests = include_str!("../go-mapper.yaml").to_owned();
+    let manifests = places.into_iter().fold(manifests, |text, (there, here)| {
+        assert!(text.contains(there), "{there}");
+        text.replace(there, &here)
+    });
+    run(&manifests, async |edge| {
+        let [tcp, rtu] = ["temperature-tcp", "temperature-rtu"].map(|name| DeviceId::new("default", name));
+        holds(edge, &tcp, "temperature", "60").await;
+        holds(edge, &tcp, "temperature-switch", "1").await;
+        edge.wait_until(|edge| {
+            edge.twin(&tcp, "temperature-switch").is_some_and(|twin| twin.observed_desired() == "1")
+        })
+        .await;
+        // Input registers 1 to 4 are 1.5 as a float and 123456: 0x3FC0, 0, 1, 0xE240.
+        holds(edge, &rtu, "energy", "16777216").await;
+        holds(edge, &rtu, "pressure", "1.5").await;
+        holds(edge, &rtu, "alarms", "170").await;
+        edge.set_desired(&tcp, "temperature", "72.5").await?;
+        holds(edge, &tcp, "temperature", "72.5").await;
+        assert_eq!(server.holding(1, 0, 1).await?, [725]);
+        Ok(())
+    })
+    .await
+}
+
 #[test]
 fn what_the_go_mapper_could_not_read_is_refused_with_the_cure() {
     let refused = |register: &str, keys: Json| {
@@ -145,6 +187,17 @@ fn what_the_go_mapper_could_not_read_is_refused_with_the_cure() {
             "`order` says nothing about a property of the Go mapper",
         ),
         ("HoldingRegister", json!({"limit": 1, "scale": 0}), "`scale` is 0"),
+        (
+            "40001",
+            json!({"limit": 1}),
+            "`register` is 40001, which is an address as manuals have it: write it to `reference`",
+        ),
+        ("holding", json!({"limit": 1}), "unknown variant `holding`, expected one of `Coil`, `CoilRegister`"),
+        (
+            "HoldingRegister",
+            json!({"type": "int16", "max": 5}),
+            "`max` is a threshold of KubeEdge's temperature sensor",
+        ),
     ] {
         let error = refused(register, keys);
         assert!(error.starts_with(message), "{error}");
@@ -227,6 +280,15 @@ fn a_review_says_what_will_be_read_and_what_is_doubted() {
         Property::builder("p", T::Double).maximum(10_000.0).visitor(visitor(json!({"type": "uint16", "scale": 0.1})));
     doubted(review(&above), "type", "the model's maximum is 10000");
     let written = Property::builder("p", T::Int).access_mode(AccessMode::ReadWrite);
+    for (key, message) in [("max", "a value above 7.5 is read as any other"), ("min", "a value below 7.5 is read")] {
+        for threshold in [json!(7.5), json!("7.5")] {
+            doubted(review(&holding(&json!({"limit": 1, key: threshold}), T::Float)), key, message);
+        }
+    }
+    let rules = serde_json::from_value(json!({"max": 7.5})).expect("the keys of a push method");
+    let judged = Property::builder("p", T::Float).push_methods(vec![PushMethod::AnomalyDetection(rules)]);
+    let judged = judged.visitor(visitor(json!({"limit": 1, "max": 7.5})));
+    assert_eq!(review(&judged).doubts().count(), 0);
     doubted(
         review(&written.visitor(visitor(json!({"limit": 2})))),
         "",
