@@ -8,8 +8,9 @@ use tokio_modbus::{Request, Response, prelude::ReadCode};
 
 use crate::{
     config::Config,
+    fault::Fault,
     forbidden::ranges,
-    gateway::{Fault, Gateway, Gateways},
+    gateway::{Gateway, Gateways},
     plan::{Span, Table},
     requests,
 };
@@ -200,7 +201,15 @@ impl Asked<'_> {
         DriverError::disconnected(format_args!("the connection to {} is lost", self.gateway))
     }
 
+    /// Has all tries for a unit that has not answered yet, which a gateway asks once.
     async fn send(&self, request: Request<'_>) -> Result<Response, Fault> {
-        self.gateway.call(self.config.unit_id, request, self.config.terms).await
+        let Config { unit_id, terms, .. } = self.config;
+        for _ in 0..terms.retries {
+            match self.gateway.call(*unit_id, request.clone(), *terms).await {
+                Err(Fault::Late(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        self.gateway.call(*unit_id, request, *terms).await
     }
 }

@@ -1,6 +1,6 @@
 //! What the framework calls.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use mapper_framework::{Device, Discovery, Driver, DriverError, Property, Reading, Reads, Review, Session, Value};
 use tokio_modbus::{ExceptionCode, Request, Response};
@@ -9,8 +9,10 @@ use crate::{
     codec::Change,
     config::Config,
     discover::discover,
-    gateway::{Fault, Gateway, Gateways},
-    plan::{Span, Table, plan},
+    fault::Fault,
+    gateway::{Gateway, Gateways},
+    plan::{Span, Table},
+    plans::Plans,
     requests,
     review::review,
     visitor::Visitor,
@@ -33,7 +35,7 @@ impl Driver for Modbus {
         gateway.open(config.terms.within).await.map_err(|error| {
             DriverError::disconnected(format_args!("no connection to {gateway}")).with_source(error)
         })?;
-        Ok(Unit { gateway, config, masks: true })
+        Ok(Unit { gateway, config, plans: Plans::default(), masks: true })
     }
 
     fn review(&self, _device: &Device, config: &Config, property: &Property<Visitor>) -> Review {
@@ -49,6 +51,7 @@ impl Driver for Modbus {
 pub struct Unit {
     gateway: Arc<Gateway>,
     config: Config,
+    plans: Plans,
     /// Whether the device knows mask writes, as far as this session has seen.
     masks: bool,
 }
@@ -89,18 +92,24 @@ impl Session for Unit {
 }
 
 impl Unit {
-    async fn read_round(&self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
+    async fn read_round(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
         let properties = reads.properties();
-        let mut blocks = plan(properties.iter().map(|property| property.visitor().span()), &self.config.limits);
+        let spans = properties.iter().map(|property| property.visitor().span());
+        let plan = self.plans.get(spans, &self.config.limits);
+        let mut blocks: Vec<_> = plan.iter().map(Cow::Borrowed).collect();
         while let Some(block) = blocks.pop() {
             match self.fetch(block.span()).await {
                 Ok(words) => {
+                    let answered = SystemTime::now();
                     for (at, part) in block.parts(&words) {
                         let property = &properties[at];
-                        reads.set_at(at, property.visitor().decode(part, property.data_type()));
+                        let reading = property.visitor().decode(part, property.data_type());
+                        reads.set_at(at, reading.map(|reading| reading.at(answered)));
                     }
                 }
-                Err(fault) if block.is_merged() && fault.may_spare_a_part() => blocks.extend(block.halves()),
+                Err(fault) if block.is_merged() && fault.may_spare_a_part() => {
+                    blocks.extend(block.halves().map(Cow::Owned));
+                }
                 Err(fault) if fault.ends_session() => return Err(fault.at(block.span())),
                 Err(fault) => block.members().for_each(|(at, span)| reads.set_at(at, Err(fault.at(span)))),
             }
@@ -137,8 +146,11 @@ impl Unit {
             return Err(Fault::Forbidden);
         }
         let words = requests::words(span, self.send(requests::read(span)).await?).ok_or(Fault::Absent)?;
-        if !span.table.is_open() && words.len() < usize::from(span.count) {
-            return Err(Fault::Short { answered: words.len() });
+        let count = usize::from(span.count);
+        // Bits come in whole bytes.
+        let expected = if span.table.holds_bits() { count.next_multiple_of(8) } else { count };
+        if !span.table.is_open() && words.len() != expected {
+            return Err(Fault::Length { answered: words.len() });
         }
         Ok(words)
     }

@@ -7,23 +7,22 @@ use std::{
     time::Duration,
 };
 
-use mapper_framework::DriverError;
 use tokio::{
     select,
     sync::{Mutex, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_modbus::{
-    Error, ExceptionCode, ProtocolError, Request, Response, Slave,
+    Request, Response, Slave,
     client::{Client, Context, tcp},
     slave::SlaveContext,
 };
 
 use crate::{
-    framing::{Framing, LatestAnswers, Rtu, Signals, Stream},
+    fault::Fault,
+    framing::{Framing, LatestAnswers, Rtu, Signals, Stray, Stream},
     link::Link,
-    plan::Span,
-    tls,
+    turns::Turns,
 };
 
 /// After so many requests in a row without any answer, to whichever units, the connection is made anew.
@@ -51,7 +50,8 @@ impl Gateways {
         if let Some(other) = open.keys().find(|other| other.contradicts(link)) {
             return Err(other.clone());
         }
-        let gateway = Arc::new(Gateway { link: link.clone(), wire: Mutex::default() });
+        let gateway = Gateway { link: link.clone(), turns: Turns::default(), wire: Mutex::default() };
+        let gateway = Arc::new(gateway);
         open.insert(link.clone(), Arc::downgrade(&gateway));
         Ok(gateway)
     }
@@ -68,6 +68,7 @@ pub(crate) struct Terms {
 /// One connection, or the lack of it.
 pub(crate) struct Gateway {
     link: Link,
+    turns: Turns,
     /// Locked from a request to its answer, so that there is one request at a time. Empty before [`open`](Self::open), and while
     /// nobody needs the connection that has broken or was closed.
     wire: Mutex<Option<Connection>>,
@@ -84,15 +85,28 @@ impl Gateway {
     }
 
     /// Sends a request to a unit and waits for its answer. A request without an answer, or with a damaged one, is repeated as the terms
-    /// say; in between, the others have their turn.
+    /// say; in between, the others have their turn. A unit that did not answer the last time is asked once.
     pub(crate) async fn call(&self, unit: u8, request: Request<'_>, terms: Terms) -> Result<Response, Fault> {
-        for _ in 0..terms.retries {
-            match self.attempt(unit, request.clone(), terms).await {
-                Err(Fault::Late(_) | Fault::Garbled) => {}
-                outcome => return outcome,
+        let turn = self.turns.take(unit, terms.within).await.ok_or(Fault::NotAsked)?;
+        let mut retries = terms.retries;
+        let outcome = loop {
+            let outcome = self.attempt(unit, request.clone(), terms).await;
+            let is_repeated = match &outcome {
+                Err(Fault::Garbled | Fault::OtherUnit(_)) => true,
+                Err(Fault::Late(_)) => turn.is_of_answering(),
+                _ => false,
+            };
+            if !is_repeated || retries == 0 {
+                break outcome;
             }
+            retries -= 1;
+        };
+        match &outcome {
+            Err(Fault::Late(_)) => turn.ends_in_silence(),
+            Err(Fault::Closed(_) | Fault::Broken(_)) => {}
+            _ => turn.ends_with_answer(),
         }
-        self.attempt(unit, request, terms).await
+        outcome
     }
 
     /// Sends a request no sooner than `pause` after the last answer to anybody.
@@ -154,7 +168,7 @@ impl Gateway {
 struct Connection {
     client: Context,
     signals: Arc<Signals>,
-    garbled: watch::Receiver<()>,
+    stray: watch::Receiver<Stray>,
     /// When the last request was answered or given up.
     ended: Option<Instant>,
     /// How many requests there were since the last answer to any of them.
@@ -168,19 +182,19 @@ impl Connection {
             Framing::Tcp => tcp::attach(LatestAnswers::new(stream, Arc::clone(&signals))),
             Framing::Rtu => tcp::attach(Rtu::new(stream, Arc::clone(&signals))),
         };
-        let garbled = signals.garbled.subscribe();
-        Self { client, signals, garbled, ended: None, unanswered: 0 }
+        let stray = signals.stray.subscribe();
+        Self { client, signals, stray, ended: None, unanswered: 0 }
     }
 
     async fn call(&mut self, unit: u8, request: Request<'_>, within: Duration) -> Result<Response, Fault> {
         let _end = End(&mut self.ended);
         self.client.set_slave(Slave(unit));
         self.unanswered += 1;
-        self.garbled.mark_unchanged();
+        self.stray.mark_unchanged();
         let answer = timeout(within, async {
             select! {
                 answer = self.client.call(request) => answer.map_err(Fault::of)?.map_err(Fault::Exception),
-                _ = self.garbled.changed() => Err(Fault::Garbled),
+                _ = self.stray.changed() => Err(Fault::from(*self.stray.borrow())),
             }
         });
         let answer = answer.await;
@@ -207,95 +221,6 @@ impl Drop for End<'_> {
 impl fmt::Display for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.link.fmt(f)
-    }
-}
-
-/// Why a request failed.
-///
-/// Not a [`std::error::Error`], so that `?` cannot turn it into a [`DriverError`] of the wrong kind.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The device answered with an exception.
-    Exception(ExceptionCode),
-    /// The device answered with fewer registers than it was asked for.
-    Short { answered: usize },
-    /// The device's identification has no such object.
-    Absent,
-    /// The manifest forbids to read one of the registers.
-    Forbidden,
-    /// No answer came in time.
-    Late(Duration),
-    /// What came in the place of an answer was damaged, or no answer to the request.
-    Garbled,
-    /// The connection broke, or what came over it was not Modbus.
-    Broken(Error),
-    /// The connection to this gateway went with an earlier request, perhaps another device's.
-    Closed(String),
-}
-
-impl Fault {
-    /// tokio-modbus does not take an exception for the answer to a request that it does not know by its function, such as 20 and 24.
-    fn of(error: Error) -> Self {
-        match error {
-            Error::Protocol(ProtocolError::FunctionCodeMismatch { request, result: Err(answer) })
-                if request.value() == answer.function.value() =>
-            {
-                Self::Exception(answer.exception)
-            }
-            error => Self::Broken(error),
-        }
-    }
-
-    /// Whether a smaller request may succeed, as the exception may be due to some of the registers only.
-    pub(crate) fn may_spare_a_part(&self) -> bool {
-        use ExceptionCode as E;
-        matches!(self, Self::Exception(E::IllegalDataAddress | E::IllegalDataValue | E::ServerDeviceFailure))
-    }
-
-    /// Whether the session ends with it, as no other request has a chance.
-    pub(crate) fn ends_session(&self) -> bool {
-        matches!(self, Self::Late(_) | Self::Broken(_) | Self::Closed(_))
-    }
-
-    /// Whether a gateway says that the unit is not there.
-    pub(crate) fn is_absence(&self) -> bool {
-        use ExceptionCode as E;
-        matches!(self, Self::Exception(E::GatewayPathUnavailable | E::GatewayTargetDevice))
-    }
-
-    /// The driver's error for the property at `span`.
-    pub(crate) fn at(&self, span: Span) -> DriverError {
-        use ExceptionCode as E;
-        let message = format_args!("{span}: {self}");
-        match self {
-            Self::Exception(E::IllegalFunction | E::IllegalDataAddress | E::IllegalDataValue)
-            | Self::Absent
-            | Self::Forbidden => DriverError::refused(message),
-            Self::Exception(_) | Self::Short { .. } | Self::Garbled => DriverError::failed(message),
-            Self::Late(_) | Self::Broken(_) | Self::Closed(_) => DriverError::disconnected(message),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exception(code) => write!(f, "the device answers with exception {:#04x}, {code}", u8::from(*code)),
-            Self::Short { answered } => write!(f, "the device answers with only {answered} of the registers"),
-            Self::Absent => f.write_str("the device's identification has no such object"),
-            Self::Forbidden => f.write_str("the device's `forbidden` says that it must not be read"),
-            Self::Late(within) => write!(f, "no answer within {} ms", within.as_millis()),
-            Self::Garbled => f.write_str("the answer is damaged on the line (its checksum or its length is wrong)"),
-            // At the end of the stream tokio-modbus gives the thread's last error of the system, whatever that was about.
-            Self::Broken(Error::Transport(error)) if error.raw_os_error().is_some() => {
-                f.write_str("the connection broke, or the other end closed it")
-            }
-            Self::Broken(error) => match tls::cure(&error.to_string()) {
-                Some(cure) => write!(f, "the connection broke: {error}: {cure}"),
-                None => write!(f, "the connection carries something that is not Modbus: {error}"),
-            },
-            Self::Closed(gateway) => write!(f, "the connection to {gateway} is lost"),
-        }
     }
 }
 

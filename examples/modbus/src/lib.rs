@@ -7,10 +7,10 @@
 //! - `scalar`: numbers of a manifest, as such or as text
 //! - `codec`: numbers, texts and times in registers
 //! - `review`: what is said of a property before it is read
-//! - `plan`: one request for neighbouring registers
+//! - `plan`, with `plans`: one request for neighbouring registers
 //! - `requests`: what is asked, and what the answers hold
 //! - `forbidden`: addresses that are never read
-//! - `gateway`: the connection that devices share
+//! - `gateway`, with `turns` and `fault`: the connection that devices share, whose request is next, and why one failed
 //! - `link`, with `serial` and `tls`: how it is made
 //! - `framing`: how requests and answers stand on it
 
@@ -18,16 +18,19 @@ mod codec;
 mod config;
 mod discover;
 mod driver;
+mod fault;
 mod forbidden;
 mod framing;
 mod gateway;
 mod link;
 mod plan;
+mod plans;
 mod requests;
 mod review;
 mod scalar;
 mod serial;
 mod tls;
+mod turns;
 mod visitor;
 
 pub use config::Config;

@@ -75,7 +75,7 @@ impl fmt::Display for Span {
 }
 
 /// One request, and for whom it is made.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Block {
     span: Span,
     /// In the order of their addresses, each with its place in the list that was planned. Never empty.

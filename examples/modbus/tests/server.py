@@ -8,7 +8,11 @@ Units 1 and 2 are the boilers of devices/instance.yaml. The others are for the t
 unit 4 never answers, unit 5 cannot be reached by the gateway, unit 6 has a hole in its registers, unit 7 answers too late: when the
 next request of the same connection is there, units 8 and 9 hold registers for whoever wants them, and unit 8 knows no mask writes.
 In RTU every other answer of unit 10 is damaged on the line, unit 11 answers after noise, unit 12 a byte at a time, and whatever unit 13
-answers is damaged. Unit 14 has a thousand registers, for the benchmark.
+answers is damaged. Unit 14 has a thousand registers, for the benchmark. Unit 15 answers every other request, unit 16 by another unit's id,
+unit 17 in two halves, a while apart, unit 18 with a register too many, unit 19 slowly. Units 20 to 23 refuse what they are asked: they will
+do it later, are busy, or are away. Unit 24 answers after noise that looks like the beginning of its answer, unit 25 in
+two halves, the second of which comes before the answer to the next request. Units 101 to 122 hold their numbers,
+units 201 to 210 never answer.
 
 All units have the file 4 of ten records, the queue at 1246, and the same identification.
 
@@ -98,6 +102,13 @@ async def no_response(*_request):
     return ExcCodes.GATEWAY_NO_RESPONSE
 
 
+def refuse(code):
+    async def action(*_request):
+        return code
+
+    return action
+
+
 def with_a_hole():
     """Registers 0 to 9, without number 5."""
     return unit(
@@ -116,7 +127,23 @@ NOISY = 11
 SLOW = 12
 DAMAGED = 13
 MANY = 14
+FORGETFUL = 15
+MISTAKEN = 16
+HALVED = 17
+TALKATIVE = 18
+SLUGGISH = 19
+REFUSING = {
+    20: ExcCodes.ACKNOWLEDGE,
+    21: ExcCodes.DEVICE_BUSY,
+    22: ExcCodes.GATEWAY_PATH_UNAVIABLE,
+    23: ExcCodes.GATEWAY_NO_RESPONSE,
+}
+MISLEADING = 24
+TORN = 25
+LIVING = range(101, 123)
+DEAD = range(201, 211)
 MASK_WRITE = 22
+WHILE = 0.3
 
 
 class Connection(ServerRequestHandler):
@@ -125,6 +152,9 @@ class Connection(ServerRequestHandler):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.held = []
+        self.remembers = True
+        self.halve = None
+        self.rest = None
 
     async def handle_request(self):
         for answer in self.held:
@@ -140,10 +170,35 @@ class Connection(ServerRequestHandler):
         await super().handle_request()
 
     def server_send(self, pdu, addr):
+        if pdu.dev_id == FORGETFUL:
+            self.remembers = not self.remembers
+        if pdu.dev_id == MISTAKEN:
+            pdu.dev_id += 20
+        if pdu.dev_id == TALKATIVE:
+            pdu.registers.append(0)
         if pdu.dev_id == LATE:
             self.held.append((pdu, addr))
-        else:
+        elif pdu.dev_id in (HALVED, TORN):
+            self.halve = pdu.dev_id
             super().server_send(pdu, addr)
+        elif pdu.dev_id == SLUGGISH:
+            asyncio.get_running_loop().call_later(WHILE, super().server_send, pdu, addr)
+        elif pdu.dev_id != FORGETFUL or not self.remembers:
+            super().server_send(pdu, addr)
+
+    def send(self, data, addr=None):
+        self.send_rest()
+        halved, self.halve = self.halve, None
+        if halved:
+            data, self.rest = data[:8], (data[8:], addr)
+        if halved == HALVED:
+            asyncio.get_running_loop().call_later(WHILE, self.send_rest)
+        super().send(data, addr)
+
+    def send_rest(self):
+        rest, self.rest = self.rest, None
+        if rest:
+            super().send(*rest)
 
 
 class RtuConnection(Connection):
@@ -161,6 +216,8 @@ class RtuConnection(Connection):
             data = data[:-1] + bytes([data[-1] ^ 1])
         if unit == NOISY:
             data = b"\x00\xff\xfe" + data
+        if unit == MISLEADING:
+            data = data[:2] + b"\x28" + data
         if unit == SLOW:
             asyncio.ensure_future(self.send_slowly(data, addr))
         else:
@@ -277,7 +334,11 @@ def units():
         unit(MASKLESS, many),
         unit(9, many),
         unit(MANY, [SimData(0, values=list(range(1000)), datatype=DataType.REGISTERS)]),
-        *(unit(number, counted) for number in (FLAWED, NOISY, SLOW, DAMAGED)),
+        *(unit(number, counted) for number in (FLAWED, NOISY, SLOW, DAMAGED, MISLEADING)),
+        *(unit(number, counted) for number in (FORGETFUL, MISTAKEN, HALVED, TALKATIVE, SLUGGISH, TORN)),
+        *(unit(number, counted, action=refuse(code)) for number, code in REFUSING.items()),
+        *(unit(number, [SimData(0, values=number, datatype=DataType.INT16)]) for number in LIVING),
+        *(unit(number, one_register, action=never_answer) for number in DEAD),
     ]
 
 

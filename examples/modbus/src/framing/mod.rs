@@ -37,6 +37,16 @@ const HEADER: usize = 6;
 /// The most bytes that are taken in before a request. Who sends more does not speak Modbus.
 const STALE: usize = 1 << 16;
 
+/// What came in the place of an answer, and is not handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stray {
+    /// Something damaged, or no answer to the request.
+    #[default]
+    Damaged,
+    /// An answer to the request, by this other unit.
+    OfUnit(u8),
+}
+
 /// What a framing notices beside the answers.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
@@ -44,8 +54,8 @@ pub(crate) struct Signals {
     pub(crate) skipped: AtomicBool,
     /// Set when a request was not sent, since the other end had closed the connection before.
     pub(crate) closed: AtomicBool,
-    /// Changes when what came in the place of an answer is damaged, or no answer to the request.
-    pub(crate) garbled: watch::Sender<()>,
+    /// Changes when something else comes in the place of an answer.
+    pub(crate) stray: watch::Sender<Stray>,
 }
 
 impl Signals {

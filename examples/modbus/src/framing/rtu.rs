@@ -10,7 +10,7 @@ use std::{
 use crc::{CRC_16_MODBUS, Crc};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{HEADER, Signals};
+use super::{HEADER, Signals, Stray};
 
 const CHECKSUM: Crc<u16> = Crc::<u16>::new(&CRC_16_MODBUS);
 
@@ -59,28 +59,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Rtu<S> {
         Ok(())
     }
 
-    /// Looks for the answer in what was received.
+    /// Looks for the answer in what was received. Noise may look like the beginning of one, so that each place is looked at.
     fn take_answer(&mut self) {
         let Some(request) = &self.request else { return self.received.clear() };
         let [unit, function] = [request.adu[0], request.adu[1]];
-        let begins = |pair: &[u8]| pair[0] == unit && pair.get(1).is_none_or(|code| code & 0x7f == function);
-        let start = (0..self.received.len()).find(|at| begins(&self.received[*at..]));
-        self.received.drain(..start.unwrap_or(self.received.len()));
-        let Some(length) = length(&self.received) else { return };
-        if length <= LONGEST && self.received.len() < length {
-            return;
+        let begins = |at: &usize| {
+            let code = self.received.get(at + 1);
+            self.received[*at] == unit && code.is_none_or(|code| code & 0x7f == function)
+        };
+        let Some(first) = (0..self.received.len()).find(begins) else { return self.received.clear() };
+        let mut places = (first..self.received.len()).filter(begins);
+        let answer = places.find_map(|at| whole(&self.received[at..]).filter(|adu| request.is_answered_by(adu)));
+        if let Some(adu) = answer {
+            let size = u16::try_from(adu.len()).expect("a frame is short").to_be_bytes();
+            self.answer = [&request.transaction[..], &[0, 0], &size, adu].concat();
+            self.request = None;
+            return self.received.clear();
         }
-        match self.received.get(..length.min(LONGEST)).and_then(checked).filter(|adu| request.is_answered_by(adu)) {
-            Some(adu) => {
-                let size = u16::try_from(adu.len()).expect("a frame is short").to_be_bytes();
-                self.answer = [&request.transaction[..], &[0, 0], &size, adu].concat();
-                self.request = None;
-            }
-            None => {
-                self.signals.garbled.send_replace(());
-            }
+        self.received.drain(..first);
+        if length(&self.received).is_some_and(|length| length > LONGEST || length <= self.received.len()) {
+            self.signals.stray.send_replace(Stray::Damaged);
+            self.received.clear();
         }
-        self.received.clear();
     }
 }
 
@@ -126,8 +126,9 @@ fn length(frame: &[u8]) -> Option<usize> {
     Some(length + ENDS)
 }
 
-/// A frame without its checksum, if that is right.
-fn checked(frame: &[u8]) -> Option<&[u8]> {
+/// The frame that begins with these bytes, without its checksum, if all of it is there and the checksum is right.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let frame = bytes.get(..length(bytes)?)?;
     let (adu, checksum) = frame.split_last_chunk()?;
     (CHECKSUM.checksum(adu).to_le_bytes() == *checksum).then_some(adu)
 }
@@ -242,7 +243,7 @@ mod tests {
             outcome.unwrap();
             let length = u8::try_from(1 + answer.len()).unwrap();
             assert_eq!(read, [&[0, 7, 0, 0, 0, length, 1], answer].concat());
-            assert!(!signals.garbled.subscribe().has_changed().unwrap());
+            assert!(!signals.stray.subscribe().has_changed().unwrap());
         }
     }
 
@@ -259,12 +260,21 @@ mod tests {
             (&[43, 14, 1, 0], endless),
         ] {
             let (stream, mut line, signals) = asked(request).await;
-            let mut garbled = signals.garbled.subscribe();
+            let mut stray = signals.stray.subscribe();
             line.write_all(&line_says).await.unwrap();
             assert_eq!(handed_over(stream, line).await, b"", "{request:?}");
-            assert!(garbled.has_changed().unwrap(), "{request:?}");
-            garbled.mark_unchanged();
+            assert!(stray.has_changed().unwrap(), "{request:?}");
+            stray.mark_unchanged();
         }
+    }
+
+    #[tokio::test]
+    async fn noise_that_looks_like_the_beginning_of_an_answer_hides_none() {
+        // The unit, the function, and a count of bytes that never come.
+        let (stream, mut line, signals) = asked(&[3, 0, 0, 0, 1]).await;
+        line.write_all(&[&[1, 3, 40][..], &framed(&[3, 2, 0, 6])].concat()).await.unwrap();
+        assert_eq!(handed_over(stream, line).await, [0, 7, 0, 0, 0, 5, 1, 3, 2, 0, 6]);
+        assert!(!signals.stray.subscribe().has_changed().unwrap());
     }
 
     #[tokio::test]

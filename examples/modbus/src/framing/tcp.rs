@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{HEADER, Signals};
+use super::{HEADER, Signals, Stray};
 
 /// The rest by the Modbus specification: the unit id and one byte at least, and a PDU of 253 bytes at most.
 const REST: std::ops::RangeInclusive<usize> = 2..=254;
@@ -35,7 +35,7 @@ impl<S> LatestAnswers<S> {
         Self { inner, requests: Requests::default(), received: Vec::new(), passing: 0, signals }
     }
 
-    /// Whether something can be handed over. Skips late answers.
+    /// Whether something can be handed over. Skips late answers, and one by another unit than was asked.
     fn is_ready(&mut self) -> io::Result<bool> {
         while self.passing == 0 {
             let Some(header) = self.received.first_chunk() else { return Ok(false) };
@@ -44,9 +44,13 @@ impl<S> LatestAnswers<S> {
             if self.received.len() < length {
                 return Ok(false);
             }
+            let unit = self.received[HEADER];
             if self.requests.is_earlier(transaction) {
                 self.received.drain(..length);
                 self.signals.skipped.store(true, Relaxed);
+            } else if transaction == self.requests.latest && unit != self.requests.unit {
+                self.received.drain(..length);
+                self.signals.stray.send_replace(Stray::OfUnit(unit));
             } else {
                 self.passing = length;
             }
@@ -71,7 +75,9 @@ fn parse(header: &[u8; HEADER]) -> io::Result<(u16, usize)> {
 struct Requests {
     /// The transaction id of the latest one.
     latest: u16,
-    /// The header of the next one, as far as it is written.
+    /// The unit that it is for.
+    unit: u8,
+    /// The header of the next one and the unit id behind it, as far as they are written.
     header: Vec<u8>,
     /// How many bytes of the latest one are yet to be written.
     rest: usize,
@@ -90,9 +96,10 @@ impl Requests {
                 continue;
             }
             self.header.push(byte);
-            if let [t, r, _, _, l, n] = self.header[..] {
+            if let [t, r, _, _, l, n, unit] = self.header[..] {
                 self.latest = u16::from_be_bytes([t, r]);
-                self.rest = u16::from_be_bytes([l, n]).into();
+                self.unit = unit;
+                self.rest = usize::from(u16::from_be_bytes([l, n])).saturating_sub(1);
                 self.header.clear();
             }
         }
@@ -214,6 +221,19 @@ mod tests {
         gateway.write_all(&[adu(0xffff, &[3, 2, 0, 5]), adu(0, &[3, 2, 0, 6])].concat()).await.unwrap();
         drop(gateway);
         assert_eq!(all(&mut stream).await.unwrap(), adu(0, &[3, 2, 0, 6]));
+    }
+
+    #[tokio::test]
+    async fn an_answer_by_another_unit_is_signalled_and_not_handed_over() {
+        let (mut stream, mut gateway, signals) = stream();
+        let mut stray = signals.stray.subscribe();
+        stream.write_all(&adu(5, &[3, 0, 0, 0, 1])).await.unwrap();
+        let mut other = adu(5, &[3, 2, 0, 5]);
+        other[HEADER] = 9;
+        gateway.write_all(&other).await.unwrap();
+        drop(gateway);
+        assert_eq!(all(&mut stream).await.unwrap(), b"");
+        assert_eq!(*stray.borrow_and_update(), Stray::OfUnit(9));
     }
 
     #[tokio::test]

@@ -404,7 +404,7 @@ pub(crate) async fn connect(driver: &Modbus, server: &Server, unit: u8) -> Resul
 }
 
 /// An answer is waited for until even a busy machine has given it, unless `keys` say otherwise.
-async fn connect_with(driver: &Modbus, server: &Server, mut keys: Json) -> Result<Unit, DriverError> {
+pub(crate) async fn connect_with(driver: &Modbus, server: &Server, mut keys: Json) -> Result<Unit, DriverError> {
     keys["host"] = "127.0.0.1".into();
     keys["port"] = server.port.into();
     keys.as_object_mut().expect("a map").entry("timeout").or_insert(10_000.into());

@@ -2,11 +2,14 @@
 
 mod discover;
 mod driver;
+mod faults;
+mod frozen;
 mod go;
 mod line;
 mod mapper;
 mod recorded;
 mod records;
+mod round;
 mod server;
 mod tls;
 mod vectors;

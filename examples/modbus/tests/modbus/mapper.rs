@@ -187,7 +187,10 @@ pub(crate) async fn run(manifests: &str, test: impl AsyncFnOnce(&LocalEdge) -> O
     run_with_handle(manifests, async |edge, _| test(edge).await).await
 }
 
-async fn run_with_handle(manifests: &str, test: impl AsyncFnOnce(&LocalEdge, &Handle) -> Outcome) -> Outcome {
+pub(crate) async fn run_with_handle(
+    manifests: &str,
+    test: impl AsyncFnOnce(&LocalEdge, &Handle) -> Outcome,
+) -> Outcome {
     let folder = tempfile::tempdir()?;
     let edge = LocalEdge::builder().start(folder.path()).await?;
     edge.apply(manifests).await?;
@@ -253,7 +256,7 @@ spec:
 ";
 
 /// A model of devices with one register.
-const ONE_REGISTER: &str = "
+pub(crate) const ONE_REGISTER: &str = "
 apiVersion: devices.kubeedge.io/v1beta1
 kind: DeviceModel
 metadata: {name: model}

@@ -16,15 +16,15 @@ use crate::{
 };
 
 /// A server, its certificate and the mapper's, which vouch for themselves.
-struct Secured {
-    server: Server,
+pub(crate) struct Secured {
+    pub(crate) server: Server,
     theirs: Certificate,
     ours: Certificate,
     folder: TempDir,
 }
 
 impl Secured {
-    async fn start() -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn start() -> anyhow::Result<Option<Self>> {
         let folder = tempfile::tempdir()?;
         let [theirs, ours] = ["theirs", "ours"].map(|name| {
             let own = folder.path().join(name);
@@ -34,6 +34,14 @@ impl Secured {
         let files = [&theirs.cert_file, &theirs.key_file, &ours.cert_file].map(Clone::clone);
         let server = Server::start_with(0, Also { tls: Some((0, files)), ..Also::default() }).await?;
         Ok(server.map(|server| Self { server, theirs, ours, folder }))
+    }
+
+    /// The keys of the way to it, one in each line of a manifest.
+    pub(crate) fn way(&self) -> String {
+        let (port, files) =
+            (self.server.tls_port(), [&self.theirs.cert_file, &self.ours.cert_file, &self.ours.key_file]);
+        let [ca, cert, key] = files.map(|file| file.display());
+        format!("      port: {port}\n      tls: true\n      caFile: {ca}\n      certFile: {cert}\n      keyFile: {key}")
     }
 
     /// The keys of unit 1.

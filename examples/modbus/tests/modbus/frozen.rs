@@ -1,0 +1,115 @@
+//! A server that is stopped in the middle of its work, or takes its time, beside another one.
+
+use mapper_framework::{
+    Handle,
+    local_edge::LocalEdge,
+    model::DeviceId,
+    watch::{Filter, Kind, What},
+};
+
+use crate::{
+    Outcome,
+    mapper::{ONE_REGISTER, is, run_with_handle},
+    server::Server,
+    tls::Secured,
+};
+
+/// A device of [`ONE_REGISTER`], with the keys of its way, one in each line.
+fn device(name: &str, unit: u8, timeout: u32, way: &str) -> String {
+    format!(
+        "---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {{name: {name}}}
+spec:
+  deviceModelRef: {{name: model}}
+  nodeName: edge-node
+  protocol:
+    protocolName: modbus
+    configData:
+      host: 127.0.0.1
+      unitId: {unit}
+      timeout: {timeout}
+{way}
+  stateReport: {{reportToCloud: true}}
+  properties:
+    - name: register
+      reportToCloud: true
+      collectCycle: 1000
+      visitors: {{protocolName: modbus, configData: {{register: HoldingRegister, address: 0, type: int16}}}}
+",
+    )
+}
+
+/// The port of a server.
+fn plain(server: &Server) -> String {
+    format!("      port: {}", server.port)
+}
+
+/// Waits until a device has been read so often from now on.
+async fn is_read(handle: &Handle, device: &DeviceId, times: usize) -> Outcome {
+    let mut watch = handle.watch(Filter::all().kinds([Kind::Sample])).await.ok_or("the mapper runs")?;
+    let mut reads = 0;
+    while reads < times {
+        if let What::Sample(sample) = watch.next().await.ok_or("the mapper runs")?.what() {
+            reads += usize::from(sample.device == *device);
+        }
+    }
+    Ok(())
+}
+
+/// That a server which is frozen takes its own devices away and no others, and gives them back by itself.
+async fn freezes(edge: &LocalEdge, handle: &Handle, server: &Server) -> Outcome {
+    let [frozen, other] = ["frozen", "other"].map(|name| DeviceId::new("default", name));
+    is(edge, &frozen, "online").await;
+    is(edge, &other, "online").await;
+    server.freeze().await;
+    is(edge, &frozen, "offline").await;
+    let snapshot = handle.device(&frozen).await.ok_or("the device is there")?;
+    let reason = snapshot.reason.unwrap_or_default();
+    assert!(reason.contains("no answer within 1000 ms") || reason.contains("no connection to 127.0.0.1:"), "{reason}");
+    is_read(handle, &other, 5).await?;
+    assert_eq!(edge.state(&frozen).as_deref(), Some("offline"));
+    let stats = handle.device_stats(&other).ok_or("the device is there")?;
+    assert_eq!((stats.sessions().opened(), stats.sessions().lost(), stats.reads().failed()), (1, 0, 0));
+    server.thaw().await;
+    is(edge, &frozen, "online").await;
+    is_read(handle, &frozen, 2).await
+}
+
+#[tokio::test]
+async fn a_frozen_server_holds_up_its_own_devices_only_and_they_are_back_when_it_is() -> Outcome {
+    let (Some(server), Some(other)) = (Server::start(0).await?, Server::start(0).await?) else { return Ok(()) };
+    let devices = [device("frozen", 1, 1000, &plain(&server)), device("other", 1, 10_000, &plain(&other))].concat();
+    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |edge, handle| freezes(edge, handle, &server).await)
+        .await
+}
+
+#[tokio::test]
+async fn a_frozen_server_behind_tls_holds_up_its_own_devices_only_and_they_are_back_when_it_is() -> Outcome {
+    let (Some(secured), Some(other)) = (Secured::start().await?, Secured::start().await?) else { return Ok(()) };
+    let devices = [device("frozen", 1, 1000, &secured.way()), device("other", 1, 10_000, &other.way())].concat();
+    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |edge, handle| {
+        freezes(edge, handle, &secured.server).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_slow_server_is_read_as_fast_as_it_answers_and_holds_up_nobody_else() -> Outcome {
+    let (Some(server), Some(secured)) = (Server::start(0).await?, Secured::start().await?) else { return Ok(()) };
+    let Some(other) = Server::start(0).await? else { return Ok(()) };
+    let ways = [("slow", 19, plain(&server)), ("slow-tls", 19, secured.way()), ("other", 1, plain(&other))];
+    let devices = ways.map(|(name, unit, way)| device(name, unit, 10_000, &way)).concat();
+    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |edge, handle| {
+        for name in ["slow", "slow-tls", "other"] {
+            let device = DeviceId::new("default", name);
+            is(edge, &device, "online").await;
+            is_read(handle, &device, 3).await?;
+            let stats = handle.device_stats(&device).ok_or("the device is there")?;
+            assert_eq!((stats.sessions().opened(), stats.sessions().lost(), stats.reads().failed()), (1, 0, 0));
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,123 @@
+//! Many units on one line, of which some are dead.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use mapper_framework::{
+    Handle, Session, Value,
+    model::{DeviceId, DeviceState},
+    watch::{Filter, Kind, What},
+};
+use serde_json::json;
+
+use crate::{
+    Outcome,
+    driver::number,
+    line::Bus,
+    mapper::{ONE_REGISTER, run_with_handle},
+    server::{Also, Server},
+};
+
+const LIVING: std::ops::Range<u8> = 101..123;
+const DEAD: std::ops::Range<u8> = 201..211;
+
+#[tokio::test]
+async fn a_request_of_a_unit_that_answers_waits_for_one_dead_unit_at_most() -> Outcome {
+    for mut bus in Bus::both().await? {
+        let mut living = bus.unit(101).await?;
+        let mut dead = Vec::new();
+        for unit in DEAD {
+            dead.push(bus.unit_with(json!({"unitId": unit, "timeout": 200, "retries": 3})).await?);
+        }
+        assert_eq!(living.read(&number(0, "int16")).await?.into_value(), Value::Int(101));
+        bus.requests().await?;
+        let mut dying = tokio::task::JoinSet::new();
+        for mut unit in dead {
+            dying.spawn(async move { unit.read(&number(0, "int16")).await.is_err() });
+        }
+        while !dying.is_empty() {
+            assert_eq!(living.read(&number(0, "int16")).await?.into_value(), Value::Int(101));
+            while let Some(is_error) = dying.try_join_next() {
+                assert!(is_error?);
+            }
+        }
+        let asked = bus.requests().await?;
+        let is_dead = |line: &String| line.starts_with("request 2");
+        assert_eq!(asked.iter().filter(|line| is_dead(line)).count(), DEAD.len(), "each is asked once: {asked:?}");
+        assert!(!asked.windows(2).any(|pair| pair.iter().all(is_dead)), "{asked:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_thirty_two_units_on_a_line_the_living_are_read_although_ten_are_dead() -> Outcome {
+    const ROUNDS: usize = 5;
+    let folder = tempfile::tempdir()?;
+    let line = folder.path().join("line");
+    let also = Also { serial: Some(line.clone()), ..Also::default() };
+    let Some(_server) = Server::start_with(0, also).await? else { return Ok(()) };
+    let device = |unit: u8| {
+        let way =
+            format!("{{serialPort: {}, parity: none, baudRate: 115200, unitId: {unit}, timeout: 300}}", line.display());
+        on_the_line(unit, &way)
+    };
+    let devices: String = LIVING.chain(DEAD).map(device).collect();
+    let id = |unit: u8| DeviceId::new("default", &format!("unit-{unit}"));
+    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |_, handle| {
+        for unit in LIVING {
+            becomes(handle, &id(unit), DeviceState::Online).await?;
+        }
+        let mut watch = handle.watch(Filter::all().kinds([Kind::Sample])).await.ok_or("the mapper runs")?;
+        let mut times: HashMap<DeviceId, Vec<SystemTime>> = HashMap::new();
+        while times.len() < LIVING.len() || times.values().any(|times| times.len() <= ROUNDS) {
+            if let What::Sample(sample) = watch.next().await.ok_or("the mapper runs")?.what() {
+                times.entry(sample.device.clone()).or_default().push(sample.timestamp);
+            }
+        }
+        let gaps = times.values().flat_map(|times| times.windows(2));
+        let mut gaps: Vec<_> = gaps.filter_map(|pair| pair[1].duration_since(pair[0]).ok()).collect();
+        gaps.sort();
+        println!("between two values: {:?} in the middle, {:?} at most", gaps[gaps.len() / 2], gaps[gaps.len() - 1]);
+        for unit in LIVING {
+            let stats = handle.device_stats(&id(unit)).ok_or("the device is there")?;
+            assert_eq!((stats.sessions().lost(), stats.reads().failed()), (0, 0), "unit {unit}");
+        }
+        for unit in DEAD {
+            let reason = becomes(handle, &id(unit), DeviceState::Disconnected).await?;
+            assert!(reason.contains("no answer within 300 ms") || reason.contains("not asked yet"), "{reason}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until the mapper holds a device to be in this state, and returns why.
+async fn becomes(handle: &Handle, device: &DeviceId, state: DeviceState) -> Result<String, Box<dyn std::error::Error>> {
+    let mut changes = handle.watch(Filter::all().kinds([Kind::State])).await.ok_or("the mapper runs")?;
+    loop {
+        if let Some(snapshot) = handle.device(device).await.filter(|snapshot| snapshot.state == state) {
+            return Ok(snapshot.reason.unwrap_or_default());
+        }
+        changes.next().await.ok_or("the mapper runs")?;
+    }
+}
+
+/// A device of [`ONE_REGISTER`], read once a second.
+fn on_the_line(unit: u8, way: &str) -> String {
+    format!(
+        "---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {{name: unit-{unit}}}
+spec:
+  deviceModelRef: {{name: model}}
+  nodeName: edge-node
+  protocol: {{protocolName: modbus, configData: {way}}}
+  stateReport: {{reportToCloud: true}}
+  properties:
+    - name: register
+      reportToCloud: true
+      collectCycle: 1000
+      visitors: {{protocolName: modbus, configData: {{register: HoldingRegister, address: 0, type: int16}}}}
+"
+    )
+}
