@@ -75,6 +75,9 @@ enum AppError {
     #[error("discover: {0}")]
     Discover(DriverError),
     #[cfg(feature = "cli")]
+    #[error("discover: there is no argument `{name}`: this mapper takes {}, see `discover --help`", known.join(", "))]
+    NoArgument { name: String, known: Vec<String> },
+    #[cfg(feature = "cli")]
     #[error(transparent)]
     Convert(#[from] ConvertError),
     #[cfg(feature = "cli")]
@@ -97,7 +100,7 @@ impl AppError {
             #[cfg(feature = "cli")]
             Self::Convert(error) => !matches!(error, ConvertError::Print(_)),
             #[cfg(feature = "cli")]
-            Self::NoSubcommand(_) => true,
+            Self::NoSubcommand(_) | Self::NoArgument { .. } => true,
             #[cfg(feature = "http")]
             Self::Remote(error) => error.is_of_usage(),
             _ => false,
@@ -119,7 +122,11 @@ impl MapperBuilder {
     /// `--help` lists the flags, and [`config`](crate::config) the keys. Without the feature `cli` there is one flag, `--config-file
     /// PATH`, and one subcommand, `health [--live]`, with the feature `http`.
     pub fn main(self) -> ExitCode {
-        let cli = match cli::parse(&self.package, &self.config.own.keys(), env::args_os()) {
+        #[cfg(feature = "cli")]
+        let parsed = cli::parse(&self.help(), env::args_os());
+        #[cfg(not(feature = "cli"))]
+        let parsed = cli::parse(env::args_os());
+        let cli = match parsed {
             Ok(cli) => cli,
             // To print is all there is to do: where standard output is closed, nobody reads it.
             Err(error) => return error.print().map_or(ExitCode::FAILURE, |()| exit_code(error.exit_code())),
@@ -130,6 +137,15 @@ impl MapperBuilder {
                 eprintln!("error: {error}");
                 if error.is_of_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    fn help(&self) -> cli::Help {
+        cli::Help {
+            package: self.package,
+            own_keys: self.config.own.keys(),
+            discover_args: self.driver.discover_args(),
         }
     }
 }

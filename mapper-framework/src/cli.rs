@@ -3,6 +3,7 @@
 #[cfg(feature = "http")]
 mod ask;
 mod generate;
+mod help;
 #[cfg(feature = "standalone")]
 mod method_call;
 
@@ -25,18 +26,12 @@ pub(crate) use ask::{
     Ask, CallArgs, EventsArgs, ExplainArgs, GetArgs, HealthArgs, HistoryArgs, Output, Reach, SetArgs, TopArgs,
 };
 pub(crate) use generate::{completions, manual};
+pub(crate) use help::Help;
 #[cfg(feature = "standalone")]
 pub(crate) use method_call::MethodCall;
 
-/// The version of this crate, which `--version` prints beside the mapper's.
-const FRAMEWORK_VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// The file that is read when no flag names another one.
 const DEFAULT_FILE: &str = "config.yaml";
-
-const ENVIRONMENT: &str = "Each key of the config file can be set by an environment variable, too: MAPPER_, then the key in \
-                           upper case with `__` for each dot, as in MAPPER_COMMON__PROTOCOL. Flags win over the environment, \
-                           the environment wins over the file.";
 
 /// What the command line says.
 // There is no positional argument, so that a word remains free to become a subcommand.
@@ -277,37 +272,11 @@ struct Keys {
     verbosity: Option<u32>,
 }
 
-/// Reads the command line, the program's own name being its first word. `own_keys` are the keys of the mapper's own with their
-/// defaults, for the help.
+/// Reads the command line, the program's own name being its first word.
 ///
 /// `--help` and `--version` are an error as well, which prints what was asked for and exits with 0.
-pub(crate) fn parse(
-    package: &Package,
-    own_keys: &[(String, String)],
-    args: impl IntoIterator<Item = OsString>,
-) -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&described(package, own_keys).try_get_matches_from(args)?)
-}
-
-/// The command line as its help describes it.
-fn described(package: &Package, own_keys: &[(String, String)]) -> clap::Command {
-    let version = format!("{} (mapper-framework {FRAMEWORK_VERSION})", package.version());
-    let command = Cli::command().name(package.name()).about(package.description()).version(version);
-    command.after_help(format!("{}{ENVIRONMENT}", list_of(own_keys)))
-}
-
-/// The keys of the mapper's own, one on each line.
-fn list_of(own_keys: &[(String, String)]) -> String {
-    if own_keys.is_empty() {
-        return String::new();
-    }
-    let width = own_keys.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
-    let line = |(key, default): &(String, String)| match default.as_str() {
-        "" => format!("  {key}\n"),
-        default => format!("  {key:width$}  [default: {default}]\n"),
-    };
-    let lines: String = own_keys.iter().map(line).collect();
-    format!("Keys of this mapper, for --set, the config file and the environment:\n{lines}\n")
+pub(crate) fn parse(help: &Help, args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&help.command().try_get_matches_from(args)?)
 }
 
 impl Cli {
@@ -377,9 +346,10 @@ mod tests {
     use crate::config::{Config, LogFormat};
 
     const PACKAGE: Package = Package::new("tower-light-mapper", "0.3.1", "Switches tower lights");
+    const HELP: Help = Help { package: PACKAGE, own_keys: Vec::new(), discover_args: &[] };
 
     fn args(line: &str) -> Result<Cli, clap::Error> {
-        parse(&PACKAGE, &[], line.split_whitespace().map(OsString::from))
+        parse(&HELP, line.split_whitespace().map(OsString::from))
     }
 
     fn config(line: &str) -> Config {
@@ -396,7 +366,7 @@ mod tests {
     fn the_version_names_the_mapper_and_the_framework() {
         let error = args("mapper --version").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DisplayVersion);
-        let expected = format!("tower-light-mapper 0.3.1 (mapper-framework {FRAMEWORK_VERSION})\n");
+        let expected = format!("tower-light-mapper 0.3.1 (mapper-framework {})\n", env!("CARGO_PKG_VERSION"));
         assert_eq!(error.to_string(), expected);
     }
 
@@ -416,7 +386,8 @@ mod tests {
     fn the_help_lists_the_keys_of_the_mapper_with_their_defaults() {
         let key = |key: &str, default: &str| (key.to_owned(), default.to_owned());
         let keys = [key("driver.settings.port", "502"), key("driver.settings.bus", "")];
-        let help = parse(&PACKAGE, &keys, ["mapper", "--help"].map(OsString::from)).unwrap_err().to_string();
+        let help = Help { own_keys: keys.to_vec(), ..HELP };
+        let help = parse(&help, ["mapper", "--help"].map(OsString::from)).unwrap_err().to_string();
         assert!(help.contains("\n  driver.settings.port  [default: 502]\n  driver.settings.bus\n\nEach key"), "{help}");
     }
 
@@ -497,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_call_needs_a_standalone_run_and_may_be_repeated() {
-        let words = |words: &[&str]| parse(&PACKAGE, &[], words.iter().map(OsString::from));
+        let words = |words: &[&str]| parse(&HELP, words.iter().map(OsString::from));
         let line = ["mapper", "--standalone", "d", "--call", "default/a set x=1", "--call", "default/a reset"];
         let calls = words(&line).unwrap().calls;
         assert_eq!(calls.iter().map(|call| call.method.as_str()).collect::<Vec<_>>(), ["set", "reset"]);

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io, path::PathBuf, time::Duration};
 
-use crate::config::{Package, Sources};
+use crate::config::Sources;
 #[cfg(feature = "http")]
 use crate::http::Probe;
 
@@ -34,12 +34,8 @@ pub(crate) struct Cli {
 #[derive(Debug, PartialEq)]
 pub(crate) struct UsageError(String);
 
-/// Reads the command line, the program's own name being its first word. The keys of the mapper's own are for a help only.
-pub(crate) fn parse(
-    _: &Package,
-    _: &[(String, String)],
-    args: impl IntoIterator<Item = OsString>,
-) -> Result<Cli, UsageError> {
+/// Reads the command line, the program's own name being its first word.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, UsageError> {
     let mut cli = Cli::default();
     let mut args = args.into_iter().skip(1).peekable();
     #[cfg(feature = "http")]
@@ -98,11 +94,7 @@ mod tests {
     use super::*;
 
     fn args(line: &str) -> Result<Cli, UsageError> {
-        parse(
-            &Package::new("plain", "0.1.0", ""),
-            &[],
-            ["plain"].into_iter().chain(line.split_whitespace()).map(OsString::from),
-        )
+        parse(["plain"].into_iter().chain(line.split_whitespace()).map(OsString::from))
     }
 
     #[test]

@@ -73,6 +73,8 @@ impl Driver for IpCamera {
     type Config = Config;
     type Session = Camera;
 
+    const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = search::ARGS;
+
     /// Asks for the streams, so that an address or a password that is wrong is the device's state, whether or not it has a stream.
     async fn connect(&self, device: &Device, config: Config) -> Result<Camera, DriverError> {
         let http = Http { login: Login::of(device), patience: config.timeout };

@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 
 use crate::onvif::discovery::{Camera, EVERYBODY, ask};
 
+/// The arguments, for `--help`.
+pub(crate) const ARGS: &[(&str, &str)] = &[
+    ("at", "Address and port that are asked [default: 239.255.255.250:3702]"),
+    ("wait", "How many milliseconds answers are waited for [default: 3000]"),
+];
+
 /// The arguments.
 #[derive(Deserialize)]
 #[serde(default)]

@@ -15,6 +15,35 @@ use crate::{
     requests,
 };
 
+/// The arguments, for `--help`: what is asked for, and the keys of a device.
+pub(crate) const ARGS: &[(&str, &str)] = &[
+    ("host", "Name or address of the device, or of its gateway"),
+    ("port", "Port of the host [default: 502, and 802 with TLS]"),
+    ("framing", "tcp, or rtu for RTU over TCP [default: tcp]"),
+    ("tls", "true for Modbus over TLS [default: false]"),
+    ("caFile", "Who vouches for the server's certificate, in PEM form"),
+    ("certFile", "The mapper's own certificate, in PEM form"),
+    ("keyFile", "The key of certFile, in PEM form"),
+    ("serverName", "Name in the server's certificate [default: host]"),
+    ("serialPort", "In place of host, the serial port, such as /dev/ttyUSB0"),
+    ("baudRate", "[default: 19200]"),
+    ("parity", "none, even or odd [default: even]"),
+    ("stopBits", "1 or 2 [default: 1]"),
+    ("rs485", "true if the kernel switches the transceiver [default: false]"),
+    ("timeout", "How many milliseconds an answer is waited for [default: 1000]"),
+    ("retries", "How often a request without an answer is repeated [default: 1 in RTU, else 0]"),
+    ("pause", "Milliseconds between an answer and the next request [default: 0, on a line 3.5 characters]"),
+    ("units", "Units to ask, such as 1-16,20 [default: 1, on a line 1-247]"),
+    ("coils", "Coils to look for, such as 0-99,200 [default: none]"),
+    ("discreteInputs", "Discrete inputs to look for [default: none]"),
+    ("inputRegisters", "Input registers to look for [default: none]"),
+    ("holdingRegisters", "Holding registers to look for [default: none]"),
+    ("maxGap", "For the devices that are found"),
+    ("maxRegisters", "For the devices that are found"),
+    ("forbidden", "For the devices that are found"),
+    ("closeAfterRound", "For the devices that are found"),
+];
+
 /// The tables that are looked into, by the arguments that name addresses in them and by the names of what is found.
 const TABLES: [(&str, &str, Table); 4] = [
     ("coils", "coil", Table::Coil),

@@ -8,7 +8,7 @@ use tokio_modbus::{ExceptionCode, Request, Response};
 use crate::{
     codec::Change,
     config::Config,
-    discover::discover,
+    discover::{self, discover},
     fault::Fault,
     gateway::{Gateway, Gateways},
     plan::{Span, Table},
@@ -27,6 +27,8 @@ pub struct Modbus {
 impl Driver for Modbus {
     type Config = Config;
     type Session = Unit;
+
+    const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = discover::ARGS;
 
     async fn connect(&self, _device: &Device, config: Config) -> Result<Unit, DriverError> {
         let gateway = self.gateways.get(&config.link).map_err(|other| {

@@ -34,6 +34,13 @@ const LARGEST_PAYLOAD: usize = 64 * 1024;
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// The arguments, for `--help`.
+pub(crate) const ARGS: &[(&str, &str)] = &[
+    ("broker", "Where the broker is: mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS"),
+    ("seconds", "How long to listen [default: 10]"),
+    ("topics", "What to listen to, as an MQTT topic filter [default: #]"),
+];
+
 /// The arguments of `mqtt-device discover broker=mqtt://192.0.2.7`.
 #[derive(Deserialize)]
 struct Args {

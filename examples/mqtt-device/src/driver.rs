@@ -22,6 +22,8 @@ impl Driver for MqttDevices {
     type Config = Config;
     type Session = MqttDevice;
 
+    const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = discover::ARGS;
+
     async fn connect(&self, device: &Device, config: Config) -> Result<MqttDevice, DriverError> {
         let timeout = config.timeout();
         let deadline = Instant::now() + timeout;

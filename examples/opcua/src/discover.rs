@@ -19,6 +19,16 @@ use crate::{details, fetch::Answer, node::Node, session::Server, status, value::
 /// How many nodes right below one are looked at. A server may go on for ever.
 const MOST_BELOW: usize = 65_536;
 
+/// The arguments, for `--help`.
+pub(crate) const ARGS: &[(&str, &str)] = &[
+    ("url", "Where the server is, such as opc.tcp://192.0.2.7:4840"),
+    ("securityPolicy", "Basic256Sha256, Aes128Sha256RsaOaep or Aes256Sha256RsaPss [default: None]"),
+    ("securityMode", "Sign or SignAndEncrypt [default: SignAndEncrypt with a policy]"),
+    ("timeout", "How many milliseconds each answer is waited for [default: 3000]"),
+    ("nodeID", "Node below which to look, such as nsu=urn:factory:boilers;s=Boiler [default: all objects]"),
+    ("most", "How many variables are enough [default: 500]"),
+];
+
 /// The arguments of `opcua discover url=opc.tcp://192.0.2.7:4840`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

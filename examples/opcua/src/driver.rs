@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::{
     about::About,
     config::Config,
-    discover::{Args, discover},
+    discover::{self, Args, discover},
     endpoint,
     link::{Link, client_config},
     login::Login,
@@ -50,6 +50,8 @@ impl OpcUa {
 impl Driver for OpcUa {
     type Config = Config;
     type Session = Server;
+
+    const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = discover::ARGS;
 
     async fn connect(&self, device: &Device, config: Config) -> Result<Server, DriverError> {
         self.open(&device.id().to_string(), device.credentials(), config).await

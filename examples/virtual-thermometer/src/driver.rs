@@ -48,6 +48,9 @@ impl Driver for VirtualThermometer {
     type Config = Config;
     type Session = Room;
 
+    const DISCOVER_ARGS: &'static [(&'static str, &'static str)] =
+        &[("rooms", "How many rooms are looked into [default: 1]")];
+
     async fn connect(&self, _device: &Device, config: Config) -> Result<Room, DriverError> {
         Ok(Room { ambient: config.ambient, temperature: config.ambient, heater: false })
     }

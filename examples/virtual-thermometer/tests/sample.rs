@@ -93,4 +93,13 @@ async fn a_search_with_a_wrong_argument_names_it() {
     assert_eq!((code, found.as_str()), (Some(1), ""));
     let expected = "error: discover: the argument rooms: found \"many\", expected a whole number from 0 to 65535\n";
     assert!(said.ends_with(expected), "{said}");
+    let expected = "error: discover: there is no argument `room`: this mapper takes `rooms`, see `discover --help`\n";
+    assert_eq!(run(&["discover", "room=3"]).await, (Some(2), String::new(), expected.to_owned()));
+}
+
+#[tokio::test]
+async fn the_help_of_a_search_lists_the_driver_s_arguments() {
+    let (code, help, _) = run(&["discover", "--help"]).await;
+    let list = "Arguments of this mapper, each as KEY=VALUE:\n  rooms  How many rooms are looked into [default: 1]\n";
+    assert!(code == Some(0) && help.ends_with(list), "{help}");
 }

@@ -30,9 +30,9 @@ pub(super) fn run(command: &Command, builder: MapperBuilder, cli: &Cli) -> Resul
         Command::Replay(args) => tape::replay(builder, cli, args),
         #[cfg(feature = "http")]
         Command::Ask(ask) => super::remote::run(&builder, cli, ask),
-        Command::Completions { shell } => print(&cli::completions(&builder.package, *shell)),
+        Command::Completions { shell } => print(&cli::completions(&builder.help(), *shell)),
         Command::Man { subcommand } => {
-            let page = cli::manual(&builder.package, &builder.config.own.keys(), subcommand.as_deref());
+            let page = cli::manual(&builder.help(), subcommand.as_deref());
             match page.map_err(|source| AppError::System { what: "write the manual", source })? {
                 Some(page) => print(&page),
                 None => Err(AppError::NoSubcommand(subcommand.clone().unwrap_or_default())),

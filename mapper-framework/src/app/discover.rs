@@ -21,6 +21,7 @@ use crate::{
     discover::{self, Manifests, Place},
     driver::{Discovery, DriverError},
     mapper::MapperBuilder,
+    model::CREDENTIALS_KEY,
     runtime::{CredentialsFolder, panic_message},
 };
 
@@ -29,6 +30,7 @@ const DROP: Duration = Duration::from_secs(1);
 
 /// Has the driver search, and prints the manifests of what it has found, however the search has ended.
 pub(super) fn run(builder: MapperBuilder, cli: &Cli, args: &DiscoverArgs) -> Result<ExitCode, AppError> {
+    refuse_unknown(builder.driver.discover_args(), &args.args)?;
     let config = configure(builder.config.clone(), cli)?;
     let mut builder = builder.config(config).environment(env::vars_os());
     builder.make_own_driver()?;
@@ -56,6 +58,14 @@ fn print(manifests: &Manifests) -> io::Result<()> {
 
 fn plural(noun: &str, count: usize) -> String {
     if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}
+
+/// Refuses an argument that the driver does not list, if it lists any.
+fn refuse_unknown(known: &[(&str, &str)], args: &[(String, String)]) -> Result<(), AppError> {
+    let is_known = |name: &str| name == CREDENTIALS_KEY || known.iter().any(|(known, _)| *known == name);
+    let unknown = args.iter().map(|(name, _)| name).find(|name| !known.is_empty() && !is_known(name));
+    let known = known.iter().map(|(name, _)| format!("`{name}`")).collect();
+    unknown.map_or(Ok(()), |name| Err(AppError::NoArgument { name: name.clone(), known }))
 }
 
 /// What the command line asks for, with the credentials that it names.

@@ -242,13 +242,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        cli::{Command, parse},
+        cli::{Command, Help, parse},
         config::Package,
     };
 
     fn ask(line: &str) -> Result<Ask, clap::Error> {
-        let package = Package::new("m", "0.1.0", "");
-        let cli = parse(&package, &[], format!("m {line}").split_whitespace().map(OsString::from))?;
+        let help = Help { package: Package::new("m", "0.1.0", ""), own_keys: Vec::new(), discover_args: &[] };
+        let cli = parse(&help, format!("m {line}").split_whitespace().map(OsString::from))?;
         match cli.command {
             Some(Command::Ask(ask)) => Ok(ask),
             other => panic!("{line}: {other:?}"),

@@ -87,6 +87,13 @@ pub trait Driver: Send + Sync + 'static {
     /// What [`connect`](Self::connect) gives.
     type Session: Session;
 
+    /// The arguments of [`discover`](Self::discover), each with its meaning in one line, such as `("last", "Last unit to ask [default: 247]")`:
+    /// `my-mapper discover --help` lists them. The argument `credentials` is the framework's, and always there.
+    ///
+    /// Any other argument is refused before the search. By default none is listed, and all reach the driver, where
+    /// [`Discovery::args`] refuses what the driver's type does not have.
+    const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = &[];
+
     /// Connects to a device.
     ///
     /// An `Err` of any kind is tried again with backoff; until then the device's state is `disconnected`, with the error as its

@@ -31,6 +31,8 @@ pub(crate) trait ErasedDriver: Send + Sync {
     /// What the driver says of a property; nothing where its config or its visitor does not fit.
     fn review(&self, device: &Device, property: &Property) -> Review;
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError>;
+    /// The arguments of `discover` with their meanings; empty where the driver does not list them.
+    fn discover_args(&self) -> &'static [(&'static str, &'static str)];
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError>;
 }
 
@@ -108,6 +110,10 @@ impl<D: Driver> ErasedDriver for Typed<D> {
         })?;
         let session = self.0.connect(device, config).await?;
         Ok(Box::new(TypedSession { session, visitor: PhantomData }))
+    }
+
+    fn discover_args(&self) -> &'static [(&'static str, &'static str)] {
+        D::DISCOVER_ARGS
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {

@@ -6,54 +6,38 @@ use crate::model::{Device, Property};
 
 use super::{Discovery, Driver, DriverError, Review, Session};
 
-impl<T: Driver> Driver for Arc<T> {
-    type Config = T::Config;
-    type Session = T::Session;
+/// Has a pointer to a driver pass on all there is in [`Driver`].
+macro_rules! passes_on {
+    ($pointer:ident) => {
+        impl<T: Driver> Driver for $pointer<T> {
+            type Config = T::Config;
+            type Session = T::Session;
 
-    fn connect(
-        &self,
-        device: &Device,
-        config: Self::Config,
-    ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send {
-        T::connect(self, device, config)
-    }
+            const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = T::DISCOVER_ARGS;
 
-    fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
-        T::discover(self, discovery)
-    }
+            fn connect(
+                &self,
+                device: &Device,
+                config: Self::Config,
+            ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send {
+                T::connect(self, device, config)
+            }
 
-    fn review(
-        &self,
-        device: &Device,
-        config: &Self::Config,
-        property: &Property<<Self::Session as Session>::Visitor>,
-    ) -> Review {
-        T::review(self, device, config, property)
-    }
+            fn review(
+                &self,
+                device: &Device,
+                config: &Self::Config,
+                property: &Property<<Self::Session as Session>::Visitor>,
+            ) -> Review {
+                T::review(self, device, config, property)
+            }
+
+            fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
+                T::discover(self, discovery)
+            }
+        }
+    };
 }
 
-impl<T: Driver> Driver for Box<T> {
-    type Config = T::Config;
-    type Session = T::Session;
-
-    fn connect(
-        &self,
-        device: &Device,
-        config: Self::Config,
-    ) -> impl Future<Output = Result<Self::Session, DriverError>> + Send {
-        T::connect(self, device, config)
-    }
-
-    fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {
-        T::discover(self, discovery)
-    }
-
-    fn review(
-        &self,
-        device: &Device,
-        config: &Self::Config,
-        property: &Property<<Self::Session as Session>::Visitor>,
-    ) -> Review {
-        T::review(self, device, config, property)
-    }
-}
+passes_on!(Arc);
+passes_on!(Box);

@@ -10,8 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Mapper, MapperBuilder, MapperError};
 use crate::{
     config::{Config, DRIVER_SETTINGS, OwnSection, section_of_sink},
-    driver::{Discovery, Driver, DriverError},
-    model::Device,
+    driver::{Discovery, Driver, DriverError, Review, Session},
+    model::{Device, Property},
     sink::{self, ErasedKind, SinkKind},
 };
 
@@ -38,7 +38,8 @@ impl Mapper {
     /// (`MAPPER_DRIVER__SETTINGS__…`) and the flag `--set driver.settings.KEY=VALUE`, and `--help` lists them. Let `S` have
     /// `#[serde(default)]`, or else a key that is left out is missing.
     ///
-    /// `make` is called once, when the mapper starts to run; subcommands such as `check` need no driver.
+    /// `make` is called once, when the mapper starts to run or to `discover`. `check` makes no driver, and so goes without its
+    /// [review](Driver::review).
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -199,8 +200,20 @@ impl<D: Driver> Driver for Made<D> {
     type Config = D::Config;
     type Session = D::Session;
 
+    const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = D::DISCOVER_ARGS;
+
     async fn connect(&self, device: &Device, config: D::Config) -> Result<D::Session, DriverError> {
         self.driver()?.connect(device, config).await
+    }
+
+    /// Before the driver is made, as in `check`, there is nobody to say anything.
+    fn review(
+        &self,
+        device: &Device,
+        config: &D::Config,
+        property: &Property<<D::Session as Session>::Visitor>,
+    ) -> Review {
+        self.0.get().map_or_else(Review::new, |driver| driver.review(device, config, property))
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
@@ -211,5 +224,55 @@ impl<D: Driver> Driver for Made<D> {
 impl<D> Made<D> {
     fn driver(&self) -> Result<&D, DriverError> {
         self.0.get().ok_or_else(|| DriverError::failed("the mapper does not run yet"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::{Reading, model::DataType};
+
+    #[derive(Default, Serialize, Deserialize)]
+    struct Settings {
+        unit: u8,
+    }
+
+    struct Meter(Settings);
+
+    impl Driver for Meter {
+        type Config = ();
+        type Session = Self;
+
+        const DISCOVER_ARGS: &'static [(&'static str, &'static str)] = &[("bus", "Where to search")];
+
+        async fn connect(&self, _: &Device, (): ()) -> Result<Self, DriverError> {
+            Ok(Self(Settings { unit: self.0.unit }))
+        }
+
+        fn review(&self, _: &Device, (): &(), _: &Property<()>) -> Review {
+            Review::new().reads(format!("unit {}", self.0.unit))
+        }
+    }
+
+    impl Session for Meter {
+        type Visitor = ();
+
+        async fn read(&mut self, _: &Property<()>) -> Result<Reading, DriverError> {
+            Ok(0.into())
+        }
+    }
+
+    #[test]
+    fn a_driver_that_is_made_later_is_asked_all_that_a_driver_is() {
+        let mut builder = Mapper::configured(|settings: Settings| Ok::<_, Infallible>(Meter(settings)));
+        assert_eq!(builder.driver.discover_args(), [("bus", "Where to search")]);
+        let (device, level) = (Device::builder("meter").build(), Property::builder("level", DataType::Int).build());
+        assert_eq!(builder.driver.review(&device, &level).reading(), None);
+        builder.make_own_driver().unwrap();
+        assert_eq!(builder.driver.review(&device, &level).reading(), Some("unit 0"));
     }
 }

@@ -166,6 +166,10 @@ impl ErasedDriver for Recording {
         Ok(Box::new(RecordedSession { session, track }))
     }
 
+    fn discover_args(&self) -> &'static [(&'static str, &'static str)] {
+        self.driver.discover_args()
+    }
+
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
         self.driver.discover(discovery).await
     }

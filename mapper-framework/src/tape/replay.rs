@@ -73,6 +73,10 @@ impl ErasedDriver for Replay {
         Ok(Box::new(Replayed { recorded, began: Instant::now(), pace }))
     }
 
+    fn discover_args(&self) -> &'static [(&'static str, &'static str)] {
+        self.driver.discover_args()
+    }
+
     async fn discover(&self, _: &Discovery) -> Result<(), DriverError> {
         Err(missing("search"))
     }
