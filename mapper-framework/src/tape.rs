@@ -24,6 +24,9 @@ const FORMAT: &str = "mapper-framework recording";
 /// The version that is written. One that is newer is not read.
 const VERSION: u32 = 1;
 
+/// The most bytes of a line. One that is longer is not written, and ends what is read.
+const LONGEST: usize = 64 << 20;
+
 /// Why a session cannot be recorded or replayed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TapeError {
@@ -35,7 +38,7 @@ pub(crate) enum TapeError {
     Read { path: PathBuf, source: io::Error },
     #[error("{}: is no recording of a mapper: name a file that `record` has written", .0.display())]
     NoTape(PathBuf),
-    #[error("{}: has version {found} of the format, and this mapper reads up to {VERSION}: take a newer one", path.display())]
+    #[error("{}: has version {found} of the format, and this mapper reads up to {VERSION}: update it, or take the mapper that has recorded it", path.display())]
     Newer { path: PathBuf, found: u32 },
     #[error("{}: is of the protocol {found:?}, and this mapper serves {served:?}: replay it with the mapper that has recorded it", path.display())]
     Foreign { path: PathBuf, found: String, served: String },

@@ -13,7 +13,8 @@ use crate::{
 pub(super) fn record(mut builder: MapperBuilder, cli: &Cli, args: &RecordArgs) -> Result<ExitCode, AppError> {
     let (config, _) = load(builder.config.clone(), cli)?;
     let mapper = format!("{} {}", builder.package.name(), builder.package.version());
-    let recorder = Arc::new(Recorder::create(&args.file, &config.common.protocol, &mapper, args.max_bytes)?);
+    let (protocol, telemetry) = (&config.common.protocol, builder.telemetry.clone());
+    let recorder = Arc::new(Recorder::create(&args.file, protocol, &mapper, args.max_bytes, telemetry)?);
     builder.driver = recording(builder.driver, Arc::clone(&recorder));
     #[cfg_attr(not(feature = "standalone"), expect(unused_mut, reason = "there is nothing to add"))]
     let mut run = cli.run_for(args.run_for);
@@ -38,7 +39,8 @@ pub(super) fn replay(
     let (config, _) = load(builder.config.clone(), cli)?;
     let tape = Tape::read(&args.file, &config.common.protocol)?;
     if tape.is_torn {
-        eprintln!("warning: {}: its end is missing, and it is replayed up to there", args.file.display());
+        let (file, end) = (args.file.display(), tape.duration().as_secs_f64());
+        eprintln!("warning: {file}: its end is missing, and it is replayed up to its last whole entry, at {end:.1} s");
     }
     // Removed with the run's end.
     let folder = tempfile::tempdir().map_err(|source| AppError::System { what: "make a folder", source })?;

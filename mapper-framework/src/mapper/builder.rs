@@ -33,6 +33,8 @@ pub struct MapperBuilder {
     pub(crate) package: Package,
     pub(crate) config: Config,
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// What is reported before the mapper is built, too.
+    pub(crate) telemetry: Telemetry,
     /// What `sample` prints.
     pub(crate) sample: Option<String>,
     /// Where the HTTP server listens, if that is decided.
@@ -53,6 +55,7 @@ impl MapperBuilder {
             package,
             config,
             environment: Vec::new(),
+            telemetry: Telemetry::default(),
             sample: None,
             #[cfg(feature = "http")]
             http: None,
@@ -141,13 +144,13 @@ impl MapperBuilder {
 
     /// All kinds of sink that the mapper has.
     pub(crate) fn sink_kinds(&self) -> Vec<Arc<dyn ErasedKind>> {
-        sink::unique(sink::all_kinds(&self.config.sinks, &Telemetry::default()).into_iter().chain(self.own_kinds()))
+        sink::unique(sink::all_kinds(&self.config.sinks, &self.telemetry).into_iter().chain(self.own_kinds()))
     }
 
     /// Ends the building.
     #[must_use]
     pub fn build(mut self) -> Mapper {
-        let (telemetry, outbox) = (Telemetry::default(), Arc::<Outbox>::default());
+        let (telemetry, outbox) = (self.telemetry.clone(), Arc::<Outbox>::default());
         self.config = self.config.completed();
         let problem = self.make_sinks().err();
         let kinds = sink::all_kinds(&self.config.sinks, &telemetry).into_iter().chain(self.own_kinds()).collect();

@@ -10,6 +10,13 @@ use crate::{
     model::{DataType, DeviceState, Quality, Reading, Secrets, Value},
 };
 
+/// What the first line has in each version.
+#[derive(Debug, Deserialize)]
+pub(super) struct Form {
+    pub(super) format: String,
+    pub(super) version: u32,
+}
+
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Header {

@@ -10,15 +10,12 @@ use std::{
 use flate2::read::GzDecoder;
 
 use super::{
-    FORMAT, TapeError, VERSION,
-    entry::{Entry, Event, Header},
+    FORMAT, LONGEST, TapeError, VERSION,
+    entry::{Entry, Event, Form, Header},
 };
 
 /// The most calls that a recording may hold to be replayed: it is in memory then.
 const MOST: usize = 1 << 21;
-
-/// The longest line. One that is longer ends the recording.
-const LONGEST: u64 = 64 << 20;
 
 /// A recording, without its bytes.
 #[derive(Debug)]
@@ -33,13 +30,18 @@ impl Tape {
     pub(crate) fn read(path: &Path, protocol: &str) -> Result<Self, TapeError> {
         let failed = |source| TapeError::Read { path: path.to_owned(), source };
         let mut lines = Lines(BufReader::new(GzDecoder::new(BufReader::new(File::open(path).map_err(failed)?))));
-        let first = lines.next_line();
-        let header = first.ok().flatten().and_then(|line| serde_json::from_str::<Header>(&line).ok());
-        let header = header.filter(|header| header.format == FORMAT);
-        let Header { version, protocol: found, .. } = header.ok_or_else(|| TapeError::NoTape(path.to_owned()))?;
+        let first = match lines.next_line() {
+            Err(error) if !is_of_content(&error) => return Err(failed(error)),
+            first => first.ok().flatten().unwrap_or_default(),
+        };
+        let no_tape = || TapeError::NoTape(path.to_owned());
+        // A newer version may have another header, but says that it is one.
+        let form = serde_json::from_str(&first).ok().filter(|form: &Form| form.format == FORMAT);
+        let Form { version, .. } = form.ok_or_else(no_tape)?;
         if version > VERSION {
             return Err(TapeError::Newer { path: path.to_owned(), found: version });
         }
+        let Header { protocol: found, .. } = serde_json::from_str(&first).map_err(|_| no_tape())?;
         if found != protocol {
             return Err(TapeError::Foreign { path: path.to_owned(), found, served: protocol.to_owned() });
         }
@@ -79,13 +81,19 @@ impl Tape {
     }
 }
 
+/// Whether the error is about what is in the file, and not about reading it.
+fn is_of_content(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
+}
+
 struct Lines<R>(R);
 
 impl<R: BufRead> Lines<R> {
     /// The next line; `None` at the end.
     fn next_line(&mut self) -> io::Result<Option<String>> {
         let mut line = String::new();
-        let length = (&mut self.0).take(LONGEST).read_line(&mut line)?;
+        let length = (&mut self.0).take(LONGEST as u64).read_line(&mut line)?;
         if length == 0 {
             Ok(None)
         } else if line.ends_with('\n') {

@@ -1,11 +1,15 @@
 //! Writes a recording.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, BufWriter, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
-    sync::{Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -14,18 +18,32 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
-    FORMAT, TapeError, VERSION,
+    FORMAT, LONGEST, TapeError, VERSION,
     entry::{Entry, Event, Header, micros},
 };
+use crate::telemetry::{
+    Telemetry,
+    tape::{TapeEntryLost, TapeEntryTooLong, TapeFailed, TapeFull},
+};
 
-/// After so long, what was recorded goes to the file with the next entry: a file that is torn lacks no more than that.
+/// How often what was recorded goes to the disk: a file that is torn lacks no more than what was recorded in such a time.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Writes lines, compressed, as they come. It holds no more of them than the compression does.
+/// Writes lines, compressed, as they come. It holds no more of them than the compression does, and what comes within [`FLUSH`].
 #[derive(Debug)]
 pub(crate) struct Recorder {
     began: Instant,
+    writer: Arc<Writer>,
+    /// Dropped with this, which ends the thread that flushes.
+    _flushes: Sender<()>,
+}
+
+/// What is written, by the calls that are recorded, and by the thread that flushes.
+#[derive(Debug)]
+struct Writer {
+    path: PathBuf,
     most_bytes: u64,
+    telemetry: Telemetry,
     /// A lock that is held to compress one line. What it writes goes to the page cache.
     out: Mutex<Out>,
 }
@@ -34,7 +52,10 @@ pub(crate) struct Recorder {
 struct Out {
     /// `None` when it has ended.
     encoder: Option<GzEncoder<Counted>>,
-    flushed: Instant,
+    /// Whether something was written since the last flush.
+    is_dirty: bool,
+    /// What was the last line, for its room.
+    line: Vec<u8>,
 }
 
 /// The file, and how much is in it.
@@ -58,12 +79,19 @@ impl Write for Counted {
 
 impl Recorder {
     /// Begins a recording in a new file, which only its owner can read, and which ends at so many bytes.
-    pub(crate) fn create(path: &Path, protocol: &str, mapper: &str, most_bytes: u64) -> Result<Self, TapeError> {
+    pub(crate) fn create(
+        path: &Path,
+        protocol: &str,
+        mapper: &str,
+        most_bytes: u64,
+        telemetry: Telemetry,
+    ) -> Result<Self, TapeError> {
+        let failed = |source| TapeError::Create { path: path.to_owned(), source };
         let file =
             File::options().write(true).create_new(true).mode(0o600).open(path).map_err(|source| {
                 match source.kind() {
                     io::ErrorKind::AlreadyExists => TapeError::Exists(path.to_owned()),
-                    _ => TapeError::Create { path: path.to_owned(), source },
+                    _ => failed(source),
                 }
             })?;
         let began = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -74,50 +102,40 @@ impl Recorder {
             mapper: mapper.to_owned(),
             began: u64::try_from(began.as_millis()).unwrap_or(u64::MAX),
         };
-        let file = Counted { file: BufWriter::new(file), bytes: 0 };
-        let mut encoder = GzEncoder::new(file, Compression::default());
-        let begun = write_line(&mut encoder, &header).and_then(|()| encoder.flush());
-        begun.map_err(|source| TapeError::Create { path: path.to_owned(), source })?;
-        let now = Instant::now();
-        Ok(Self { began: now, most_bytes, out: Mutex::new(Out { encoder: Some(encoder), flushed: now }) })
+        let begun = Self::begin(path, file, &header, most_bytes, telemetry);
+        begun.map_err(|source| {
+            // An empty file would stand in the way of the next attempt.
+            fs::remove_file(path).ok();
+            failed(source)
+        })
+    }
+
+    fn begin(path: &Path, file: File, header: &Header, most_bytes: u64, telemetry: Telemetry) -> io::Result<Self> {
+        let on_disk = file.try_clone()?;
+        let mut encoder = GzEncoder::new(Counted { file: BufWriter::new(file), bytes: 0 }, Compression::default());
+        let mut line = Vec::new();
+        write_line(&mut line, header)?;
+        encoder.write_all(&line)?;
+        encoder.flush()?;
+        let out = Mutex::new(Out { encoder: Some(encoder), is_dirty: false, line });
+        let writer = Arc::new(Writer { path: path.to_owned(), most_bytes, telemetry, out });
+        let (flushes, ended) = channel();
+        let flushed = Arc::clone(&writer);
+        thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || flushed.flush_now_and_then(&on_disk, &ended))?;
+        Ok(Self { began: Instant::now(), writer, _flushes: flushes })
     }
 
     /// Keeps a call that has ended now.
     pub(super) fn keep(&self, device: &str, session: u64, took: Duration, event: Event) {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let Out { encoder: Some(encoder), flushed } = &mut *out else { return };
-        let now = Instant::now();
-        let at = micros(now.saturating_duration_since(self.began));
-        let entry = Entry { at, took: micros(took), device: device.to_owned(), session, event };
-        let mut written = write_line(encoder, &entry);
-        if now.saturating_duration_since(*flushed) >= FLUSH {
-            *flushed = now;
-            written = written.and_then(|()| encoder.flush());
-        }
-        let is_full = encoder.get_ref().bytes >= self.most_bytes;
-        if let Err(error) = &written {
-            tracing::error!(%error, "the recording cannot be written, and ends here");
-        } else if is_full {
-            tracing::warn!(bytes = self.most_bytes, "the recording is as large as it may be, and ends here");
-        }
-        if is_full || written.is_err() {
-            // What can be saved of it is.
-            drop(out.finish());
-        }
+        let at = micros(self.began.elapsed());
+        self.writer.keep(&Entry { at, took: micros(took), device: device.to_owned(), session, event });
     }
 
     /// Ends the recording.
     pub(crate) fn finish(&self) -> io::Result<()> {
-        self.out.lock().unwrap_or_else(PoisonError::into_inner).finish()
-    }
-}
-
-impl Out {
-    fn finish(&mut self) -> io::Result<()> {
-        match self.encoder.take() {
-            Some(encoder) => encoder.finish().and_then(|mut file| file.flush()),
-            None => Ok(()),
-        }
+        self.writer.lock().finish()
     }
 }
 
@@ -128,7 +146,79 @@ impl Drop for Recorder {
     }
 }
 
-fn write_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.write_all(b"\n")
+impl Writer {
+    fn keep(&self, entry: &Entry) {
+        let mut out = self.lock();
+        let Out { encoder: Some(encoder), is_dirty, line } = &mut *out else {
+            return self.telemetry.emit(TapeEntryLost {});
+        };
+        line.clear();
+        let made = write_line(line, entry);
+        if line.len() > LONGEST {
+            let (device, bytes) = (entry.device.as_str(), line.len());
+            return self.telemetry.emit(TapeEntryTooLong { path: &self.path, device, bytes });
+        }
+        let written = made.and_then(|()| encoder.write_all(line));
+        *is_dirty = true;
+        let is_full = encoder.get_ref().bytes >= self.most_bytes;
+        match written {
+            Err(error) => {
+                self.telemetry.emit(TapeEntryLost {});
+                self.fail(&mut out, &error);
+            }
+            Ok(()) if is_full => {
+                self.telemetry.emit(TapeFull { path: &self.path, bytes: self.most_bytes });
+                if let Err(error) = out.finish() {
+                    self.fail(&mut out, &error);
+                }
+            }
+            Ok(()) => {}
+        }
+    }
+
+    /// Has what was recorded go to the disk again and again, until the recorder is dropped.
+    fn flush_now_and_then(&self, on_disk: &File, ended: &Receiver<()>) {
+        while ended.recv_timeout(FLUSH) == Err(RecvTimeoutError::Timeout) {
+            let flushed = self.lock().flush();
+            // Not under the lock: a disk may take its time.
+            let synced = flushed.and_then(|is_news| if is_news { on_disk.sync_data() } else { Ok(()) });
+            if let Err(error) = synced {
+                self.fail(&mut self.lock(), &error);
+            }
+        }
+    }
+
+    /// Ends a recording that cannot be written.
+    fn fail(&self, out: &mut Out, error: &io::Error) {
+        self.telemetry.emit(TapeFailed { path: &self.path, error });
+        // What can be saved of it is.
+        drop(out.finish());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Out {
+    /// Returns whether something has gone to the file.
+    fn flush(&mut self) -> io::Result<bool> {
+        match &mut self.encoder {
+            Some(encoder) if std::mem::take(&mut self.is_dirty) => encoder.flush().map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self.encoder.take() {
+            Some(encoder) => encoder.finish().and_then(|mut file| file.flush()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write_line(line: &mut Vec<u8>, it: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *line, it)?;
+    line.push(b'\n');
+    Ok(())
 }

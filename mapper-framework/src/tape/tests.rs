@@ -22,6 +22,7 @@ use crate::{
     Tap, Value,
     driver::{Deadline, ErasedDriver, ErasedProperty, ErasedSession, Results, erase},
     model::{Credentials, Method, Quality},
+    telemetry::Telemetry,
 };
 
 /// Each read gives the next number, and every third one fails.
@@ -152,11 +153,15 @@ async fn story(driver: &dyn ErasedDriver) -> Vec<String> {
     story
 }
 
+fn recorder(path: &Path, most_bytes: u64, telemetry: &Telemetry) -> Arc<Recorder> {
+    Arc::new(Recorder::create(path, "count", "counter 1", most_bytes, telemetry.clone()).unwrap())
+}
+
 /// A recorded story, and its file.
 async fn recorded() -> (Vec<String>, TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("story.tape");
-    let recorder = Arc::new(Recorder::create(&path, "count", "counter 1", u64::MAX).unwrap());
+    let recorder = recorder(&path, u64::MAX, &Telemetry::default());
     let story = story(&*recording(erase(Counter::default()), Arc::clone(&recorder))).await;
     recorder.finish().unwrap();
     (story, folder, path)
@@ -198,7 +203,7 @@ async fn what_was_not_recorded_is_a_clear_error() {
 async fn a_call_that_was_cut_off_has_no_answer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("story.tape");
-    let recorder = Arc::new(Recorder::create(&path, "count", "counter 1", u64::MAX).unwrap());
+    let recorder = recorder(&path, u64::MAX, &Telemetry::default());
     let cut_off = async |driver: &dyn ErasedDriver| {
         let properties = bound(driver);
         drop(driver.connect(&device()).await);
@@ -241,15 +246,26 @@ async fn what_is_no_recording_of_this_mapper_is_refused() {
     let (_, folder, path) = recorded().await;
     let said = |path: &Path, protocol| Tape::read(path, protocol).unwrap_err().to_string();
     assert!(said(&path, "modbus").contains("is of the protocol \"count\", and this mapper serves \"modbus\""));
-    assert!(Recorder::create(&path, "count", "c", 1).err().unwrap().to_string().contains("exists, and is left"));
+    let refusal = Recorder::create(&path, "count", "c", 1, Telemetry::default()).err().unwrap().to_string();
+    assert!(refusal.contains("exists, and is left"), "{refusal}");
+    assert!(said(folder.path(), "count").contains("Is a directory"));
     let other = folder.path().join("other");
     fs::write(&other, "kind: Device").unwrap();
     assert!(said(&other, "count").contains("is no recording of a mapper"));
-    let header = json!({"format": FORMAT, "version": 2, "protocol": "count", "mapper": "c", "began": 0});
-    let mut newer = flate2::write::GzEncoder::new(fs::File::create(&other).unwrap(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut newer, format!("{header}\n").as_bytes()).unwrap();
-    newer.finish().unwrap();
-    assert!(said(&other, "count").contains("has version 2 of the format"));
+    // Whatever else it has.
+    write_gzip(&other, &json!({"format": FORMAT, "version": 2}).to_string());
+    let refusal = said(&other, "count");
+    assert!(refusal.ends_with(
+        "has version 2 of the format, and this mapper reads up to 1: update it, or take the mapper that has recorded it"
+    ));
+    write_gzip(&other, &json!({"format": FORMAT, "version": 1}).to_string());
+    assert!(said(&other, "count").contains("is no recording of a mapper"));
+}
+
+fn write_gzip(path: &Path, line: &str) {
+    let mut gzip = flate2::write::GzEncoder::new(fs::File::create(path).unwrap(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, format!("{line}\n").as_bytes()).unwrap();
+    gzip.finish().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,7 +282,39 @@ async fn the_devices_of_a_recording_are_served_faster() {
 async fn a_recording_ends_where_it_is_large_enough() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("story.tape");
-    let recorder = Arc::new(Recorder::create(&path, "count", "counter 1", 1).unwrap());
+    let telemetry = Telemetry::default();
+    let recorder = recorder(&path, 1, &telemetry);
     story(&*recording(erase(Counter::default()), recorder)).await;
     assert!(Tape::read(&path, "count").unwrap_err().to_string().contains("holds no device"));
+    let counts = telemetry.stats().tape();
+    assert_eq!((counts.full(), counts.failed()), (1, 0));
+    assert!(counts.entries_lost() > 10, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_long_to_be_read_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, telemetry) = (folder.path().join("story.tape"), Telemetry::default());
+    let recorder = recorder(&path, u64::MAX, &telemetry);
+    let keep = |bytes: String| recorder.keep("default/counter", 1, Duration::ZERO, entry::Event::Sent { bytes });
+    keep("A".repeat(LONGEST));
+    drop(story(&*recording(erase(Counter::default()), Arc::clone(&recorder))).await);
+    recorder.finish().unwrap();
+    assert_eq!(telemetry.stats().tape().entries_lost(), 1);
+    assert!(!Tape::read(&path, "count").unwrap().is_torn);
+}
+
+#[tokio::test]
+async fn what_was_recorded_goes_to_the_file_though_nothing_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("story.tape");
+    let recorder = recorder(&path, u64::MAX, &Telemetry::default());
+    drop(recording(erase(Counter::default()), Arc::clone(&recorder)).connect(&device()).await);
+    let is_there = async {
+        while Tape::read(&path, "count").is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_there).await.unwrap();
+    assert!(Tape::read(&path, "count").unwrap().is_torn, "it goes on");
 }

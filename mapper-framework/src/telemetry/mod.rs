@@ -20,6 +20,7 @@ pub(crate) mod sinks;
 pub(crate) mod spool;
 pub mod stats;
 pub(crate) mod streams;
+pub(crate) mod tape;
 pub(crate) mod writes;
 
 use std::{

@@ -315,6 +315,15 @@ groups! {
         /// Times that the spool could not be opened, read or written.
         failed,
     }
+    /// The recording of a session by `record`.
+    tape: TapeCounts => Tape {
+        /// Recordings that could not be written, and ended.
+        failed,
+        /// Recordings that were as large as they may be, and ended.
+        full,
+        /// Calls of the driver, and pieces of bytes, that were not recorded.
+        entries_lost,
+    }
     /// The framework itself.
     framework: FrameworkCounts => Framework {
         /// Tasks of the framework's own that died, and were started again where that is possible.

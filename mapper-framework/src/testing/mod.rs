@@ -228,7 +228,8 @@ impl TapeOrder {
         let (driver, protocol) = (Arc::clone(&builder.driver), &builder.config.common.protocol);
         match self {
             Self::Record(path) => {
-                let recorder = Recorder::create(&path, protocol, &builder.config.common.name, u64::MAX);
+                let (mapper, telemetry) = (&builder.config.common.name, builder.telemetry.clone());
+                let recorder = Recorder::create(&path, protocol, mapper, u64::MAX, telemetry);
                 let recorder = Arc::new(recorder.unwrap_or_else(|error| panic!("{error}")));
                 builder.driver = recording(driver, Arc::clone(&recorder));
                 (Some(recorder), None)

@@ -3,6 +3,8 @@
 //! These tests lie in the program's own package, since cargo builds the program for them and gives them its path. A test of
 //! another package would have to guess, and might run what an earlier build has left.
 
+mod recording;
+
 use std::{fs, io, path::Path, process::Stdio, time::Instant};
 
 use integration_tests::ChildGuard;
@@ -11,15 +13,21 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 const DEVICES: &str = "examples/virtual-thermometer/devices";
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_virtual-thermometer");
+
 /// Starts the program in the workspace's root, with an environment that says nothing to it.
 fn start(arguments: &[&str]) -> ChildGuard {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_virtual-thermometer"));
+    spawn(Command::new(PROGRAM).args(arguments))
+}
+
+/// Starts a command in the workspace's root, with an environment that says nothing to the program.
+fn spawn(command: &mut Command) -> ChildGuard {
     for (name, _) in std::env::vars_os() {
         if name == "RUST_LOG" || name.to_string_lossy().starts_with("MAPPER_") {
             command.env_remove(name);
         }
     }
-    ChildGuard::spawn(command.args(arguments).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")))
+    ChildGuard::spawn(command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")))
 }
 
 /// The exit code of a program that ends by itself, and what it printed.
@@ -41,7 +49,7 @@ fn copy_of_devices() -> io::Result<TempDir> {
 
 #[tokio::test]
 async fn the_readme_s_command_shows_twins_and_stops_in_good_order_at_sigterm() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     let command = readme.lines().find(|line| line.starts_with("cargo run -p virtual-thermometer -- ")).unwrap();
     let arguments = command.split_once(" -- ").unwrap().1;
     let mut program = start(&arguments.split(' ').collect::<Vec<_>>());
@@ -143,27 +151,6 @@ async fn a_broken_manifest_is_named_with_its_line_and_the_rest_goes_on() {
     assert!(refusal.contains("/broken.yaml, not valid YAML: ") && refusal.contains("line 3"), "{refusal}");
     program.forget_lines();
     program.wait_for_line(|line| line.starts_with("twin default/thermometer-1 temperature")).await;
-}
-
-#[tokio::test]
-async fn a_recorded_session_is_replayed_without_the_device() {
-    let folder = tempfile::tempdir().unwrap();
-    let tape = folder.path().join("session.tape");
-    let tape = tape.to_str().unwrap();
-    let temperatures = |printed: &str| -> Vec<String> {
-        let twins = printed.lines().filter_map(|line| line.strip_prefix("twin default/thermometer-1 temperature = "));
-        twins.filter_map(|twin| twin.split(' ').next()).map(str::to_owned).collect()
-    };
-    let (code, recorded) = outcome(&["record", tape, "--standalone", DEVICES, "--run-for", "5s"]).await;
-    assert_eq!(code, Some(0), "{recorded}");
-    let (code, replayed) = outcome(&["replay", tape, "--speed", "2"]).await;
-    assert_eq!(code, Some(0), "{replayed}");
-    // The room drifts at random: another one would have other temperatures.
-    let (was, is) = (temperatures(&recorded), temperatures(&replayed));
-    assert!(!is.is_empty() && is.iter().all(|temperature| was.contains(temperature)), "{was:?} {is:?}");
-    assert!(replayed.contains("twin default/thermometer-1 heater = true"), "{replayed}");
-    let (code, printed) = outcome(&["record", tape]).await;
-    assert!(code == Some(1) && printed.contains("exists, and is left as it is"), "{printed}");
 }
 
 #[tokio::test]
