@@ -4,13 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use mapper_framework::{
     ContentType, Device, DeviceState, Driver, DriverError, Format, Frame, FrameSender, Property, Reading, Session,
-    model::DeviceId,
-    testing::TestBed,
-    watch::{Filter, Kind, What},
+    model::DeviceId, testing::TestBed,
 };
-use tokio::time::{MissedTickBehavior, interval, timeout};
-
-use crate::DEADLINE;
+use tokio::time::{MissedTickBehavior, interval};
 
 /// The protocol of the device.
 pub const PROTOCOL: &str = "camera";
@@ -73,9 +69,8 @@ pub fn id() -> DeviceId {
 ///
 /// If it is not in time.
 pub async fn until_unhealthy(bed: &TestBed, reason: &str) -> String {
-    let fits =
-        |state, why: Option<&str>| state == DeviceState::Unhealthy && why.is_some_and(|why| why.contains(reason));
-    until(bed, &format!("unhealthy by {reason:?}"), fits).await
+    let fits = |state, why: &str| state == DeviceState::Unhealthy && why.contains(reason);
+    bed.until_state(&id(), reason, fits).await
 }
 
 /// Waits until the device is online.
@@ -84,27 +79,7 @@ pub async fn until_unhealthy(bed: &TestBed, reason: &str) -> String {
 ///
 /// If it is not in time.
 pub async fn until_online(bed: &TestBed) {
-    until(bed, "online", |state, _| state == DeviceState::Online).await;
-}
-
-/// Waits for a state with its reason, and gives the reason.
-async fn until(bed: &TestBed, what: &str, fits: impl Fn(DeviceState, Option<&str>) -> bool) -> String {
-    let mut watch = bed.handle().watch(Filter::all().kinds([Kind::State]).device(id())).await.expect("the mapper runs");
-    let (mut state, mut reason) = match watch.snapshot().devices().first() {
-        Some((_, device)) => (device.state, device.reason.clone()),
-        None => (DeviceState::Unknown, None),
-    };
-    let wait = async {
-        while !fits(state, reason.as_deref()) {
-            if let What::State { state: next, reason: why, .. } = watch.next().await.expect("the mapper runs").what() {
-                (state, reason) = (*next, why.clone());
-            }
-        }
-    };
-    if timeout(DEADLINE, wait).await.is_err() {
-        panic!("it is not {what}, but {state:?} by {reason:?}");
-    }
-    reason.unwrap_or_default()
+    bed.until_state(&id(), "it is online", |state, _| state == DeviceState::Online).await;
 }
 
 impl Driver for Camera {

@@ -69,9 +69,11 @@ use crate::{
     driver::Driver,
     local_edge::{EdgeState, LocalEdge, LocalEdgeBuilder},
     mapper::{Mapper, MapperBuilder, MapperError},
+    model::{DeviceId, DeviceState},
     runtime::Handle,
     sink::{self, ErasedKind, SinkKind, SinkStatus},
     tape::{Recorder, Tape, recording, replaying},
+    watch::{Filter, Kind, What},
 };
 
 pub use round::read_many;
@@ -163,6 +165,55 @@ impl TestBed {
         async move {
             if timeout(DEADLINE, self.edge.wait_until(fits)).await.is_err() {
                 panic!("{caller}: not within {DEADLINE:?}: {what}; {}", self.story());
+            }
+        }
+    }
+
+    /// Waits until the state of a device and the reason for it fit, at once if they do, and returns the reason. It is empty where there
+    /// is nothing to say, and with the state `unknown` for a device that is not there yet.
+    ///
+    /// ```
+    /// # use mapper_framework::{model::DeviceId, testing::TestBed};
+    /// # async fn test(bed: TestBed) {
+    /// let tank = DeviceId::new("default", "tank");
+    /// let reason = bed.until_state(&tank, "it is not there", |_, reason| reason.contains("Connection refused")).await;
+    /// assert!(reason.ends_with("is the cable plugged in?"));
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// The future panics with the states that the device was in when none of them fits within the [`DEADLINE`], and when the mapper stops.
+    #[track_caller]
+    pub fn until_state(
+        &self,
+        device: &DeviceId,
+        what: &str,
+        mut fits: impl FnMut(DeviceState, &str) -> bool,
+    ) -> impl Future<Output = String> {
+        let caller = Location::caller();
+        async move {
+            let mut seen = Vec::new();
+            let wait = async {
+                let mut watch = self.handle.watch(Filter::all().kinds([Kind::State]).device(device.clone())).await?;
+                let known = watch.snapshot().devices().first();
+                let mut now = known.map_or((DeviceState::Unknown, None), |(_, it)| (it.state, it.reason.clone()));
+                loop {
+                    let reason = now.1.unwrap_or_default();
+                    if fits(now.0, &reason) {
+                        return Some(reason);
+                    }
+                    seen.push((now.0, reason));
+                    now = loop {
+                        if let What::State { state, reason, .. } = watch.next().await?.what() {
+                            break (*state, reason.clone());
+                        }
+                    };
+                }
+            };
+            match timeout(DEADLINE, wait).await {
+                Ok(reason) => reason.unwrap_or_else(|| panic!("{caller}: the mapper has stopped before this: {what}")),
+                Err(_) => panic!("{caller}: not within {DEADLINE:?}: {what}; {device} was {seen:?}; {}", self.story()),
             }
         }
     }

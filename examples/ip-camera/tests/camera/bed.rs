@@ -6,7 +6,6 @@ use ip_camera::IpCamera;
 use mapper_framework::{
     model::DeviceId,
     testing::{DEADLINE, TestBed},
-    watch::{Filter, Kind, What},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -71,21 +70,7 @@ impl Bed {
 
     /// Waits until the camera is in a state whose reason has this in it, and returns the whole reason.
     pub(crate) async fn reason(&self, camera: &str, part: &str) -> String {
-        let filter = Filter::all().kinds([Kind::State]).device(id(camera));
-        let mut watch = self.bed.handle().watch(filter).await.unwrap();
-        let snapshot = watch.snapshot();
-        let known = snapshot.devices().iter().find(|(it, _)| *it == id(camera)).and_then(|(_, it)| it.reason.clone());
-        let mut seen = vec![known.unwrap_or_default()];
-        let wait = async {
-            while !seen.last().unwrap().contains(part) {
-                if let What::State { reason: Some(reason), .. } = watch.next().await.unwrap().what() {
-                    seen.push(reason.to_string());
-                }
-            }
-        };
-        let came = timeout(DEADLINE, wait).await.is_ok();
-        assert!(came, "{part:?} has not come, but {seen:?}");
-        seen.pop().unwrap()
+        self.bed.until_state(&id(camera), part, |_, reason| reason.contains(part)).await
     }
 
     /// The head of an answer, in lower case, and its body.

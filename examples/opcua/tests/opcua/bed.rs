@@ -2,15 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
-use mapper_framework::{
-    config::Config as MapperConfig,
-    model::DeviceId,
-    testing::{DEADLINE, TestBed},
-    watch::{Filter, Kind, What},
-};
+use mapper_framework::{config::Config as MapperConfig, model::DeviceId, testing::TestBed};
 use opcua::{OpcUa, Settings};
 use tempfile::TempDir;
-use tokio::time::timeout;
 
 use crate::server::Server;
 
@@ -77,20 +71,7 @@ impl Bed {
 
     /// Waits until the device's state has a reason with this in it, and returns the whole reason.
     pub(crate) async fn reason(&self, part: &str) -> String {
-        let mut watch = self.bed.handle().watch(Filter::all().kinds([Kind::State]).device(id())).await.unwrap();
-        let snapshot = watch.snapshot();
-        let known = snapshot.devices().iter().find(|(it, _)| *it == id()).and_then(|(_, it)| it.reason.clone());
-        let mut seen = vec![known.unwrap_or_default()];
-        let wait = async {
-            while !seen.last().unwrap().contains(part) {
-                if let What::State { reason: Some(reason), .. } = watch.next().await.unwrap().what() {
-                    seen.push(reason.to_string());
-                }
-            }
-        };
-        let came = timeout(DEADLINE, wait).await.is_ok();
-        assert!(came, "{part:?} has not come, but {seen:?}");
-        seen.pop().unwrap()
+        self.bed.until_state(&id(), part, |_, reason| reason.contains(part)).await
     }
 
     pub(crate) async fn stop(self) {

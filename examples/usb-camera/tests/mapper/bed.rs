@@ -6,7 +6,6 @@ use mapper_framework::{
     DeviceState,
     model::DeviceId,
     testing::{DEADLINE, TestBed},
-    watch::{Filter, Kind, What},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -71,29 +70,7 @@ pub(crate) async fn twin(bed: &TestBed, device: &str, name: &str, value: &str) {
 
 /// Waits until a device is in a state for a reason that has this text, and returns the reason.
 pub(crate) async fn reason(bed: &TestBed, device: &str, wanted: DeviceState, text: &str) -> String {
-    let mut watch = bed.handle().watch(Filter::all().kinds([Kind::State]).device(id(device))).await.unwrap();
-    let known = watch.snapshot().devices().first().map(|(_, device)| (device.state, device.reason.clone()));
-    let mut last = format!("{known:?}");
-    if let Some((state, Some(reason))) = known
-        && state == wanted
-        && reason.contains(text)
-    {
-        return reason;
-    }
-    let found = async {
-        loop {
-            let event = watch.next().await.expect("the mapper runs");
-            if let What::State { state, reason, .. } = event.what() {
-                last = format!("{state:?}: {reason:?}");
-                let reason = reason.as_deref().unwrap_or_default();
-                if *state == wanted && reason.contains(text) {
-                    return reason.to_owned();
-                }
-            }
-        }
-    };
-    let found = timeout(DEADLINE, found).await;
-    found.unwrap_or_else(|_| panic!("{device} does not become {wanted:?} for {text:?}; the last is {last}"))
+    bed.until_state(&id(device), text, |state, reason| state == wanted && reason.contains(text)).await
 }
 
 /// Sends a request, and returns the connection.
