@@ -8,9 +8,11 @@
 //!
 //! A report counts as accepted when edgecore has said that it is stored, and comes again otherwise, with the latest values.
 
+mod answers;
+mod silence;
+
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Display,
     sync::Arc,
     time::Duration,
 };
@@ -24,23 +26,20 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     backoff::Backoff,
     config::ReportVia,
-    eventbus::{BusSettings, EventBus, Received, TwinValue, Verdict},
+    eventbus::{BusSettings, EventBus, TwinValue},
     model::{AccessMode, DeviceId, IllegalValues},
     telemetry::{
         Occurrence, Telemetry,
-        eventbus::{
-            BrokerLost, BrokerUnreachable, ConfirmationsEnded, EventbusAnswers, EventbusSilent, MessageRefused,
-            RefusedUnnamed, ReportStored, ReportUnanswered, ReportUnconfirmed, TwinRefused,
-        },
-        reports::{ReportAccepted, ReportsResumed, TwinReported, TwinStored},
+        eventbus::{BrokerLost, BrokerUnreachable},
     },
 };
 
 use super::{
     Outbox, Pacer, TwinUpdate,
-    flights::{Flight, Flights},
-    outbox::{Content, Report},
-    receipts::{ANSWER, Overdue, Receipts},
+    carried::Carried,
+    flights::Flights,
+    outbox::Content,
+    receipts::{ANSWER, Receipts},
     render::Renderer,
     way::Way,
 };
@@ -245,15 +244,13 @@ impl BusReporter {
         self.flights.len() == 0 && !(can_report && self.outbox.is_due())
     }
 
-    // ---- what goes ----
-
     fn report(&mut self, bus: &mut EventBus) {
         if self.answers {
             self.outbox.set_pace(self.pacer.rate() / self.twins_each);
         }
         let Some(mut report) = self.outbox.take() else { return };
         let event_id = self.event_ids.next();
-        let mut carried = Vec::new();
+        let mut carried = Carried::default();
         let sent = match &mut report.content {
             Content::State(state) => {
                 self.pacer.spend();
@@ -270,7 +267,7 @@ impl BusReporter {
                 }
                 self.pacer.spend_many(rendered.len());
                 self.twins_each = 0.9 * self.twins_each + 0.1 * rendered.len() as f64;
-                carried.extend(rendered.iter().map(|(twin, _)| (twin.property.clone(), twin.reported.clone())));
+                carried = Carried::of(rendered.iter().map(|(twin, _)| twin));
                 let values = rendered.iter().map(|(twin, may_be_desired)| TwinValue {
                     property: &twin.property,
                     actual: &twin.reported,
@@ -280,220 +277,10 @@ impl BusReporter {
                 bus.report_twins(&report.device, &event_id, &values.collect::<Vec<_>>())
             }
         };
-        for (property, value) in &carried {
-            self.telemetry.emit(TwinReported { device: &report.device, property, value });
-        }
+        carried.note_sent(&report.device, &self.telemetry);
         match sent {
             Ok(()) => self.flights.add(report, event_id, carried),
             Err(reason) => self.refused(report, &reason, true),
-        }
-    }
-
-    // ---- what comes ----
-
-    fn take_in(&mut self, received: Received) {
-        match received {
-            Received::Twins { device, event_id, verdict } => match (self.flights.answered(&device, &event_id), verdict)
-            {
-                (Some(flight), Verdict::Stored(_)) => {
-                    self.note_answer();
-                    self.stored(flight);
-                }
-                (Some(flight), Verdict::Refused(refusal)) => {
-                    self.note_answer();
-                    self.refused(flight.report, &refusal, refusal.is_about_content());
-                }
-                (None, verdict) if event_id.starts_with(&self.event_ids.prefix()) => self.too_late(&device, verdict),
-                (None, Verdict::Stored(twins)) => {
-                    if let Some(report) = self.receipts.stored(&device, &twins) {
-                        self.accepted(report);
-                    }
-                }
-                (None, Verdict::Refused(refusal)) => self.receipts.refused(&device, refusal.to_string()),
-            },
-            Received::State { device, state } => {
-                if let Some(flight) = self.flights.state_stored(&device, &state) {
-                    self.note_answer();
-                    self.stored(flight);
-                }
-            }
-            Received::NotPublished { device, event_id, reason } => {
-                if let Some(flight) = self.flights.answered(&device, &event_id) {
-                    self.refused(flight.report, &reason, false);
-                }
-            }
-            Received::Anonymous(refusal) => {
-                self.flights.suspect_all();
-                let occurrence = Occurrence::first_if(!std::mem::replace(&mut self.unnamed, true));
-                self.telemetry.emit(RefusedUnnamed { error: &refusal, occurrence });
-            }
-        }
-    }
-
-    /// An answer to a report that is no longer waited for. By now a newer value may have gone over DMI, which this one has overwritten.
-    fn too_late(&mut self, device: &DeviceId, verdict: Verdict) {
-        if !self.answers {
-            // It is there again: the next report finds out whether it answers in time.
-            self.probes.reset();
-            self.probe_at = Instant::now();
-        }
-        if let (ReportVia::Auto, Verdict::Stored(twins)) = (self.via, verdict) {
-            self.outbox.doubt(device, twins.iter().map(|name| &**name));
-        }
-    }
-
-    /// edgecore has answered to a report.
-    fn note_answer(&mut self) {
-        self.answered = Some(Instant::now());
-        self.missed = 0;
-        self.probes.reset();
-        if !std::mem::replace(&mut self.answers, true) {
-            // It takes one message after the other: what came before on this connection is answered as well, or lost.
-            self.unsettled.clear();
-            self.telemetry.emit(EventbusAnswers { broker: self.settings.address() });
-            self.way.send_replace(Way::Bus);
-        }
-    }
-
-    fn stored(&self, Flight { report, carried, .. }: Flight) {
-        let device = &report.device;
-        self.telemetry.emit(ReportStored { device });
-        self.telemetry.emit(ReportAccepted { device, twins: report.content.twins() });
-        if let Content::Twins(twins) = &report.content {
-            twins.iter().for_each(|twin| self.telemetry.latencies().staleness.observe(twin.age()));
-        }
-        for (property, value) in &carried {
-            self.telemetry.emit(TwinStored { device, property, value });
-        }
-        self.accepted(report);
-    }
-
-    /// A report is done with.
-    fn accepted(&self, report: Report) {
-        let device = report.device.clone();
-        if self.outbox.accepted(report) {
-            self.telemetry.emit(ReportsResumed { device: &device });
-        }
-    }
-
-    /// A report was refused: for something in it, or for its device, or for what nobody knows.
-    fn refused(&self, report: Report, error: &dyn Display, is_about_content: bool) {
-        let (device, twins) = (report.device.clone(), report.content.twins());
-        let alone = match &report.content {
-            Content::Twins(twins) if twins.len() == 1 && is_about_content => twins.first().cloned(),
-            _ => None,
-        };
-        let pause =
-            if is_about_content { self.outbox.refused_for_content(report) } else { self.outbox.refused(report) };
-        match alone {
-            Some(twin) => {
-                let (property, value) = (twin.property.name(), &*twin.value.to_string());
-                self.telemetry.emit(TwinRefused { device: &device, property, value, error, pause });
-            }
-            None => self.telemetry.emit(MessageRefused { device: &device, twins, error, pause }),
-        }
-    }
-
-    // ---- what does not come ----
-
-    /// Answers are overdue: of some reports, or of all.
-    fn no_answer(&mut self, is_draining: bool) {
-        let overdue = self.flights.take_overdue(ANSWER);
-        self.missed += overdue.len();
-        let oldest = overdue.first().map(|flight| flight.sent);
-        let has_answered_since = self.answered.zip(oldest).is_some_and(|(answered, sent)| answered > sent);
-        if !has_answered_since && (!self.answers || self.missed >= MISSED || is_draining) {
-            return self.fall_silent(overdue);
-        }
-        for Flight { report, is_suspect, .. } in overdue {
-            self.note_unsettled(&report);
-            if is_suspect && has_answered_since {
-                self.refused(report, &"no answer, and a refusal meanwhile that names nobody", true);
-            } else {
-                let device = report.device.clone();
-                let pause = self.outbox.refused(report);
-                self.telemetry.emit(ReportUnanswered { device: &device, pause });
-            }
-        }
-    }
-
-    /// edgecore answers to nothing. All that is on its way comes again.
-    fn fall_silent(&mut self, overdue: Vec<Flight>) {
-        if std::mem::replace(&mut self.answers, false) || self.probes.attempts() == 0 {
-            let next = match self.via {
-                ReportVia::Auto => "reports go over DMI until it does",
-                _ => "reports wait until it does",
-            };
-            self.telemetry.emit(EventbusSilent { broker: self.settings.address(), next });
-        }
-        self.probe_at = Instant::now() + self.probes.next();
-        let mut is_first = true;
-        for Flight { report, .. } in overdue {
-            self.note_unsettled(&report);
-            // The next to ask with is of another device, for this one may be at fault. With `auto` the other way takes it at once.
-            if std::mem::take(&mut is_first) && self.via != ReportVia::Auto {
-                self.outbox.unanswered(report);
-            } else {
-                self.outbox.put_back(report);
-            }
-        }
-        self.put_all_back();
-        self.fall_back_to_dmi();
-    }
-
-    /// edgecore has not said of reports over DMI that they are stored.
-    fn no_receipt(&self) {
-        let mut ended = false;
-        for overdue in self.receipts.take_overdue() {
-            match overdue {
-                Overdue::Missing { report, missing, is_part, reason } => {
-                    let device = report.device.clone();
-                    let pause =
-                        if is_part { self.outbox.refused_for_content(report) } else { self.outbox.refused(report) };
-                    let missing = missing.join(", ");
-                    self.telemetry.emit(ReportUnconfirmed {
-                        device: &device,
-                        missing: &missing,
-                        reason: &reason,
-                        pause,
-                    });
-                }
-                Overdue::Unknown(report) => {
-                    ended = true;
-                    self.accepted(report);
-                }
-            }
-        }
-        if ended {
-            self.telemetry.emit(ConfirmationsEnded {});
-        }
-    }
-
-    /// The connection is no more: what was on its way comes again, and what edgecore has accepted over DMI is taken for stored.
-    fn settle_all(&mut self) {
-        self.answers = false;
-        self.put_all_back();
-        self.receipts.end().into_iter().for_each(|report| self.accepted(report));
-    }
-
-    fn put_all_back(&mut self) {
-        for Flight { report, .. } in self.flights.take_all() {
-            self.note_unsettled(&report);
-            self.outbox.put_back(report);
-        }
-    }
-
-    /// A report is no longer waited for, and may be stored all the same.
-    fn note_unsettled(&mut self, report: &Report) {
-        if self.via == ReportVia::Auto {
-            self.unsettled.entry(report.device.clone()).or_default().extend(report.content.names());
-        }
-    }
-
-    /// Lets reports go the other way, if there is one.
-    fn fall_back_to_dmi(&self) {
-        if self.via != ReportVia::Eventbus {
-            self.way.send_replace(Way::Dmi);
         }
     }
 }

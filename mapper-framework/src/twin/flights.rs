@@ -6,7 +6,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::model::DeviceId;
 
-use super::outbox::{Content, Report};
+use super::{
+    carried::Carried,
+    outbox::{Content, Report},
+};
 
 /// A report on its way.
 #[derive(Debug)]
@@ -14,8 +17,7 @@ pub(super) struct Flight {
     pub(super) report: Report,
     pub(super) event_id: String,
     pub(super) sent: Instant,
-    /// The names and values of its twins, while somebody watches them.
-    pub(super) carried: Vec<(String, String)>,
+    pub(super) carried: Carried,
     /// Whether edgecore has refused somebody's message meanwhile, without naming it.
     pub(super) is_suspect: bool,
 }
@@ -27,7 +29,7 @@ pub(super) struct Flights {
 }
 
 impl Flights {
-    pub(super) fn add(&mut self, report: Report, event_id: String, carried: Vec<(String, String)>) {
+    pub(super) fn add(&mut self, report: Report, event_id: String, carried: Carried) {
         let flight = Flight { event_id, sent: Instant::now(), carried, is_suspect: false, report };
         self.flights.insert(flight.report.device.clone(), flight);
     }

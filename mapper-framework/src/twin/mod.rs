@@ -7,6 +7,7 @@
 
 #[cfg(feature = "eventbus")]
 pub(crate) mod bus_reporter;
+mod carried;
 mod demand;
 #[cfg(feature = "eventbus")]
 mod flights;

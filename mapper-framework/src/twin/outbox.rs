@@ -82,11 +82,11 @@ pub(crate) struct Outbox {
 }
 
 impl Content {
-    /// How many twins it holds.
-    pub(super) fn twins(&self) -> usize {
+    /// Its twins; none of a state.
+    pub(super) fn twins(&self) -> &[TwinUpdate] {
         match self {
-            Self::State(_) => 0,
-            Self::Twins(twins) => twins.len(),
+            Self::State(_) => &[],
+            Self::Twins(twins) => twins,
         }
     }
 

@@ -148,9 +148,9 @@ impl Receipts {
             if heard.is_some_and(|heard| heard > at) {
                 let mut missing: Vec<_> = missing.into_iter().collect();
                 missing.sort_unstable();
-                let before = report.content.twins();
+                let before = report.content.twins().len();
                 report.content.retain(|name| missing.iter().any(|missing| missing == name));
-                let is_part = report.content.twins() < before;
+                let is_part = report.content.twins().len() < before;
                 taken.push(Overdue::Missing { report, missing, is_part, reason });
             } else {
                 state.heard = None;
@@ -269,7 +269,7 @@ mod tests {
         receipts.overdue().await;
         let overdue = receipts.take_overdue();
         assert!(
-            matches!(&overdue[..], [Overdue::Missing { missing, is_part: true, report, .. }] if *missing == ["b"] && report.content.twins() == 1),
+            matches!(&overdue[..], [Overdue::Missing { missing, is_part: true, report, .. }] if *missing == ["b"] && report.content.twins().len() == 1),
             "{overdue:?}"
         );
         assert!(receipts.take_overdue().is_empty());

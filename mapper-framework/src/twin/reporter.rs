@@ -6,18 +6,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    dmi::client::{EdgeClient, EdgeError, TwinReport},
+    dmi::client::{EdgeClient, EdgeError},
     model::{DeviceId, DeviceState, IllegalValues},
     telemetry::{
         Telemetry,
-        reports::{
-            ReportAccepted, ReportLimited, ReportRefused, ReportsResumed, StatesUnimplemented, TwinReported, TwinStored,
-        },
+        reports::{ReportLimited, ReportRefused, ReportsResumed, StatesUnimplemented},
     },
 };
 
 use super::{
     Outbox, Pacer, Receipts, TwinUpdate, Way,
+    carried::Carried,
     outbox::{Content, Report},
     render::Renderer,
     way,
@@ -184,7 +183,7 @@ impl Reporter {
         self.pacer.spend();
         client.report_state(device, state).await?;
         self.pacer.accepted();
-        self.telemetry.emit(ReportAccepted { device, twins: 0 });
+        Carried::default().note_accepted(device, &[], &self.telemetry);
         Ok(Sent::Accepted)
     }
 
@@ -200,20 +199,13 @@ impl Reporter {
         if legal.is_empty() {
             return Ok(Sent::Nothing);
         }
-        let names_and_values = |twin: &TwinReport| (twin.property.clone(), twin.reported.clone());
-        let carried: Vec<_> = legal.iter().map(names_and_values).collect();
+        let carried = Carried::of(&legal);
         self.pacer.spend();
-        for (property, value) in &carried {
-            self.telemetry.emit(TwinReported { device, property, value });
-        }
+        carried.note_sent(device, &self.telemetry);
         self.receipts.expect(device, legal.iter().map(|twin| twin.property.clone()));
         client.report_twins(device, legal).await?;
         self.pacer.accepted();
-        self.telemetry.emit(ReportAccepted { device, twins: twins.len() });
-        twins.iter().for_each(|twin| self.telemetry.latencies().staleness.observe(twin.age()));
-        for (property, value) in &carried {
-            self.telemetry.emit(TwinStored { device, property, value });
-        }
+        carried.note_accepted(device, twins, &self.telemetry);
         Ok(Sent::Accepted)
     }
 
