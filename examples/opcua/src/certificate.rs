@@ -82,3 +82,38 @@ impl fmt::Display for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ua::crypto::X509Data;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_for_the_hosts_the_application_and_the_time_that_stand_in_it() {
+        let hosts = ["192.0.2.7", "boiler.example", "2001:db8::7"];
+        let names = X509Data::alt_host_names("urn:boiler", Some(hosts.map(String::from).to_vec()), false, false, false);
+        // A short key is made quickly.
+        let data =
+            X509Data { key_size: 1024, alt_host_names: names, certificate_duration_days: 1, ..X509Data::sample_cert() };
+        let (certificate, _) = X509::cert_and_pkey(&data).unwrap();
+        let now = SystemTime::now();
+        for host in ["192.0.2.7", "boiler.example", "BOILER.example", "[2001:db8::7]", "[2001:db8:0::7]"] {
+            assert!(check(&certificate, host, "urn:boiler", now).is_ok(), "{host}");
+        }
+        let days = |count: u64| Duration::from_secs(count * 24 * 60 * 60);
+        for (host, application, time, message) in [
+            ("192.0.2.8", "urn:boiler", now, "is not for the host 192.0.2.8: write in `url` a name that is in it"),
+            ("urn:boiler", "urn:boiler", now, "is not for the host urn:boiler"),
+            ("192.0.2.7", "urn:mixer", now, "is not for the application that the server says it is, urn:mixer"),
+            ("192.0.2.7", "boiler.example", now, "is not for the application"),
+            ("192.0.2.7", "urn:boiler", now + days(2), "was valid until "),
+            ("192.0.2.7", "urn:boiler", now - days(2), "is not valid before "),
+        ] {
+            let fault = check(&certificate, host, application, time).expect_err(message).to_string();
+            assert!(fault.starts_with(message), "{fault}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use mapper_framework::testing::TestBed;
@@ -15,6 +16,9 @@ use crate::{
     bed::{boiler, id},
     server::{Make, Server},
 };
+
+/// The longest pause between two attempts to connect in a replay.
+const PAUSE: Duration = Duration::from_millis(200);
 
 fn kept() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/killed-and-restarted.tape")
@@ -46,7 +50,9 @@ async fn record(server: Server, path: &Path) -> Outcome {
 
 /// Runs the mapper on a recording: it goes through the same values and states.
 async fn replay(path: &Path) {
-    let bed = TestBed::builder(driver(), "opcua").replay(path, 4.0).start().await;
+    // The pauses between attempts to connect are the mapper's, and not faster than it.
+    let bed = TestBed::builder(driver(), "opcua").config(|config| config.driver.backoff_max = PAUSE);
+    let bed = bed.replay(path, 4.0).start().await;
     holds(&bed, "setpoint", "55").await;
     holds(&bed, "temperature", "61.25").await;
     is(&bed, "offline").await;
