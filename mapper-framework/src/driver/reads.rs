@@ -84,7 +84,7 @@ impl Results {
 
     pub(crate) fn set(&mut self, index: usize, result: Result<Reading, DriverError>) {
         if let Some(place) = self.0.get_mut(index) {
-            *place = Some(result.map(|reading| reading.taken_by(SystemTime::now())));
+            *place = Some(result.map(|reading| reading.taken_by(SystemTime::now)));
         }
     }
 

@@ -68,8 +68,8 @@ impl Reading {
     }
 
     /// The same reading, taken at this time if the device does not say when.
-    pub(crate) fn taken_by(mut self, time: SystemTime) -> Self {
-        self.time.get_or_insert(time);
+    pub(crate) fn taken_by(mut self, now: impl FnOnce() -> SystemTime) -> Self {
+        self.time.get_or_insert_with(now);
         self
     }
 }
