@@ -17,7 +17,7 @@ use crate::{
     server::{Make, Server},
 };
 
-/// The longest pause between two attempts to connect in a replay.
+/// The longest pause between two attempts to connect in a replay; five times as much while it is recorded.
 const PAUSE: Duration = Duration::from_millis(200);
 
 fn kept() -> PathBuf {
@@ -30,7 +30,8 @@ fn driver() -> OpcUa {
 
 /// Records a mapper while its server delivers a change, is killed and comes back.
 async fn record(server: Server, path: &Path) -> Outcome {
-    let bed = TestBed::builder(driver(), "opcua").record(path).start().await;
+    let bed = TestBed::builder(driver(), "opcua").config(|config| config.driver.backoff_max = 5 * PAUSE);
+    let bed = bed.record(path).start().await;
     bed.edge().apply(&boiler(&server, "")).await?;
     holds(&bed, "temperature", "58.5").await;
     holds(&bed, "setpoint", "55").await;
