@@ -15,6 +15,7 @@ mod frame_outlet;
 mod host_pattern;
 mod id;
 mod illegal;
+mod interlock;
 mod keys;
 mod property;
 mod push;

@@ -1,9 +1,10 @@
 //! How a property is written: the keys of its visitor that are the framework's (docs/writing-to-machines.md).
 
-use std::{fmt, mem, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    AccessMode, DataType, Property, Value,
+    AccessMode, Property, Value,
+    interlock::{INTERLOCK, Interlock},
     keys::{Keys, Misfit},
 };
 
@@ -15,7 +16,6 @@ const CONFIRM: &str = "writeConfirm";
 const READ_BACK_DELAY: &str = "writeReadBackDelay";
 const EXPIRES_AFTER: &str = "writeExpiresAfter";
 const RAMP: &str = "writeRampPerSecond";
-const INTERLOCK: &str = "writeInterlock";
 const DRY_RUN: &str = "writeDryRun";
 
 /// How often a wish is attempted unless the manifest says otherwise, and at most.
@@ -123,7 +123,7 @@ impl WriteRules {
             read_back_delay: keys.time(READ_BACK_DELAY).unwrap_or_default(),
             expires_after: keys.time(EXPIRES_AFTER).filter(|time| !time.is_zero()),
             ramp: keys.number(RAMP, "a number above 0", |number| number > 0.0),
-            interlock: interlock(&mut keys, property.name()),
+            interlock: Interlock::read(&mut keys, property.name()),
             dry_run: keys.word(DRY_RUN, &[("true", true), ("false", false)]).unwrap_or_default(),
         };
         cross_check(&mut keys, property, &rules);
@@ -172,22 +172,6 @@ fn attempts(keys: &mut Keys<'_>) -> u32 {
     attempts.map_or(ATTEMPTS.0, |number| number as u32)
 }
 
-fn interlock(keys: &mut Keys<'_>, property: &str) -> Option<Interlock> {
-    let written = keys.get(INTERLOCK)?;
-    let interlock = written.as_str().and_then(Interlock::parse);
-    match &interlock {
-        None => {
-            let cure = "write one such as \"pump == off\" or \"level < 80\"";
-            keys.misfit(INTERLOCK, format!("{written} is no condition"), cure);
-        }
-        Some(condition) if condition.property == property => {
-            keys.misfit(INTERLOCK, "is a condition of the property itself", "name another property of the device");
-        }
-        Some(_) => {}
-    }
-    interlock
-}
-
 /// What makes no sense together, or on this property.
 fn cross_check(keys: &mut Keys<'_>, property: &Property, rules: &WriteRules) {
     for key in keys.written() {
@@ -219,127 +203,12 @@ fn cross_check(keys: &mut Keys<'_>, property: &Property, rules: &WriteRules) {
     }
 }
 
-/// A condition of another property, which must hold at the moment of a write (`writeInterlock: "pump == off"`).
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Interlock {
-    pub(crate) property: String,
-    relation: Relation,
-    value: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Relation {
-    Equal,
-    Unequal,
-    Less,
-    AtMost,
-    Greater,
-    AtLeast,
-}
-
-impl Relation {
-    const ALL: [(&str, Self); 6] = [
-        ("==", Self::Equal),
-        ("!=", Self::Unequal),
-        ("<=", Self::AtMost),
-        (">=", Self::AtLeast),
-        ("<", Self::Less),
-        (">", Self::Greater),
-    ];
-}
-
-impl Interlock {
-    /// `property relation value`, with spaces between them.
-    fn parse(text: &str) -> Option<Self> {
-        let (property, rest) = text.trim().split_once(char::is_whitespace)?;
-        let (relation, value) = rest.trim_start().split_once(char::is_whitespace)?;
-        let (_, relation) = Relation::ALL.into_iter().find(|(sign, _)| *sign == relation)?;
-        let value = value.trim();
-        // They would be part of the value, and a condition with != would always hold.
-        let is_quoted = value.contains(['"', '\'']);
-        (!value.is_empty() && !is_quoted).then(|| Self {
-            property: property.to_owned(),
-            relation,
-            value: value.to_owned(),
-        })
-    }
-
-    /// What is wrong with it in a device of these properties.
-    pub(super) fn misfit(&self, properties: &[Arc<Property>]) -> Option<Misfit> {
-        let misfit = |message: String, cure| Misfit::new(INTERLOCK, message, cure);
-        match properties.iter().find(|property| property.name() == self.property) {
-            None => {
-                let message = format!("{self}: the device has no property {:?}", self.property);
-                Some(misfit(message, "correct the name, or add the property"))
-            }
-            Some(property) => {
-                let wrong = self.value(property.data_type()).err();
-                wrong.map(|message| misfit(message, "write a value that the property can have"))
-            }
-        }
-    }
-
-    /// Whether a value that was just read fulfils the condition.
-    ///
-    /// # Errors
-    ///
-    /// The condition cannot be put to what was read: it does not hold then, != no more than any other.
-    pub(crate) fn holds(&self, read: &Value, data_type: DataType) -> Result<bool, String> {
-        let value = self.value(data_type)?;
-        if mem::discriminant(read) != mem::discriminant(&value) {
-            let read = match read {
-                Value::Bytes(_) => "bytes",
-                Value::String(_) => "a text",
-                Value::Boolean(_) => "a boolean",
-                Value::Int(_) | Value::Float(_) | Value::Double(_) => "a number of another type",
-            };
-            return Err(format!("{self}: it reads {read}, which cannot be compared with {data_type}"));
-        }
-        if read.as_f64().is_some_and(f64::is_nan) {
-            return Err(format!("{self}: NaN was read, which is no number"));
-        }
-        Ok(match self.relation {
-            Relation::Equal => read.is_close_to(&value),
-            Relation::Unequal => !read.is_close_to(&value),
-            relation => {
-                let order = read.order(&value);
-                order.is_some_and(|order| match relation {
-                    Relation::Less => order.is_lt(),
-                    Relation::AtMost => order.is_le(),
-                    Relation::Greater => order.is_gt(),
-                    _ => order.is_ge(),
-                })
-            }
-        })
-    }
-
-    /// The value that is compared with.
-    ///
-    /// # Errors
-    ///
-    /// It is not of the property's type, or the type has no order and one is asked for.
-    pub(crate) fn value(&self, data_type: DataType) -> Result<Value, String> {
-        let has_order = !matches!(self.relation, Relation::Equal | Relation::Unequal);
-        if has_order && !data_type.is_numeric() {
-            return Err(format!("{self}: {data_type} has no order but == and !="));
-        }
-        Value::parse(&self.value, data_type).map_err(|error| format!("{self}: {error}"))
-    }
-}
-
-impl fmt::Display for Interlock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign =
-            Relation::ALL.into_iter().find(|(_, relation)| *relation == self.relation).map_or("", |(sign, _)| sign);
-        write!(f, "{} {sign} {}", self.property, self.value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::model::DataType;
 
     fn property(data_type: DataType, visitor: &Json) -> Property {
         let visitor = visitor.as_object().expect("a mapping").clone();
@@ -428,25 +297,6 @@ mod tests {
     }
 
     #[test]
-    fn an_interlock_does_not_hold_where_nothing_can_be_compared() {
-        let holds = |text: &str, read: Value, data_type| {
-            Interlock::parse(text).expect("a condition").holds(&read, data_type).unwrap_err()
-        };
-        let nan = holds("level != 80", Value::Double(f64::NAN), DataType::Double);
-        assert_eq!(nan, "level != 80: NaN was read, which is no number");
-        let text = holds("level != 80", Value::from("80"), DataType::Int);
-        assert_eq!(text, "level != 80: it reads a text, which cannot be compared with INT");
-        let bytes = holds("mode != manual", Value::Bytes("manual".into()), DataType::Stream);
-        assert!(bytes.contains("it reads bytes"), "{bytes}");
-    }
-
-    #[test]
-    fn a_text_of_an_interlock_keeps_its_spaces() {
-        let interlock = Interlock::parse(" mode  !=  in  service ").expect("a condition");
-        assert_eq!(interlock.holds(&Value::from("in  service"), DataType::String), Ok(false));
-    }
-
-    #[test]
     fn a_value_within_the_tolerance_is_the_desired_one() {
         let exact = WriteRules::default();
         let about = WriteRules { tolerance: 0.5, ..WriteRules::default() };
@@ -458,24 +308,5 @@ mod tests {
         assert!(tenth.is_met(&Value::Double(20.1), &Value::Double(20.0)));
         assert!(!tenth.is_met(&Value::Double(20.11), &Value::Double(20.0)));
         assert!(!about.is_met(&Value::Int(9_007_199_254_740_992), &Value::Int(9_007_199_254_740_993)));
-    }
-
-    #[test]
-    fn an_interlock_compares_in_the_propertys_type() {
-        let holds = |text: &str, read: Value, data_type| Interlock::parse(text).map(|it| it.holds(&read, data_type));
-        assert_eq!(holds("pump == off", Value::from("off"), DataType::String), Some(Ok(true)));
-        assert_eq!(holds("pump != false", Value::Boolean(true), DataType::Boolean), Some(Ok(true)));
-        for (sign, expected) in [("<", [true, false, false]), ("<=", [true, true, false]), (">", [false, false, true])]
-        {
-            let found = [79, 80, 81].map(|read| holds(&format!("level {sign} 80"), Value::Int(read), DataType::Int));
-            assert_eq!(found, expected.map(|holds| Some(Ok(holds))), "{sign}");
-        }
-        let large = |read| holds("n > 9007199254740992", Value::Int(read), DataType::Int);
-        assert_eq!((large(9_007_199_254_740_993), large(9_007_199_254_740_992)), (Some(Ok(true)), Some(Ok(false))));
-        assert!(holds("pump < off", Value::from("on"), DataType::String).is_some_and(|it| it.is_err()));
-        assert!(holds("level < warm", Value::Int(1), DataType::Int).is_some_and(|it| it.is_err()));
-        assert_eq!(holds("mode != \"on\"", Value::from("on"), DataType::String), None, "quotes are no part of a value");
-        assert_eq!(holds("level", Value::Int(1), DataType::Int), None);
-        assert_eq!(holds("level <", Value::Int(1), DataType::Int), None);
     }
 }

@@ -12,6 +12,8 @@
 
 mod client;
 mod identity;
+mod limits;
+mod loss;
 mod v3;
 mod v5;
 
@@ -20,13 +22,12 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 
-use crate::{
-    config::MqttVersion,
-    model::{Broker, Secret},
-};
+use crate::model::{Broker, Secret};
 
 pub(crate) use client::MqttClient;
 pub(crate) use identity::{client_id, node_or_host};
+pub(crate) use limits::Limits;
+pub(crate) use loss::Loss;
 use {v3::V3, v5::V5};
 
 /// The most messages on their way. More do not make it faster, and all are sent again after a loss.
@@ -34,9 +35,6 @@ const WINDOW: u16 = 100;
 
 /// How many requests the library's channel holds: the window, some subscriptions, and to disconnect.
 const REQUESTS: usize = WINDOW as usize + 10;
-
-/// The largest packet that the protocol can describe.
-const LARGEST_PACKET: u32 = 268_435_460;
 
 /// What a connection is made from.
 pub(crate) struct ConnectOptions {
@@ -121,104 +119,6 @@ impl Properties {
     }
 }
 
-/// What a connection can carry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The most messages on their way, at least one.
-    pub(crate) window: usize,
-    /// The largest packet, and who sets that limit.
-    packet: (u32, String),
-    max_qos: u8,
-    retain: bool,
-    version: MqttVersion,
-}
-
-impl Limits {
-    /// Those of the config, for a broker that names none.
-    fn new(version: MqttVersion, options: &ConnectOptions) -> Self {
-        let packet = (options.max_packet_bytes.min(LARGEST_PACKET), format!("{}.max_packet_bytes", options.section));
-        Self { window: WINDOW.into(), packet, max_qos: 2, retain: true, version }
-    }
-
-    /// Whether messages of this QoS can be sent.
-    pub(crate) fn takes_qos(&self, qos: u8) -> bool {
-        qos <= self.max_qos
-    }
-
-    /// The QoS with which a message of this one is sent: the broker may take a lower one only.
-    #[cfg_attr(not(feature = "sink-mqtt"), allow(dead_code))]
-    pub(crate) fn at_most(&self, qos: u8) -> u8 {
-        qos.min(self.max_qos)
-    }
-
-    /// Whether a message can be sent at all.
-    ///
-    /// # Errors
-    ///
-    /// Why it cannot.
-    pub(crate) fn check(&self, message: &Message) -> Result<(), String> {
-        self.fits(message)?;
-        self.offers(message.qos, message.retained)
-    }
-
-    /// Whether a message is small enough.
-    ///
-    /// # Errors
-    ///
-    /// How large it is, and who sets the limit.
-    pub(crate) fn fits(&self, message: &Message) -> Result<(), String> {
-        let (size, (limit, whose)) = (self.packet_bytes(message), &self.packet);
-        if size > *limit as usize {
-            return Err(format!("a packet of {size} bytes is larger than the {limit} of {whose}"));
-        }
-        Ok(())
-    }
-
-    /// Whether the broker offers what messages are to be sent with, whatever is in them.
-    ///
-    /// # Errors
-    ///
-    /// What it does not offer, and the cure.
-    pub(crate) fn offers(&self, qos: u8, retained: bool) -> Result<(), String> {
-        if qos > self.max_qos {
-            let most = self.max_qos;
-            return Err(format!(
-                "the broker takes no QoS above {most}: raise the maximum there, or set pushMethod.mqtt.qos to {most}"
-            ));
-        }
-        if retained && !self.retain {
-            return Err(
-                "the broker retains nothing: have it do so, or set pushMethod.mqtt.retained to false".to_owned()
-            );
-        }
-        Ok(())
-    }
-
-    /// The size of the whole packet, as the largest packet is counted.
-    fn packet_bytes(&self, message: &Message) -> usize {
-        let id = if message.qos > 0 { 2 } else { 0 };
-        let properties = match self.version {
-            MqttVersion::V3 => 0,
-            MqttVersion::V5 => {
-                let length = message.properties.as_deref().map_or(0, Properties::bytes);
-                bytes_of_length(length) + length
-            }
-        };
-        let rest = 2 + message.topic.len() + id + properties + message.payload.len();
-        1 + bytes_of_length(rest) + rest
-    }
-}
-
-/// How many bytes a length takes in a packet.
-fn bytes_of_length(length: usize) -> usize {
-    match length {
-        0..0x80 => 1,
-        0x80..0x4000 => 2,
-        0x4000..0x20_0000 => 3,
-        _ => 4,
-    }
-}
-
 /// What has become of a message that was handed over.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event {
@@ -255,26 +155,6 @@ pub(crate) enum Answer {
 impl Answer {
     fn refused(reason: &str) -> Self {
         Self::Refused(reason.to_owned())
-    }
-}
-
-/// Why a connection is no more.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Loss {
-    /// For this reason.
-    Connection(String),
-    /// For this reason, which lies in a setting of the mapper or of the broker and stays until somebody changes that.
-    Setting(String),
-    /// The broker has refused a message by a code that the library does not know, which it takes for the end. It does not say which
-    /// message that was.
-    Refusal(String),
-}
-
-impl Loss {
-    /// Why.
-    pub(crate) fn reason(&self) -> &str {
-        let (Self::Connection(reason) | Self::Setting(reason) | Self::Refusal(reason)) = self;
-        reason
     }
 }
 
@@ -329,83 +209,6 @@ impl Publisher {
     }
 }
 
-/// What connecting has come to when the other side does not answer as it should. `section` is that of the config.
-fn no_answer(version: &str, section: &str) -> String {
-    format!(
-        "the connection was closed before the broker has answered: does it speak MQTT {version} ({section}.version), and does it \
-         want TLS on this port (mqtts://)?"
-    )
-}
-
-/// The other side speaks no TLS, a certificate is not trusted, or a client has none.
-fn no_tls(error: &rumqttc::TlsError, tls_section: &str) -> Loss {
-    let text = error.to_string();
-    if text.contains("InvalidContentType") {
-        return Loss::Setting(format!(
-            "{text}: what listens there speaks no TLS: write mqtt://, or the port that has TLS"
-        ));
-    }
-    let is_cut = matches!(error, rumqttc::TlsError::Io(error) if error.kind() != std::io::ErrorKind::InvalidData);
-    let make = if is_cut { Loss::Connection } else { Loss::Setting };
-    make(format!("{text}: a certificate of an authority of your own needs {tls_section}.ca_file"))
-}
-
-/// What answers is no WebSocket, or not that of a broker.
-#[cfg(feature = "sink-mqtt-ws")]
-fn no_websocket(error: &dyn std::error::Error, options: &ConnectOptions) -> Loss {
-    let text = error.to_string();
-    if text.contains("certificate") {
-        return Loss::Setting(format!(
-            "{text}: a certificate of an authority of your own needs {}.ca_file",
-            options.tls_section
-        ));
-    }
-    Loss::Connection(format!(
-        "no WebSocket of a broker: {text}: the port or the path may be another, or have no TLS (ws:// and not wss://)"
-    ))
-}
-
-fn refused_id(section: &str) -> String {
-    format!("the broker refuses the client id: set another or a shorter {section}.client_id")
-}
-
-fn refused_login(section: &str) -> String {
-    let kind = section.rsplit('.').next().unwrap_or(section).to_uppercase();
-    format!(
-        "the broker refuses the user name or the password: give it others by the files username and password in {section}.credentials, or \
-        by {kind}_USERNAME and {kind}_PASSWORD"
-    )
-}
-
-fn refused_version(section: &str) -> String {
-    format!("the broker does not speak this version of MQTT: set the other one as {section}.version")
-}
-
-/// The broker has closed the connection of this age, and has not said why.
-fn closed(section: &str, age: Duration) -> String {
-    if age < YOUNG {
-        return format!(
-            "the broker has closed the connection without a reason, {:.1} s after it had accepted it: its log says why. It may not take a \
-             message (topic, QoS, size; by MQTT 5 it would say so, {section}.version), or another client may have come with the same id \
-             ({section}.client_id)",
-            age.as_secs_f64()
-        );
-    }
-    format!(
-        "the broker has closed the connection without a reason, {} s after it had accepted it: it was stopped, or its log says why",
-        age.as_secs()
-    )
-}
-
-/// A connection that is closed before this age is closed for what the client is, or does.
-const YOUNG: Duration = Duration::from_secs(5);
-
-fn taken_over(section: &str) -> String {
-    format!("another client has come with the same id: give each mapper its own {section}.client_id")
-}
-
-const SILENT: &str = "the broker does not answer to a ping";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,71 +226,5 @@ mod tests {
             max_packet_bytes,
             will: None,
         }
-    }
-
-    fn message(qos: u8, payload: usize) -> Message {
-        let payload = vec![b'x'; payload].into();
-        Message { topic: "plant/boiler".into(), qos, retained: false, payload, properties: None }
-    }
-
-    #[test]
-    fn the_size_of_a_packet_is_what_the_library_makes_of_it() {
-        for qos in 0..=2 {
-            for payload in [0, 1, 108, 109, 110, 111, 112, 113, 114, 16_364, 16_370, 2_097_130, 2_097_140] {
-                let message = message(qos, payload);
-                let mut v3 = rumqttc::Publish::new(&message.topic, v3::qos(qos), message.payload.clone());
-                v3.pkid = u16::from(qos > 0);
-                assert_eq!(
-                    Limits::new(MqttVersion::V3, &options(1)).packet_bytes(&message),
-                    v3.size(),
-                    "{qos} {payload}"
-                );
-                for length in [None, Some(0), Some(100), Some(20_000)] {
-                    let user = |length| vec![("time", "x".repeat(length)), ("width", "1280".to_owned())];
-                    let properties = length.map(|length| Properties { content_type: "image/jpeg", user: user(length) });
-                    let of_library = properties.clone().map(v5::properties);
-                    let message = Message { properties: properties.map(Box::new), ..message.clone() };
-                    let mut v5 = rumqttc::v5::mqttbytes::v5::Publish::new(
-                        &message.topic,
-                        v5::qos(qos),
-                        message.payload.clone(),
-                        of_library,
-                    );
-                    v5.pkid = u16::from(qos > 0);
-                    assert_eq!(
-                        Limits::new(MqttVersion::V5, &options(1)).packet_bytes(&message),
-                        v5.size(),
-                        "{qos} {payload} {length:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_message_that_cannot_be_sent_is_refused_with_the_reason_and_the_cure() {
-        let limits = Limits { max_qos: 1, retain: false, ..Limits::new(MqttVersion::V3, &options(100)) };
-        assert_eq!(limits.check(&message(1, 80)), Ok(()));
-        let refusal = |message| limits.check(&message).unwrap_err();
-        assert_eq!(
-            refusal(message(1, 83)),
-            "a packet of 101 bytes is larger than the 100 of sinks.mqtt.max_packet_bytes"
-        );
-        assert_eq!(
-            refusal(message(2, 1)),
-            "the broker takes no QoS above 1: raise the maximum there, or set pushMethod.mqtt.qos to 1"
-        );
-        assert_eq!(
-            refusal(Message { retained: true, ..message(1, 1) }),
-            "the broker retains nothing: have it do so, or set pushMethod.mqtt.retained to false"
-        );
-    }
-
-    #[test]
-    fn a_connection_that_is_closed_without_a_reason_blames_nobody_for_certain() {
-        let early = closed("sinks.mqtt", Duration::from_millis(200));
-        assert!(early.contains("0.2 s after") && early.contains("may") && early.contains("topic"), "{early}");
-        let late = closed("sinks.mqtt", Duration::from_secs(60));
-        assert!(late.contains("60 s after") && !late.contains("client_id"), "{late}");
     }
 }

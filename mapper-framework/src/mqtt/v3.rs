@@ -59,7 +59,7 @@ fn options(settings: &ConnectOptions) -> Result<MqttOptions, Loss> {
     options.set_transport(settings.transport()).set_keep_alive(settings.keep_alive()).set_clean_session(true);
     options.set_inflight(super::WINDOW);
     // Who publishes checks the size itself, and what comes back is as large as what goes out at most.
-    options.set_max_packet_size(super::LARGEST_PACKET as usize, super::LARGEST_PACKET as usize);
+    options.set_max_packet_size(super::limits::LARGEST_PACKET as usize, super::limits::LARGEST_PACKET as usize);
     if let Some(Message { topic, qos: level, retained, payload, .. }) = settings.will.clone() {
         options.set_last_will(LastWill::new(topic, payload, qos(level), retained));
     }
@@ -88,22 +88,22 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,
         ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            return Loss::Connection(super::no_answer("3.1.1", section));
+            return Loss::Connection(super::loss::no_answer("3.1.1", section));
         }
-        ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
+        ConnectionError::Tls(error) => return super::loss::no_tls(&error, &settings.tls_section),
         #[cfg(feature = "sink-mqtt-ws")]
-        ConnectionError::Websocket(error) => return super::no_websocket(&error, settings),
+        ConnectionError::Websocket(error) => return super::loss::no_websocket(&error, settings),
         #[cfg(feature = "sink-mqtt-ws")]
-        ConnectionError::ResponseValidation(error) => return super::no_websocket(&error, settings),
+        ConnectionError::ResponseValidation(error) => return super::loss::no_websocket(&error, settings),
         error => return Loss::Connection(error.to_string()),
     };
     match code {
         // The broker says the one or the other of a wrong password.
         ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-            Loss::Setting(super::refused_login(section))
+            Loss::Setting(super::loss::refused_login(section))
         }
-        ConnectReturnCode::BadClientId => Loss::Setting(super::refused_id(section)),
-        ConnectReturnCode::RefusedProtocolVersion => Loss::Setting(super::refused_version(section)),
+        ConnectReturnCode::BadClientId => Loss::Setting(super::loss::refused_id(section)),
+        ConnectReturnCode::RefusedProtocolVersion => Loss::Setting(super::loss::refused_version(section)),
         ConnectReturnCode::ServiceUnavailable => Loss::Connection("the broker is not available".to_owned()),
         ConnectReturnCode::Success => Loss::Connection("the broker refuses without a reason".to_owned()),
     }
@@ -112,8 +112,8 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
 /// Why the connection of this age is no more.
 fn loss(error: &ConnectionError, section: &str, age: Duration) -> String {
     match error {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => super::closed(section, age),
-        ConnectionError::MqttState(StateError::AwaitPingResp) => super::SILENT.to_owned(),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => super::loss::closed(section, age),
+        ConnectionError::MqttState(StateError::AwaitPingResp) => super::loss::SILENT.to_owned(),
         error => error.to_string(),
     }
 }

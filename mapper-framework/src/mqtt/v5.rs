@@ -204,25 +204,25 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,
         ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            return Loss::Connection(super::no_answer("5", section));
+            return Loss::Connection(super::loss::no_answer("5", section));
         }
-        ConnectionError::Tls(error) => return super::no_tls(&error, &settings.tls_section),
+        ConnectionError::Tls(error) => return super::loss::no_tls(&error, &settings.tls_section),
         #[cfg(feature = "sink-mqtt-ws")]
-        ConnectionError::Websocket(error) => return super::no_websocket(&error, settings),
+        ConnectionError::Websocket(error) => return super::loss::no_websocket(&error, settings),
         #[cfg(feature = "sink-mqtt-ws")]
-        ConnectionError::ResponseValidation(error) => return super::no_websocket(&error, settings),
+        ConnectionError::ResponseValidation(error) => return super::loss::no_websocket(&error, settings),
         error => return Loss::Connection(error.to_string()),
     };
     match code {
         // The broker says the one or the other of a wrong password.
         ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
-            Loss::Setting(super::refused_login(section))
+            Loss::Setting(super::loss::refused_login(section))
         }
         ConnectReturnCode::BadClientId | ConnectReturnCode::ClientIdentifierNotValid => {
-            Loss::Setting(super::refused_id(section))
+            Loss::Setting(super::loss::refused_id(section))
         }
         ConnectReturnCode::RefusedProtocolVersion | ConnectReturnCode::UnsupportedProtocolVersion => {
-            Loss::Setting(super::refused_version(section))
+            Loss::Setting(super::loss::refused_version(section))
         }
         code => Loss::Connection(format!("the broker refuses the connection: {code:?}")),
     }
@@ -231,8 +231,10 @@ fn refusal(error: ConnectionError, settings: &ConnectOptions) -> Loss {
 /// Why the connection of this age is no more.
 fn loss(error: ConnectionError, section: &str, age: Duration) -> Loss {
     match error {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => Loss::Connection(super::closed(section, age)),
-        ConnectionError::MqttState(StateError::AwaitPingResp) => Loss::Connection(super::SILENT.to_owned()),
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            Loss::Connection(super::loss::closed(section, age))
+        }
+        ConnectionError::MqttState(StateError::AwaitPingResp) => Loss::Connection(super::loss::SILENT.to_owned()),
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => ended(reason_code, section),
         // The library's name for any code that it does not know.
         ConnectionError::MqttState(StateError::Deserialization(PacketError::InvalidConnectReturnCode(code))) => {
@@ -250,7 +252,7 @@ fn loss(error: ConnectionError, section: &str, age: Duration) -> Loss {
 /// What the reason of a DISCONNECT says. It names no message.
 fn ended(reason: DisconnectReasonCode, section: &str) -> Loss {
     match reason {
-        DisconnectReasonCode::SessionTakenOver => Loss::Connection(super::taken_over(section)),
+        DisconnectReasonCode::SessionTakenOver => Loss::Connection(super::loss::taken_over(section)),
         DisconnectReasonCode::QoSNotSupported => Loss::Setting(
             "the broker does not take this QoS: raise its maximum, or set pushMethod.mqtt.qos to less".to_owned(),
         ),
