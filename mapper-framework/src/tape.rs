@@ -1,5 +1,26 @@
 //! A recorded session of a mapper: what its driver was asked, what it answered, and when. docs/recording-a-session.md has the format.
 
+/// What a driver that stands before another one leaves to that.
+macro_rules! left_to_the_driver {
+    () => {
+        fn unread_config(&self, device: &$crate::model::Device) -> Vec<String> {
+            self.driver.unread_config(device)
+        }
+
+        fn unread_visitor(&self, property: &$crate::model::Property) -> Vec<String> {
+            self.driver.unread_visitor(property)
+        }
+
+        fn review(&self, device: &$crate::model::Device, property: &$crate::model::Property) -> $crate::driver::Review {
+            self.driver.review(device, property)
+        }
+
+        fn discover_args(&self) -> &'static [(&'static str, &'static str)] {
+            self.driver.discover_args()
+        }
+    };
+}
+
 mod entry;
 mod manifests;
 mod reader;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     driver::{
         Change, Deadline, Discovery, DriverError, ErasedDriver, ErasedProperty, ErasedSession, FrameSender, Results,
-        Review, Subscriptions, WIRE, Wire,
+        Subscriptions, WIRE, Wire,
     },
     manifest::write,
     model::{Device, DeviceState, Method, Problem, Property, Secrets, Value},
@@ -143,17 +143,7 @@ impl ErasedDriver for Recording {
         Ok(Arc::new(Named { name, property: self.driver.bind(property)? }))
     }
 
-    fn unread_config(&self, device: &Device) -> Vec<String> {
-        self.driver.unread_config(device)
-    }
-
-    fn unread_visitor(&self, property: &Property) -> Vec<String> {
-        self.driver.unread_visitor(property)
-    }
-
-    fn review(&self, device: &Device, property: &Property) -> Review {
-        self.driver.review(device, property)
-    }
+    left_to_the_driver!();
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {
         let (track, manifests) = self.begin(device);
@@ -164,10 +154,6 @@ impl ErasedDriver for Recording {
             })
             .await?;
         Ok(Box::new(RecordedSession { session, track }))
-    }
-
-    fn discover_args(&self) -> &'static [(&'static str, &'static str)] {
-        self.driver.discover_args()
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {

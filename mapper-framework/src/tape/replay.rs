@@ -19,7 +19,7 @@ use super::{
 use crate::{
     driver::{
         Change, Deadline, Discovery, DriverError, ErasedDriver, ErasedProperty, ErasedSession, FrameSender, Results,
-        Review, Subscriptions,
+        Subscriptions,
     },
     model::{Device, DeviceState, Method, Problem, Property, Value},
 };
@@ -49,17 +49,7 @@ impl ErasedDriver for Replay {
         Ok(Arc::new(property.clone()))
     }
 
-    fn unread_config(&self, device: &Device) -> Vec<String> {
-        self.driver.unread_config(device)
-    }
-
-    fn unread_visitor(&self, property: &Property) -> Vec<String> {
-        self.driver.unread_visitor(property)
-    }
-
-    fn review(&self, device: &Device, property: &Property) -> Review {
-        self.driver.review(device, property)
-    }
+    left_to_the_driver!();
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {
         let next = {
@@ -71,10 +61,6 @@ impl ErasedDriver for Replay {
         let connect = std::mem::replace(&mut recorded.connect, Taken::nothing());
         pace.answer(connect).await?;
         Ok(Box::new(Replayed { recorded, began: Instant::now(), pace }))
-    }
-
-    fn discover_args(&self) -> &'static [(&'static str, &'static str)] {
-        self.driver.discover_args()
     }
 
     async fn discover(&self, _: &Discovery) -> Result<(), DriverError> {
