@@ -1,6 +1,7 @@
 //! Keys that do not belong where they stand, and what was probably meant.
 
 use super::shape::Shape;
+use crate::model;
 
 /// Keys that hold what no manifest may hold.
 const SECRETS: [&str; 8] = ["token", "password", "passwd", "username", "user", "secret", "credentials", "apikey"];
@@ -55,15 +56,9 @@ fn parts(field: &str) -> Vec<&str> {
     keys.filter(|part| !part.is_empty()).collect()
 }
 
-/// The choice that someone probably meant: equal but for case, or few slips away.
+/// The choice that someone probably meant.
 pub(crate) fn nearest<'a>(word: &str, choices: &[&'a str]) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    choices
-        .iter()
-        .map(|choice| (strsim::damerau_levenshtein(&lower, &choice.to_lowercase()), *choice))
-        .filter(|(distance, choice)| *choice != word && *distance <= choice.len() / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, choice)| choice)
+    model::nearest(word, choices, 3)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Doubt {
 
     /// The doubt about a key of a visitor that the driver does not read, if it is nearly one of the framework's.
     pub(crate) fn of_unread(property: &Property, key: &str) -> Option<Self> {
-        let meant = keys::nearest(key, &WriteRules::KEYS)?;
+        let meant = keys::nearest(key, &WriteRules::KEYS, keys::LETTERS)?;
         let message = "neither the driver nor the framework knows this key, and it is ignored";
         Some(Self::of_key(property, key, message, format!("did you mean {meant}?")))
     }

@@ -24,13 +24,16 @@ impl Misfit {
     }
 }
 
-/// The key of these that was probably meant.
-pub(super) fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
-    let lower = key.to_lowercase();
+/// The word of these that was probably meant: equal but for case, or with a slip in so many letters.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str], letters_for_a_slip: usize) -> Option<&'a str> {
+    let lower = word.to_lowercase();
     let distance = |known: &str| strsim::damerau_levenshtein(&lower, &known.to_lowercase());
-    let near = known.iter().filter(|known| **known != key && distance(known) <= known.len() / 4);
+    let near = known.iter().filter(|known| **known != word && distance(known) <= known.len() / letters_for_a_slip);
     near.min_by_key(|known| distance(known)).copied()
 }
+
+/// How many letters a key of the framework's has for a slip: a driver's own key beside them may be much like one.
+pub(super) const LETTERS: usize = 4;
 
 /// Reads keys, and keeps what is wrong with them.
 pub(super) struct Keys<'a> {
@@ -137,7 +140,7 @@ mod tests {
         let known = ["writeTolerance", "writeInterlock", "writePolicy"];
         let found = ["writeTolerence", "writeIntrelock", "writePolicy", "writable", "register"];
         assert_eq!(
-            found.map(|key| nearest(key, &known)),
+            found.map(|key| nearest(key, &known, LETTERS)),
             [Some("writeTolerance"), Some("writeInterlock"), None, None, None]
         );
     }

@@ -42,7 +42,7 @@ pub(crate) use frame_outlet::{FramePush, Publication, PublishCodec};
 pub(crate) use host_pattern::{HostPattern, is_loopback};
 pub use id::{DeviceId, ModelId, NamespacedName};
 pub use illegal::IllegalValues;
-pub(crate) use keys::Misfit;
+pub(crate) use keys::{Misfit, nearest};
 pub use property::{AccessMode, Property, PropertyBuilder};
 pub use push::{HttpPush, Influxdb2Push, MqttPush, MysqlPush, OtelPush, PushMethod, RedisPush, TdenginePush};
 pub(crate) use record::{RecordFormat, RecordRules};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     DataType, Property, StreamTwin,
-    keys::{Keys, Misfit, nearest},
+    keys::{Keys, LETTERS, Misfit, nearest},
 };
 
 /// What frames are written to.
@@ -103,7 +103,7 @@ impl RecordRules {
     pub(super) fn read(keys: &mut Keys<'_>) -> Self {
         let written: Vec<_> = keys.written().collect();
         for key in written.into_iter().filter(|key| key.starts_with(PREFIX) && !Self::KEYS.contains(key)) {
-            let near = nearest(key, &Self::KEYS);
+            let near = nearest(key, &Self::KEYS, LETTERS);
             let cure = near.map_or_else(|| "take it out".to_owned(), |near| format!("did you mean {near}?"));
             keys.misfit(key, format!("is none of {}", Self::KEYS.join(", ")), cure);
         }
