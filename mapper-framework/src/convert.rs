@@ -54,7 +54,7 @@ pub(crate) enum ConvertError {
 #[derive(Debug, Default)]
 struct Counts {
     converted: usize,
-    as_they_are: usize,
+    unchanged: usize,
     left_out: usize,
     notes: usize,
 }
@@ -101,7 +101,7 @@ fn converted(
         "DeviceModel" if OLD.contains(&version) => model::convert(resource, library, &mut notes),
         "Device" if OLD.contains(&version) => device::convert(resource, library, protocol, &mut notes),
         _ => {
-            counts.as_they_are += 1;
+            counts.unchanged += 1;
             notes.add(Fault::new("apiVersion", format!("{version} is left as it is"), "nothing is to be done"));
             return (resource.verbatim(), notes.into());
         }
@@ -196,10 +196,10 @@ fn key(value: &Value, name: &str) -> (String, String) {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { converted, as_they_are, left_out, notes } = self;
+        let Self { converted, unchanged, left_out, notes } = self;
         write!(
             f,
-            "{converted} converted, {as_they_are} left as they are, {left_out} left out, with {notes} note{}",
+            "{converted} converted, {unchanged} left as they are, {left_out} left out, with {notes} note{}",
             if *notes == 1 { "" } else { "s" }
         )
     }

@@ -4,7 +4,7 @@ use std::{fmt, path::Path};
 
 use serde_json::Value;
 
-use crate::manifest::Fault;
+use crate::{manifest::Fault, model::Secrets};
 
 /// A line for standard error.
 #[derive(Clone, Debug)]
@@ -48,8 +48,9 @@ impl Notes {
         self.0.push(fault);
     }
 
-    /// That a value is not carried over.
+    /// That a value is not carried over. A secret is not printed.
     pub(super) fn left_out(&mut self, field: &str, value: &Value, why: &str, cure: &str) {
+        let value = redacted(field.rsplit('.').next().unwrap_or(field), value);
         self.add(Fault::new(field, format!("{value} is left out: {why}"), cure));
     }
 
@@ -58,8 +59,36 @@ impl Notes {
     }
 }
 
+/// The value of a key, with `***` for what is called like a secret.
+fn redacted(key: &str, value: &Value) -> Value {
+    match value {
+        _ if Secrets::is_key(key) => "***".into(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| (key.clone(), redacted(key, value))).collect(),
+        Value::Array(values) => values.iter().map(|value| redacted(key, value)).collect(),
+        other => other.clone(),
+    }
+}
+
 impl From<Notes> for Vec<Fault> {
     fn from(Notes(faults): Notes) -> Self {
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_that_are_left_out_are_not_printed() {
+        let mut notes = Notes::default();
+        notes.left_out("protocol.common.password", &json!("hunter2"), "it is twice there", "name one otherwise");
+        let nested = json!({"host": "plc", "logins": [{"user": "a", "passWord": "hunter2"}]});
+        notes.left_out("protocol.customizedValues", &nested, "it is nested", "flatten it");
+        let said: Vec<_> = notes.iter().map(|fault| format!("{fault:?}")).collect();
+        assert!(said.iter().all(|line| line.contains("***") && !line.contains("hunter2")), "{said:?}");
+        assert!(said[1].contains("plc"), "{said:?}");
     }
 }

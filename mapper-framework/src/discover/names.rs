@@ -1,6 +1,9 @@
 //! Legal names, and different ones.
 
-use std::{collections::HashSet, iter};
+use std::{
+    collections::{HashMap, HashSet},
+    iter,
+};
 
 /// The longest name of a resource, so that it is a label as well.
 const RESOURCE: usize = 63;
@@ -33,7 +36,11 @@ fn words(text: &str, longest: usize, is_legal: impl Fn(char) -> bool) -> String 
 
 /// Names that are taken.
 #[derive(Default)]
-pub(super) struct Taken(HashSet<String>);
+pub(super) struct Taken {
+    names: HashSet<String>,
+    /// By the name, below which number all are taken.
+    numbers: HashMap<String, usize>,
+}
 
 impl Taken {
     /// The name, or where it is taken already, the name with the first number that is free.
@@ -53,9 +60,14 @@ impl Taken {
             let begin: String = name.chars().take(longest - end.len()).collect();
             format!("{}{end}", begin.trim_end_matches('-'))
         };
-        let mut candidates = iter::once(name.to_owned()).chain((2..).map(numbered));
-        let free = candidates.find(|candidate| !self.0.contains(candidate)).unwrap_or_default();
-        self.0.insert(free.clone());
+        let number = self.numbers.entry(name.to_owned()).or_insert(2);
+        let later = iter::from_fn(|| {
+            *number += 1;
+            Some(numbered(*number - 1))
+        });
+        let mut candidates = iter::once(name.to_owned()).chain(later);
+        let free = candidates.find(|candidate| !self.names.contains(candidate)).unwrap_or_default();
+        self.names.insert(free.clone());
         free
     }
 }

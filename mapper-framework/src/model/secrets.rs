@@ -54,12 +54,12 @@ impl Secrets {
     }
 
     /// The text with `***` for each secret.
-    pub(crate) fn blotted(&self, text: &str) -> String {
+    pub(crate) fn redacted(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 
     /// The bytes with a `*` for each byte of a secret.
-    pub(crate) fn blotted_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn redacted_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut bytes = Cow::Borrowed(bytes);
         for secret in &self.0 {
             let places = bytes.windows(secret.len()).enumerate();
@@ -97,23 +97,23 @@ mod tests {
     #[test]
     fn a_secret_that_begins_another_does_not_leave_its_rest() {
         let secrets = Secrets::of(&Credentials::none().with_password("pass").with_token("password1"));
-        assert_eq!(secrets.blotted("pass password1"), "*** ***");
+        assert_eq!(secrets.redacted("pass password1"), "*** ***");
     }
 
     #[test]
-    fn user_names_and_the_forms_of_http_are_blotted_out() {
+    fn user_names_and_the_forms_of_http_are_redacted() {
         let credentials = Credentials::none().with_username("operator").with_password("a/b c");
         let data = serde_json::json!({"apiKey": "k&k", "pinSecret": 4711, "host": "plc"});
         let secrets = Secrets::of(&credentials).on_the_wire(&credentials, &[data.as_object().unwrap()]);
         let said = "operator at plc: ?key=k%26k&p=a%2Fb%20c Basic b3BlcmF0b3I6YS9iIGM= 4711";
-        assert_eq!(secrets.blotted(said), "*** at plc: ?key=***&p=*** Basic *** ***");
+        assert_eq!(secrets.redacted(said), "*** at plc: ?key=***&p=*** Basic *** ***");
     }
 
     #[test]
-    fn secrets_are_blotted_out() {
+    fn secrets_are_redacted() {
         let secrets = Secrets::of(&Credentials::none().with_password("hunter2").with_token("tok"));
-        assert_eq!(secrets.blotted("a hunter2 is no tok"), "a *** is no ***");
-        assert_eq!(&*secrets.blotted_bytes(b"PASS hunter2 hunter2\r\n"), b"PASS ******* *******\r\n");
-        assert!(matches!(secrets.blotted_bytes(b"hunter"), Cow::Borrowed(b"hunter")));
+        assert_eq!(secrets.redacted("a hunter2 is no tok"), "a *** is no ***");
+        assert_eq!(&*secrets.redacted_bytes(b"PASS hunter2 hunter2\r\n"), b"PASS ******* *******\r\n");
+        assert!(matches!(secrets.redacted_bytes(b"hunter"), Cow::Borrowed(b"hunter")));
     }
 }

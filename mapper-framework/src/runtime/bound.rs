@@ -130,7 +130,7 @@ impl BoundDevice {
     }
 
     /// The problems in one line; `None` if there are none.
-    pub(super) fn complaint(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<String> {
         let all = self.lost.iter().chain(&self.problems);
         let problems: Vec<_> = all.clone().take(MAX_NAMED).map(ToString::to_string).collect();
         let more = all.count() - problems.len();

@@ -2,7 +2,7 @@
 //!
 //! A consumer starts with the device and ends with it, over all sessions. One whose property has not changed goes on when the manifest
 //! does; another begins anew, when the one before it has ended. It reads the newest frame (`FrameReader`), so that it never slows
-//! capture, and shows its property's value and what is wrong by its [`Standing`].
+//! capture, and shows its property's value and what is wrong by its [`Status`].
 //!
 //! Another consumer takes a variant of `StreamTwin` with its word, one of [`Plan`], and a file of its own beside `file.rs`.
 
@@ -10,7 +10,7 @@ mod file;
 mod plan;
 mod publish;
 mod push;
-mod standing;
+mod status;
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ use crate::{
 use super::{bound::BoundDevice, call::panic_message};
 
 pub(super) use plan::Plan;
-use standing::{Board, Standing};
+use status::{Status, Statuses};
 
 /// How many orders may wait for one consumer. A device's session gives one at a time.
 const ORDERS: usize = 2;
@@ -56,7 +56,7 @@ pub(super) struct Consumers {
     running: HashMap<Arc<str>, Running>,
     /// Those that were stopped and may not have ended. One that comes back waits for it.
     leaving: HashMap<Arc<str>, JoinHandle<()>>,
-    board: Board,
+    statuses: Statuses,
 }
 
 /// What all consumers of a device are given.
@@ -89,7 +89,7 @@ pub(super) struct ConsumerContext {
     /// Where its files are.
     pub(super) recordings: Recordings,
     /// Shows its property's value, and what is wrong.
-    pub(super) standing: Standing,
+    pub(super) status: Status,
     pub(super) telemetry: Telemetry,
     /// Cancelled when it is to finish what it has begun, and to end.
     pub(super) stop: CancellationToken,
@@ -105,7 +105,7 @@ impl Consumers {
         stop: CancellationToken,
     ) -> Self {
         let environment = Environment { device, frames, recordings, telemetry, stop };
-        Self { environment, running: HashMap::new(), leaving: HashMap::new(), board: Board::default() }
+        Self { environment, running: HashMap::new(), leaving: HashMap::new(), statuses: Statuses::default() }
     }
 
     /// Starts and stops consumers as the device has them now. Those whose plan is as it was go on.
@@ -138,7 +138,7 @@ impl Consumers {
             frames: frames.reader(),
             orders: received,
             recordings,
-            standing: self.board.standing(Arc::clone(&property)),
+            status: self.statuses.status(Arc::clone(&property)),
             telemetry,
             stop: stop.clone(),
         };
@@ -162,17 +162,17 @@ impl Consumers {
 
     /// Waits until something shows at once: what is wrong with a consumer, or no longer is. Safe to cancel.
     pub(super) async fn changed(&mut self) {
-        self.board.changed().await;
+        self.statuses.changed().await;
     }
 
     /// The value of a property whose consumer has one.
     pub(super) fn value(&self, property: &str) -> Option<String> {
-        self.board.value(property)
+        self.statuses.value(property)
     }
 
     /// What is wrong with a consumer, if anything is.
-    pub(super) fn complaint(&self) -> Option<String> {
-        self.board.complaint()
+    pub(super) fn problem(&self) -> Option<String> {
+        self.statuses.problem()
     }
 
     /// Where the consumer of a property that records takes orders: of that one, or else of the first by its name.
@@ -202,11 +202,11 @@ async fn serve(plan: Plan, mut context: ConsumerContext, predecessor: Option<Joi
         let Err(panic) = run else { break };
         let (reason, property) = (panic_message(&*panic), Arc::clone(&context.property));
         context.telemetry.emit(ConsumerDied { device: &context.device, property: &property, reason });
-        context.standing.complain(format!("it died, and is started again: {reason}"));
+        context.status.set_problem(format!("it died, and is started again: {reason}"));
         tokio::select! {
             () = context.stop.cancelled() => break,
             () = sleep(AFTER_DEATH) => {}
         }
     }
-    context.standing.remove();
+    context.status.remove();
 }

@@ -102,7 +102,7 @@ impl DeviceTask {
     /// Connects, however often it takes. `None` when the device is stopped.
     async fn connect(&mut self) -> Option<Box<dyn ErasedSession>> {
         loop {
-            if let Some(reason) = self.device.bound.complaint().filter(|_| self.device.bound.has_wrong_config) {
+            if let Some(reason) = self.device.bound.problem().filter(|_| self.device.bound.has_wrong_config) {
                 self.refuse_repeated(&reason);
                 self.device.set_state(DeviceState::Unhealthy, Some(reason));
                 match self.interrupted().await {

@@ -113,7 +113,7 @@ pub(super) struct StreamCourse {
     /// Whether a method has stopped it.
     pub(super) is_stopped: bool,
     /// Why no frames come, though they should: the device is unhealthy.
-    pub(super) complaint: Option<String>,
+    pub(super) problem: Option<String>,
     /// Whether the log shows that it runs.
     pub(super) is_shown: bool,
 }

@@ -144,7 +144,7 @@ impl<T> Outcome<T> {
     }
 
     pub(super) fn failed(error: &DriverError, secrets: &Secrets) -> Self {
-        Self::Err(Failure { kind: error.kind_word().to_owned(), message: secrets.blotted(&error.to_string()) })
+        Self::Err(Failure { kind: error.kind_word().to_owned(), message: secrets.redacted(&error.to_string()) })
     }
 
     pub(super) fn done(result: &Result<(), DriverError>, secrets: &Secrets) -> Outcome<()> {

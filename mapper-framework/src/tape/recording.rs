@@ -51,11 +51,11 @@ struct Track {
 
 impl Wire for Track {
     fn sent(&self, bytes: &[u8]) {
-        self.keep(Instant::now(), Event::Sent { bytes: base64(&self.secrets.blotted_bytes(bytes)) });
+        self.keep(Instant::now(), Event::Sent { bytes: base64(&self.secrets.redacted_bytes(bytes)) });
     }
 
     fn received(&self, bytes: &[u8]) {
-        self.keep(Instant::now(), Event::Received { bytes: base64(&self.secrets.blotted_bytes(bytes)) });
+        self.keep(Instant::now(), Event::Received { bytes: base64(&self.secrets.redacted_bytes(bytes)) });
     }
 }
 

@@ -197,7 +197,7 @@ impl<'a> Filing<'a> {
     }
 
     fn why_not(&self) -> String {
-        self.context.standing.complaint().unwrap_or_else(|| "it could not be written".to_owned())
+        self.context.status.problem().unwrap_or_else(|| "it could not be written".to_owned())
     }
 
     async fn tick(&mut self) {
@@ -262,14 +262,14 @@ impl<'a> Filing<'a> {
     }
 
     fn failed(&mut self, error: &RecordError) {
-        let complaint = Some(format!("frames are not recorded: {error}"));
+        let problem = Some(format!("frames are not recorded: {error}"));
         // Each frame may be wrong in the same way.
-        if self.recorder.is_none() || self.context.standing.complaint() != complaint {
+        if self.recorder.is_none() || self.context.status.problem() != problem {
             let (device, property, occurrence) =
                 (&self.context.device, &*self.context.property, self.failures.begins());
             self.context.telemetry.emit(RecordingFailed { device, property, error, occurrence });
         }
-        complaint.into_iter().for_each(|complaint| self.context.standing.complain(complaint));
+        problem.into_iter().for_each(|problem| self.context.status.set_problem(problem));
         if self.recorder.is_none() {
             self.retry = Instant::now() + self.pauses.next();
             self.due = self.due.min(self.retry);
@@ -296,17 +296,17 @@ impl<'a> Filing<'a> {
 
     fn works(&mut self) {
         self.pauses.reset();
-        if self.context.standing.complaint().is_some() {
+        if self.context.status.problem().is_some() {
             self.count_lost();
             let (device, property, occurrence) = (&self.context.device, &*self.context.property, self.failures.ends());
             self.context.telemetry.emit(RecordingWorks { device, property, occurrence });
-            self.context.standing.is_well();
+            self.context.status.clear_problem();
         }
     }
 
     fn show(&self, finished: Option<FileName>) {
         if let Some(name) = finished {
-            self.context.standing.show(self.context.recordings.uri(&self.context.device, &name));
+            self.context.status.show(self.context.recordings.uri(&self.context.device, &name));
         }
     }
 

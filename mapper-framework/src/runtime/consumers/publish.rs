@@ -113,7 +113,7 @@ impl Publisher<'_> {
         let mut next = None;
         while let Some(frame) = self.frame(next.take()).await {
             let ended = self.publish(frame).await;
-            self.context.standing.hide();
+            self.context.status.hide();
             let pause = match ended {
                 Ended::Stopped => return,
                 Ended::Changed(frame) if self.changes_seldom() => {
@@ -162,7 +162,7 @@ impl Publisher<'_> {
         let occurrence = Occurrence::first_if(is_news);
         let failed = PublicationFailed { device, property, url: &url, reason, occurrence };
         self.context.telemetry.emit(failed);
-        self.context.standing.complain(format!("the stream is not published to {url}: {reason}"));
+        self.context.status.set_problem(format!("the stream is not published to {url}: {reason}"));
         self.backoff.next()
     }
 
@@ -209,8 +209,8 @@ impl Publisher<'_> {
                 news = child.news() => match news {
                     News::Published if published.is_none() => {
                         *published = Some(Instant::now());
-                        context.standing.show(url.as_str());
-                        context.standing.is_well();
+                        context.status.show(url.as_str());
+                        context.status.clear_problem();
                         let (device, property) = (&context.device, &*context.property);
                         let occurrence = Occurrence::first_if(std::mem::take(is_shown));
                         context.telemetry.emit(PublicationBegun { device, property, url: &url, occurrence });

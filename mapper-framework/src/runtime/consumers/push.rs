@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{super::news::News, ConsumerContext, standing::Standing};
+use super::{super::news::News, ConsumerContext, status::Status};
 
 /// The pause after the first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ pub(in crate::runtime) struct PushPlan {
 
 /// Pushes frames until the consumer is stopped. The targets are served side by side.
 pub(super) async fn run(plan: &PushPlan, context: &mut ConsumerContext) {
-    let health = Health::new(&context.standing, plan.routes.len());
+    let health = Health::new(&context.status, plan.routes.len());
     let pushers = plan.routes.iter().enumerate().map(|(index, route)| {
         let pusher = Pusher {
             line: route.clone().line(),
@@ -63,24 +63,24 @@ pub(super) async fn run(plan: &PushPlan, context: &mut ConsumerContext) {
     join_all(pushers).await;
 }
 
-/// What the targets of one property come to for its standing.
+/// What the targets of one property come to for its status.
 struct Health<'a> {
-    standing: &'a Standing,
+    status: &'a Status,
     /// By the index of the target: why nothing arrives there. Held for a moment.
-    complaints: Mutex<Vec<Option<String>>>,
+    problems: Mutex<Vec<Option<String>>>,
 }
 
 impl<'a> Health<'a> {
-    fn new(standing: &'a Standing, targets: usize) -> Self {
-        Self { standing, complaints: Mutex::new(vec![None; targets]) }
+    fn new(status: &'a Status, targets: usize) -> Self {
+        Self { status, problems: Mutex::new(vec![None; targets]) }
     }
 
-    fn set(&self, index: usize, complaint: Option<String>) {
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        complaints[index] = complaint;
-        match complaints.iter().flatten().next() {
-            Some(complaint) => self.standing.complain(complaint.as_str()),
-            None => self.standing.is_well(),
+    fn set(&self, index: usize, problem: Option<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems[index] = problem;
+        match problems.iter().flatten().next() {
+            Some(problem) => self.status.set_problem(problem.as_str()),
+            None => self.status.clear_problem(),
         }
     }
 }
@@ -216,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        runtime::consumers::standing::Board,
+        runtime::consumers::status::Statuses,
         stream::{ContentType, Feed, FrameSlot},
     };
 
@@ -250,7 +250,7 @@ mod tests {
         slot: Arc<FrameSlot>,
         feed: Feed,
         telemetry: Telemetry,
-        board: Board,
+        statuses: Statuses,
         puppet: Puppet,
     }
 
@@ -259,10 +259,10 @@ mod tests {
         async fn run(every: u64, frames: u64, script: Vec<Step>) -> Self {
             let slot = FrameSlot::new();
             let (feed, watch) = slot.open(100);
-            let (telemetry, board, stop) = (Telemetry::default(), Board::default(), CancellationToken::new());
+            let (telemetry, statuses, stop) = (Telemetry::default(), Statuses::default(), CancellationToken::new());
             let puppet = Puppet { script: Arc::new(Mutex::new(script.into())), ..Puppet::default() };
-            let standing = board.standing("live".into());
-            let health = Health::new(&standing, 1);
+            let status = statuses.status("live".into());
+            let health = Health::new(&status, 1);
             let pusher = Pusher {
                 line: puppet.clone(),
                 target: "mqtt broker:1883".to_owned(),
@@ -287,7 +287,7 @@ mod tests {
             };
             tokio::join!(pusher.run(&stop), capture);
             drop(watch);
-            Self { slot, feed, telemetry, board, puppet }
+            Self { slot, feed, telemetry, statuses, puppet }
         }
 
         fn pushed(&self) -> Vec<(u64, u64)> {
@@ -344,8 +344,8 @@ mod tests {
         let (pushed, failed, skipped) = rig.counts();
         assert_eq!((failed, skipped), (4, 0));
         assert!(pushed > 1, "it goes on");
-        rig.board.changed().await;
-        assert_eq!(rig.board.complaint(), None, "all is well again");
+        rig.statuses.changed().await;
+        assert_eq!(rig.statuses.problem(), None, "all is well again");
     }
 
     #[tokio::test(start_paused = true)]
@@ -354,8 +354,8 @@ mod tests {
         let rig = Rig::run(100, 25, vec![(0, Ok(())), large(), large()]).await;
         assert_eq!(rig.pushed(), [(1, 0), (11, 100), (21, 200)]);
         assert_eq!(rig.counts(), (1, 2, 0));
-        let complaint = rig.board.complaint().expect("something is wrong");
-        assert!(complaint.contains("mqtt broker:1883: a packet of 20 bytes"), "{complaint}");
+        let problem = rig.statuses.problem().expect("something is wrong");
+        assert!(problem.contains("mqtt broker:1883: a packet of 20 bytes"), "{problem}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -367,13 +367,13 @@ mod tests {
 
     #[test]
     fn a_complaint_of_one_target_stays_when_the_other_is_well() {
-        let board = Board::default();
-        let standing = board.standing("live".into());
-        let health = Health::new(&standing, 2);
+        let statuses = Statuses::default();
+        let status = statuses.status("live".into());
+        let health = Health::new(&status, 2);
         health.set(0, Some("the broker is away".to_owned()));
         health.set(1, None);
-        assert!(board.complaint().is_some());
+        assert!(statuses.problem().is_some());
         health.set(0, None);
-        assert_eq!(board.complaint(), None);
+        assert_eq!(statuses.problem(), None);
     }
 }

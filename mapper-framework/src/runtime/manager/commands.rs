@@ -58,7 +58,7 @@ impl Manager {
             }
             self.apply(&id);
         }
-        self.complaint(&id)
+        self.problem(&id)
     }
 
     /// Brings a device's task to what its manifest and its model say now.
@@ -130,9 +130,9 @@ impl Manager {
         for user in &users {
             self.apply(user);
         }
-        let complaints: Vec<_> = users.iter().filter_map(|user| self.complaint(user).err()).collect();
-        match complaints.into_iter().next() {
-            Some(complaint) => Err(complaint),
+        let problems: Vec<_> = users.iter().filter_map(|user| self.problem(user).err()).collect();
+        match problems.into_iter().next() {
+            Some(problem) => Err(problem),
             None => Ok(()),
         }
     }
@@ -145,10 +145,10 @@ impl Manager {
     }
 
     /// What is wrong with a device, if anything is. What was good of it is in force.
-    fn complaint(&self, id: &DeviceId) -> Result<(), Refusal> {
+    fn problem(&self, id: &DeviceId) -> Result<(), Refusal> {
         let running = self.devices.get(id).and_then(|entry| entry.running.as_ref());
-        match running.and_then(|running| running.target.borrow().complaint()) {
-            Some(complaint) => Err(Refusal::Invalid(format!("device {id}: {complaint}"))),
+        match running.and_then(|running| running.target.borrow().problem()) {
+            Some(problem) => Err(Refusal::Invalid(format!("device {id}: {problem}"))),
             None => Ok(()),
         }
     }

@@ -122,10 +122,10 @@ impl LiveSession<'_> {
     /// The driver's view of the state, unless nothing can be read, frames are missing, one of their consumers fails, or part of the
     /// device had to be left out: that is not healthy, whatever the driver says.
     pub(super) fn set_state(&mut self, state: DeviceState) {
-        let complaint = self.health.nothing_read.clone().or_else(|| self.task.stream.complaint.clone());
-        let complaint = complaint.or_else(|| self.task.consumers.complaint());
-        match complaint.or_else(|| self.task.bound.complaint()) {
-            Some(complaint) => self.task.set_state(DeviceState::Unhealthy, Some(complaint)),
+        let problem = self.health.nothing_read.clone().or_else(|| self.task.stream.problem.clone());
+        let problem = problem.or_else(|| self.task.consumers.problem());
+        match problem.or_else(|| self.task.bound.problem()) {
+            Some(problem) => self.task.set_state(DeviceState::Unhealthy, Some(problem)),
             None => self.task.set_state(state, None),
         }
     }

@@ -57,7 +57,7 @@ impl LiveSession<'_> {
     pub(super) async fn start_stream(&mut self) -> Result<(), End> {
         if !self.task.bound.has_stream() {
             self.stream = None;
-            self.task.stream.complaint = None;
+            self.task.stream.problem = None;
         } else if self.stream.is_none() && !self.task.stream.is_stopped {
             // What is wrong with it is the device's state.
             self.open_stream().await?.ok();
@@ -83,13 +83,13 @@ impl LiveSession<'_> {
     }
 
     fn stream_is_unavailable(&mut self, error: &DriverError) {
-        let complaint =
+        let problem =
             format!("the manifest asks for a stream (visitors.configData.stream), and there is none: {error}");
-        let is_news = self.task.stream.complaint.as_ref() != Some(&complaint);
+        let is_news = self.task.stream.problem.as_ref() != Some(&problem);
         let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
         self.task.context.telemetry.emit(StreamUnavailable { device, error, occurrence });
         self.task.context.frames.stop(Some(error.to_string()));
-        self.task.stream.complaint = Some(complaint);
+        self.task.stream.problem = Some(problem);
     }
 
     /// The first frame has come, or the driver has ended the stream.
@@ -102,7 +102,7 @@ impl LiveSession<'_> {
             }
             Progress::Ended(Ending { reason, is_disconnected }) => {
                 let reason = format!("the stream has ended: {reason}");
-                self.task.stream.complaint = Some(reason.clone());
+                self.task.stream.problem = Some(reason.clone());
                 Err(if is_disconnected { End::Closed(reason) } else { End::Lost(reason) })
             }
         }
@@ -114,7 +114,7 @@ impl LiveSession<'_> {
         let is_news = !std::mem::replace(&mut self.task.stream.is_shown, true);
         let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
         self.task.context.telemetry.emit(StreamBegun { device, format: &format, occurrence });
-        let was_missed = self.task.stream.complaint.take().is_some();
+        let was_missed = self.task.stream.problem.take().is_some();
         self.has_delivered();
         if was_missed {
             self.renew_state();
@@ -170,11 +170,11 @@ impl LiveSession<'_> {
             // Writing to a text does not fail.
             write!(reason, ": {refusal}").ok();
         }
-        let is_news = std::mem::replace(&mut self.task.stream.is_shown, false) || self.task.stream.complaint.is_none();
+        let is_news = std::mem::replace(&mut self.task.stream.is_shown, false) || self.task.stream.problem.is_none();
         let (device, occurrence) = (self.task.id(), Occurrence::first_if(is_news));
         self.task.context.telemetry.emit(StreamStalled { device, reason: &reason, occurrence });
         self.task.context.frames.stall(reason.clone());
-        self.task.stream.complaint = Some(reason.clone());
+        self.task.stream.problem = Some(reason.clone());
         self.set_state(DeviceState::Unhealthy);
         self.show_all_of_stream();
         End::Silent(reason)
@@ -273,7 +273,7 @@ impl LiveSession<'_> {
         self.task.stream.is_stopped = order == StreamOrder::Stop;
         if order == StreamOrder::Stop {
             self.stream = None;
-            self.task.stream.complaint = None;
+            self.task.stream.problem = None;
             self.task.context.frames.stop(Some("the method stop was called".to_owned()));
         } else if self.stream.is_none()
             && let Err(error) = self.open_stream().await?
