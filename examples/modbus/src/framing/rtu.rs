@@ -17,6 +17,9 @@ const CHECKSUM: Crc<u16> = Crc::<u16>::new(&CRC_16_MODBUS);
 /// The most bytes of a frame by the Modbus specification.
 const LONGEST: usize = 256;
 
+/// The most bytes among which an answer is looked for: a frame whose length is not clear by then is none.
+const MOST: usize = 4 * LONGEST;
+
 /// A stream that sends each request of Modbus TCP as a frame of Modbus RTU, and hands over the answer likewise.
 ///
 /// tokio-modbus has a client for RTU, too, which finds no end of an answer to function 20 that comes in pieces, and takes an answer of
@@ -77,7 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Rtu<S> {
             return self.received.clear();
         }
         self.received.drain(..first);
-        if length(&self.received).is_some_and(|length| length > LONGEST || length <= self.received.len()) {
+        let ends = length(&self.received).is_some_and(|length| length > LONGEST || length <= self.received.len());
+        if ends || self.received.len() > MOST {
             self.signals.stray.send_replace(Stray::Damaged);
             self.received.clear();
         }
@@ -252,12 +256,15 @@ mod tests {
         let mut damaged = framed(&[3, 2, 0, 5]);
         damaged[4] ^= 1;
         let endless = [1, 43, 14, 1, 1, 0, 0, 3, 0, 255].into_iter().chain([0; 400]).collect();
+        // Objects of an identification, of which there is always another one.
+        let unending: Vec<u8> = [1, 43, 14, 1, 1, 0, 0, 255].into_iter().chain([9; 10].repeat(MOST / 10)).collect();
         for (request, line_says) in [
             (&[3, 0, 0, 0, 1][..], damaged),
             (&[3, 0, 0, 0, 1], framed(&[3, 4, 0, 5, 0, 6])),
             (&[6, 0, 1, 0, 5], framed(&[6, 0, 2, 0, 5])),
             (&[24, 0, 0], framed(&[24, 9, 9, 0])),
             (&[43, 14, 1, 0], endless),
+            (&[43, 14, 1, 0], unending),
         ] {
             let (stream, mut line, signals) = asked(request).await;
             let mut stray = signals.stray.subscribe();
