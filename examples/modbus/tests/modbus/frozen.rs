@@ -97,16 +97,34 @@ async fn a_frozen_server_behind_tls_holds_up_its_own_devices_only_and_they_are_b
 
 #[tokio::test]
 async fn a_slow_server_is_read_as_fast_as_it_answers_and_holds_up_nobody_else() -> Outcome {
+    const ANSWERS: usize = 5;
     let (Some(server), Some(secured)) = (Server::start(0).await?, Secured::start().await?) else { return Ok(()) };
     let Some(other) = Server::start(0).await? else { return Ok(()) };
     let ways = [("slow", 19, plain(&server)), ("slow-tls", 19, secured.way()), ("other", 1, plain(&other))];
+    // Shorter than the slow ones take, so that there is always one of them that is waited for.
     let devices = ways.map(|(name, unit, way)| device(name, unit, 10_000, &way)).concat();
+    let devices = devices.replace("collectCycle: 1000", "collectCycle: 50");
     run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |edge, handle| {
-        for name in ["slow", "slow-tls", "other"] {
-            let device = DeviceId::new("default", name);
-            is(edge, &device, "online").await;
-            is_read(handle, &device, 3).await?;
-            let stats = handle.device_stats(&device).ok_or("the device is there")?;
+        let ids = ["slow", "slow-tls", "other"].map(|name| DeviceId::new("default", name));
+        for device in &ids {
+            is(edge, device, "online").await;
+        }
+        let mut watch = handle.watch(Filter::all().kinds([Kind::Sample])).await.ok_or("the mapper runs")?;
+        // Of each slow one its values, and those of the other one between its first and its latest.
+        let mut counts = [(0, 0); 2];
+        while counts.iter().any(|(own, _)| *own <= ANSWERS) {
+            let event = watch.next().await.ok_or("the mapper runs")?;
+            let What::Sample(sample) = event.what() else { continue };
+            for ((own, others), slow) in counts.iter_mut().zip(&ids) {
+                let is_watched = (1..=ANSWERS).contains(own);
+                *own += usize::from(sample.device == *slow);
+                *others += usize::from(is_watched && sample.device == ids[2]);
+            }
+        }
+        // Who waited for the slow ones would have one value for each of theirs.
+        assert!(counts.iter().all(|(_, others)| *others > 2 * ANSWERS), "{counts:?}");
+        for device in &ids {
+            let stats = handle.device_stats(device).ok_or("the device is there")?;
             assert_eq!((stats.sessions().opened(), stats.sessions().lost(), stats.reads().failed()), (1, 0, 0));
         }
         Ok(())
