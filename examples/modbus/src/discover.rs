@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mapper_framework::{DataType, Discovery, DriverError, Found, Property};
 use serde_json::{Map, Value as Json, json};
-use tokio_modbus::{Request, Response, prelude::ReadCode};
+use tokio_modbus::{ExceptionCode, Request, Response, prelude::ReadCode};
 
 use crate::{
     config::Config,
@@ -40,7 +40,7 @@ pub(crate) const ARGS: &[(&str, &str)] = &[
     ("holdingRegisters", "Holding registers to look for [default: none]"),
     ("maxGap", "For the devices that are found"),
     ("maxRegisters", "For the devices that are found"),
-    ("forbidden", "For the devices that are found"),
+    ("forbidden", "Addresses that are not looked at, and for the devices that are found"),
     ("closeAfterRound", "For the devices that are found"),
 ];
 
@@ -102,7 +102,7 @@ impl Search {
 /// Asks each unit what it is, and for the registers that the user names.
 pub(crate) async fn discover(gateways: &Gateways, discovery: &Discovery) -> Result<(), DriverError> {
     let search = Search::of(discovery)?;
-    let mut silent = Vec::new();
+    let (mut silent, mut lost) = (Vec::new(), Vec::new());
     for unit in search.units.iter().flat_map(|(first, last)| *first..=*last) {
         let unit = u8::try_from(unit).expect("units were checked");
         discovery.progress(format_args!("unit {unit}"));
@@ -118,23 +118,41 @@ pub(crate) async fn discover(gateways: &Gateways, discovery: &Discovery) -> Resu
         for (object, _) in &identification {
             found = found.property(identified(*object));
         }
+        let lost_before = lost.len();
         for (name, table, ranges) in &search.tables {
             for (start, end) in ranges {
                 discovery.progress(format_args!("unit {unit}, {name} {start} to {end}"));
-                for address in asked.readable(*table, *start, *end).await? {
+                let looked = asked.readable(*table, *start, *end).await?;
+                for address in looked.readable {
                     found = found.property(register(name, *table, address));
                 }
+                let of_unit = |(start, end, fault)| {
+                    let end = if start < end { format!(" to {end}") } else { String::new() };
+                    format!("unit {unit}, {name} {start}{end}: {fault}")
+                };
+                lost.extend(looked.lost.into_iter().map(of_unit));
             }
         }
-        if found.properties().is_empty() { silent.push(unit.to_string()) } else { discovery.add(found) }
+        if !found.properties().is_empty() {
+            discovery.add(found);
+        } else if lost.len() == lost_before {
+            silent.push(unit.to_string());
+        }
     }
-    if silent.is_empty() {
+    if silent.is_empty() && lost.is_empty() {
         return Ok(());
     }
-    let units = silent.join(", ");
-    Err(DriverError::failed(format_args!(
-        "units that answer and do not say what they are: {units}; name addresses to look at, such as holdingRegisters=0-9"
-    )))
+    let silent = (!silent.is_empty()).then(|| {
+        let units = silent.join(", ");
+        format!(
+            "units that answer and do not say what they are: {units}; name addresses to look at, such as holdingRegisters=0-9"
+        )
+    });
+    let lost = (!lost.is_empty()).then(|| {
+        let ranges = lost.join("; ");
+        format!("addresses of which nothing is known: {ranges}; look at them once more, or at fewer at a time")
+    });
+    Err(DriverError::failed(silent.into_iter().chain(lost).collect::<Vec<_>>().join("; ")))
 }
 
 /// A device by what it says of itself.
@@ -158,6 +176,14 @@ fn register(name: &str, table: Table, address: u16) -> Property<Json> {
     }
     let data_type = if table.holds_bits() { DataType::Boolean } else { DataType::Int };
     Property::builder(&format!("{name}{address}"), data_type).visitor(visitor)
+}
+
+/// What became of a range of addresses.
+#[derive(Default)]
+struct Looked {
+    readable: Vec<u16>,
+    /// Of which there is no answer that says whether they can be read, each range with its ends and why.
+    lost: Vec<(u16, u16, Fault)>,
 }
 
 /// A unit that is asked.
@@ -191,10 +217,9 @@ impl Asked<'_> {
         }
     }
 
-    /// Whether the unit answers when it is asked for the first of the addresses.
+    /// Whether the unit answers when it is asked for the first of the addresses that are not forbidden.
     async fn answers(&self, search: &Search) -> Result<bool, DriverError> {
-        let Some((_, table, ranges)) = search.tables.first() else { return Ok(false) };
-        let span = Span { table: *table, start: ranges[0].0, count: 1 };
+        let Some(span) = self.first(search) else { return Ok(false) };
         match self.send(requests::read(span)).await {
             Err(Fault::Broken(_) | Fault::Closed(_)) => Err(self.lost()),
             Err(Fault::Late(_)) => Ok(false),
@@ -203,27 +228,43 @@ impl Asked<'_> {
         }
     }
 
-    /// The addresses that can be read. What is refused is halved until the bad ones stand alone.
-    async fn readable(&self, table: Table, first: u16, last: u16) -> Result<Vec<u16>, DriverError> {
+    /// The first of the addresses that are not forbidden.
+    fn first(&self, search: &Search) -> Option<Span> {
+        let mut spans = search.tables.iter().flat_map(|(_, table, ranges)| {
+            let addresses = ranges.iter().flat_map(|(first, last)| *first..=*last);
+            addresses.map(|start| Span { table: *table, start, count: 1 })
+        });
+        spans.find(|span| !self.config.limits.forbidden.touches(*span))
+    }
+
+    /// The addresses that can be read. What is refused or forbidden is halved until the bad ones stand alone.
+    async fn readable(&self, table: Table, first: u16, last: u16) -> Result<Looked, DriverError> {
         let most = u16::try_from(table.limit()).unwrap_or(u16::MAX);
-        let mut found = Vec::new();
+        let mut looked = Looked::default();
         let mut open: Vec<(u16, u16)> = (first..=last)
             .step_by(most.into())
             .map(|start| (start, start.saturating_add(most - 1).min(last)))
             .collect();
         open.reverse();
         while let Some((start, end)) = open.pop() {
-            match self.send(requests::read(Span { table, start, count: end - start + 1 })).await {
-                Ok(_) => found.extend(start..=end),
-                Err(fault) if start < end && fault.may_spare_a_part() => {
-                    let middle = start + (end - start) / 2;
-                    open.extend([(middle + 1, end), (start, middle)]);
+            let span = Span { table, start, count: end - start + 1 };
+            let is_forbidden = self.config.limits.forbidden.touches(span);
+            let outcome = if is_forbidden { Err(Fault::Forbidden) } else { self.send(requests::read(span)).await };
+            match outcome {
+                Ok(_) => looked.readable.extend(start..=end),
+                Err(fault) if fault.may_spare_a_part() => {
+                    if start < end {
+                        let middle = start + (end - start) / 2;
+                        open.extend([(middle + 1, end), (start, middle)]);
+                    }
                 }
                 Err(Fault::Broken(_) | Fault::Closed(_)) => return Err(self.lost()),
-                Err(_) => {}
+                // There is no such table.
+                Err(Fault::Exception(ExceptionCode::IllegalFunction)) => {}
+                Err(fault) => looked.lost.push((start, end, fault)),
             }
         }
-        Ok(found)
+        Ok(looked)
     }
 
     fn lost(&self) -> DriverError {

@@ -123,6 +123,9 @@ impl Unit {
     /// is found out with the first one.
     async fn change(&mut self, visitor: &Visitor, change: Change) -> Result<(), Fault> {
         let span = visitor.span();
+        if self.config.limits.forbidden.touches(span) {
+            return Err(Fault::Forbidden);
+        }
         let Some(mask) = change.mask else { return self.put(visitor, &change.words).await };
         let knows_masks = self.masks && visitor.masks() && span.table == Table::HoldingRegister;
         if let ([mask], [word], true) = (&mask[..], &change.words[..], knows_masks) {

@@ -18,7 +18,7 @@ pub(crate) enum Fault {
     Length { answered: usize },
     /// The device's identification has no such object.
     Absent,
-    /// The manifest forbids to read one of the registers.
+    /// The manifest forbids to ask for one of the registers.
     Forbidden,
     /// No answer came in time.
     Late(Duration),
@@ -47,10 +47,13 @@ impl Fault {
         }
     }
 
-    /// Whether a smaller request may succeed, as the exception may be due to some of the registers only.
+    /// Whether a smaller request may succeed, as the fault may be due to some of the registers only.
     pub(crate) fn may_spare_a_part(&self) -> bool {
         use ExceptionCode as E;
-        matches!(self, Self::Exception(E::IllegalDataAddress | E::IllegalDataValue | E::ServerDeviceFailure))
+        matches!(
+            self,
+            Self::Forbidden | Self::Exception(E::IllegalDataAddress | E::IllegalDataValue | E::ServerDeviceFailure)
+        )
     }
 
     /// Whether the session ends with it, as no other request has a chance.
@@ -97,7 +100,7 @@ impl fmt::Display for Fault {
                 write!(f, "the device answers with {answered} registers, which is not what it was asked for")
             }
             Self::Absent => f.write_str("the device's identification has no such object"),
-            Self::Forbidden => f.write_str("the device's `forbidden` says that it must not be read"),
+            Self::Forbidden => f.write_str("the device's `forbidden` says that it must be neither read nor written"),
             Self::Late(within) => write!(f, "no answer within {} ms", within.as_millis()),
             Self::NotAsked => {
                 f.write_str("it is not asked yet: other units that do not answer are waited for at present")

@@ -1,4 +1,4 @@
-//! Addresses that must not be read.
+//! Addresses that must be neither read nor written.
 
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Forbidden(Vec<(u16, u16)>);
 
 impl Forbidden {
-    /// Whether one of the span's addresses must not be read. Files, queues and the identification have none.
+    /// Whether one of the span's addresses is among them. Files, queues and the identification have none.
     pub(crate) fn touches(&self, span: Span) -> bool {
         use Table::{Coil, DiscreteInput, HoldingRegister, InputRegister};
         matches!(span.table, Coil | DiscreteInput | HoldingRegister | InputRegister)

@@ -9,7 +9,7 @@
 //! - `review`: what is said of a property before it is read
 //! - `plan`, with `plans`: one request for neighbouring registers
 //! - `requests`: what is asked, and what the answers hold
-//! - `forbidden`: addresses that are never read
+//! - `forbidden`: addresses that are neither read nor written
 //! - `gateway`, with `turns` and `fault`: the connection that devices share, whose request is next, and why one failed
 //! - `link`, with `serial` and `tls`: how it is made
 //! - `framing`: how requests and answers stand on it

@@ -19,7 +19,7 @@ pub(crate) fn review(unit: u8, forbidden: &Forbidden, property: &Property<Visito
     if forbidden.touches(span) {
         review = review.doubt(
             "",
-            format!("{span} is `forbidden`, and never read"),
+            format!("{span} is `forbidden`, and neither read nor written"),
             "take the property out, or the address from `forbidden`",
         );
     }

@@ -57,7 +57,7 @@ pub(super) struct Manifest {
     max_gap: u16,
     /// The most registers that one request asks for.
     max_registers: Option<NonZeroU32>,
-    /// Addresses that are never read.
+    /// Addresses that are neither read nor written.
     forbidden: Forbidden,
     close_after_round: bool,
 }

@@ -28,7 +28,9 @@ async fn units_say_what_they_are_and_only_the_addresses_that_were_named_are_look
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let wanted = [("units", "5-6, 200"), ("holdingRegisters", "0-9"), ("coils", "3"), ("timeout", "8000")];
     let discovery = Discovery::new(args(&server, &wanted));
-    Modbus::default().discover(&discovery).await?;
+    let error = Modbus::default().discover(&discovery).await.expect_err("unit 5 is away").to_string();
+    let away = "addresses of which nothing is known: unit 5, coil 3: the device answers with exception 0x0b";
+    assert!(error.starts_with(away), "{error}");
     let found = discovery.found();
     // All units of this server have an identification, even one that its gateway does not reach otherwise. Register 5 is the hole.
     let identification = ["vendor", "productCode", "revision", "model"];
@@ -47,6 +49,52 @@ async fn units_say_what_they_are_and_only_the_addresses_that_were_named_are_look
         asked.contains(&"request 6 1 3 1".to_owned()) && asked.contains(&"request 6 3 0 10".to_owned()),
         "{asked:?}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forbidden_address_is_not_looked_at() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let wanted = [("units", "6"), ("holdingRegisters", "0-9"), ("forbidden", "0,7"), ("timeout", "8000")];
+    let discovery = Discovery::new(args(&server, &wanted));
+    Modbus::default().discover(&discovery).await?;
+    let found = discovery.found();
+    let registers = [1, 2, 3, 4, 6, 8, 9].map(|address| format!("holdingRegister{address}"));
+    assert_eq!(names(&found[0]).split_off(4), registers);
+    // Unit 7 is too late to say what it is, and is asked for a register instead.
+    let wanted = [("units", "7"), ("holdingRegisters", "0-9"), ("forbidden", "0,7"), ("timeout", "200")];
+    Modbus::default().discover(&Discovery::new(args(&server, &wanted))).await?;
+    let asked = server.news().await?;
+    assert!(asked.contains(&"request 7 3 1 1".to_owned()), "{asked:?}");
+    for line in asked.iter().filter(|line| line.contains(" 3 ")) {
+        let words: Vec<u16> = line.split(' ').skip(3).map(str::parse::<u16>).collect::<Result<_, _>>()?;
+        let span = words[0]..words[0] + words[1];
+        assert!(!span.contains(&0) && !span.contains(&7), "{line}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn addresses_without_an_answer_of_their_unit_are_named_at_the_end() -> Outcome {
+    let Some(server) = Server::start(0).await? else { return Ok(()) };
+    // Unit 4 says what it is, and no more. Another unit answers for unit 16.
+    let wanted = [("units", "1,4,16"), ("holdingRegisters", "0"), ("coils", "0-9"), ("timeout", "3000")];
+    let discovery = Discovery::new(args(&server, &wanted));
+    let error = Modbus::default().discover(&discovery).await.expect_err("not all is known").to_string();
+    let found = discovery.found();
+    let identification = ["vendor", "productCode", "revision", "model"];
+    let one = [&identification[..], &["coil0"]].concat();
+    assert_eq!(found.len(), 2, "{error}");
+    assert!(names(&found[0]).starts_with(&one) && names(&found[0]).ends_with(&["holdingRegister0"]));
+    assert_eq!(names(&found[1]), identification);
+    for (range, why) in [
+        ("unit 4, coil 0 to 9", "no answer within 3000 ms"),
+        ("unit 4, holdingRegister 0", "no answer within 3000 ms"),
+        ("unit 16, coil 0 to 9", "unit 36 answers in its place"),
+    ] {
+        assert!(error.contains(&format!("{range}: {why}")), "{error}");
+    }
+    assert!(!error.contains("unit 1,") && !error.contains("do not say what they are"), "{error}");
     Ok(())
 }
 

@@ -118,11 +118,32 @@ async fn a_forbidden_register_is_never_asked_for_and_a_request_keeps_to_its_limi
     let properties: Vec<_> = [0, 1, 2, 3, 4, 6, 8, 9].map(|address| Arc::new(number(address, "uint16"))).into();
     let mut values = read_many(&mut unit, &properties).await;
     let error = refusal(values.pop().expect("eight of them"));
-    assert_eq!(error, "HoldingRegister 9: the device's `forbidden` says that it must not be read");
+    assert_eq!(error, "HoldingRegister 9: the device's `forbidden` says that it must be neither read nor written");
     assert_eq!(integers(values), [0, 1, 2, 3, 4, 6, 8].map(Some));
     let mut news = server.news().await?;
     news.sort();
     assert_eq!(news, ["connected", "request 6 3 0 3", "request 6 3 3 2", "request 6 3 6 3"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forbidden_address_is_never_written_neither_whole_nor_some_of_its_bits() -> Outcome {
+    let Some(mut server) = Server::start(0).await? else { return Ok(()) };
+    let config = json!({"unitId": 9, "forbidden": "2-3"});
+    let mut unit = connect_with(&Modbus::default(), &server, config).await?;
+    for (property, value, what) in [
+        (number(2, "int16"), Value::Int(7), "HoldingRegister 2"),
+        (number(1, "uint32"), Value::Int(7), "HoldingRegister 1"),
+        (holding(json!({"address": 3, "bit": 3})), Value::Boolean(true), "HoldingRegister 3"),
+        (holding(json!({"address": 3, "bit": 3, "writeMask": false})), Value::Boolean(true), "HoldingRegister 3"),
+        (bit("Coil", 2), Value::Boolean(true), "Coil 2"),
+    ] {
+        let error = refusal(unit.write(&property, &value).await);
+        let reason = "the device's `forbidden` says that it must be neither read nor written";
+        assert_eq!(error, format!("{what}: {reason}"));
+    }
+    unit.write(&number(4, "int16"), &Value::Int(7)).await?;
+    assert_eq!(server.news().await?, ["connected", "request 9 6 4 0"]);
     Ok(())
 }
 

@@ -267,7 +267,7 @@ fn a_review_says_what_will_be_read_and_what_is_doubted() {
     doubted(
         review(&property("InputRegister", 95, &json!({"type": "int16"}), T::Int)),
         "",
-        "is `forbidden`, and never read",
+        "is `forbidden`, and neither read nor written",
     );
     doubted(
         review(&holding(&json!({"type": "int16", "writeFunction": "multiple"}), T::Int)),
