@@ -14,8 +14,8 @@ use ua::{
 
 use crate::{config::Config, status, value::system_time};
 
-/// The most that one request asks for where the server names no limit.
-const UNLIMITED: usize = 1000;
+/// The most that one request asks for, whatever more the server takes.
+const MOST_AT_ONCE: usize = 1000;
 /// From which difference on a server's clock is worth a line in the log.
 const SKEW: Duration = Duration::from_secs(2);
 
@@ -60,11 +60,11 @@ impl About {
     }
 }
 
-/// A limit; zero and none mean that there is none.
+/// A limit of the server's, within the mapper's own. Zero and none mean that the server has none.
 fn limit(answer: &DataValue) -> usize {
     match answer.value {
-        Some(Variant::UInt32(limit @ 1..)) => usize::try_from(limit).unwrap_or(UNLIMITED),
-        _ => UNLIMITED,
+        Some(Variant::UInt32(limit @ 1..)) => usize::try_from(limit).unwrap_or(MOST_AT_ONCE).min(MOST_AT_ONCE),
+        _ => MOST_AT_ONCE,
     }
 }
 

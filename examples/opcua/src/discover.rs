@@ -18,6 +18,8 @@ use crate::{details, fetch::Answer, node::Node, session::Server, status, value::
 
 /// How many nodes right below one are looked at. A server may go on for ever.
 const MOST_BELOW: usize = 65_536;
+/// How many of them the server sends at once.
+const AT_ONCE: u32 = 1000;
 
 /// The arguments, for `--help`.
 pub(crate) const ARGS: &[(&str, &str)] = &[
@@ -226,7 +228,7 @@ async fn references(session: &Session, node: &NodeId, most: usize) -> Result<Vec
         node_class_mask: (NodeClassMask::OBJECT | NodeClassMask::VARIABLE | NodeClassMask::METHOD).bits(),
         result_mask: (BrowseResultMaskFlags::BrowseName | BrowseResultMaskFlags::NodeClass).bits(),
     };
-    let mut answer = session.browse(&[wanted], 0, None).await.map_err(failed)?.into_iter().next();
+    let mut answer = session.browse(&[wanted], AT_ONCE, None).await.map_err(failed)?.into_iter().next();
     let (mut all, mut variables) = (Vec::new(), 0);
     while let Some(part) = answer {
         if part.status_code.is_bad() {

@@ -22,6 +22,13 @@ pub(crate) const APPLICATION_URI: &str = "urn:kubeedge:mapper:opcua";
 /// How long a server keeps a session that was lost, and its subscriptions.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The longest list, text and message that are taken of a server. A longer one ends the session.
+const LONGEST_LIST: usize = 1 << 20;
+const LONGEST_TEXT: usize = 16 << 20;
+const LONGEST_MESSAGE: usize = 64 << 20;
+/// The most parts of a message. Most servers send parts of 64 KiB, and none may send any below 8 KiB.
+const MOST_CHUNKS: usize = LONGEST_MESSAGE / (8 << 10);
+
 /// Whether a session is there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -50,6 +57,11 @@ pub(crate) fn client_config(within: Duration) -> ClientConfig {
         .session_timeout(SESSION_TIMEOUT.as_millis() as u32)
         .session_retry_limit(0)
         .recreate_subscriptions(false)
+        .max_array_length(LONGEST_LIST)
+        .max_string_length(LONGEST_TEXT)
+        .max_byte_string_length(LONGEST_TEXT)
+        .max_message_size(LONGEST_MESSAGE)
+        .max_chunk_count(MOST_CHUNKS)
         // `true` would shift all times of the server's by the difference.
         .ignore_clock_skew(false)
         .into_config()

@@ -24,6 +24,8 @@ use crate::{
 const WAITING: usize = 32;
 /// The most values that are handed over at once.
 const AT_ONCE: usize = 1024;
+/// The most values that the server sends at once.
+const PER_PUBLISH: u32 = 1000;
 /// After how long without news the server says that it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// After how long without a request for news the server gives the subscription up.
@@ -122,7 +124,15 @@ impl Monitor {
         let (listener, deliveries) = Listener::new();
         let interval = interval(wanted);
         let created = session
-            .create_subscription(interval, count(LIFETIME, interval), count(KEEP_ALIVE, interval), 0, 0, true, listener)
+            .create_subscription(
+                interval,
+                count(LIFETIME, interval),
+                count(KEEP_ALIVE, interval),
+                PER_PUBLISH,
+                0,
+                true,
+                listener,
+            )
             .await
             .map_err(|error| status::of_request("subscribing", error));
         match created {
@@ -166,7 +176,7 @@ impl Monitor {
         }
         if interval != self.interval && !(self.items.is_empty() && added.is_empty()) {
             let (lifetime, keep_alive) = (count(LIFETIME, interval), count(KEEP_ALIVE, interval));
-            let changed = session.modify_subscription(self.id, interval, lifetime, keep_alive, 0, 0).await;
+            let changed = session.modify_subscription(self.id, interval, lifetime, keep_alive, PER_PUBLISH, 0).await;
             changed.map_err(|error| status::of_request("subscribing", error))?;
             self.interval = interval;
         }

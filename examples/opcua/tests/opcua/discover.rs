@@ -89,6 +89,17 @@ async fn a_node_that_cannot_be_browsed_costs_nothing_else_and_what_was_found_is_
     Ok(())
 }
 
+#[tokio::test]
+async fn more_nodes_below_one_than_fit_into_one_message_are_found() -> Outcome {
+    let Some(server) = Server::start(Make::Asyncua, &[]).await? else { return Ok(()) };
+    server.probe().await?.obey("many 1500").await?;
+    let folder = tempfile::tempdir()?;
+    let (url, node) = (format!("url={}", server.url()), format!("nodeID=nsu={NAMESPACE};s=Many"));
+    let found = run(folder.path(), &["discover", &url, &node, "timeout=10000", "most=2000"]).await?;
+    assert_eq!(found.matches(&format!("nsu={NAMESPACE};s=Many.")).count(), 1500);
+    Ok(())
+}
+
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_opcua"));
     command.args(arguments).current_dir(folder).kill_on_drop(true);

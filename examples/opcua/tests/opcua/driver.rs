@@ -1,6 +1,6 @@
 //! The driver by itself, called as the framework calls it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use mapper_framework::{
     Call, Change, DataType, Device, Driver, DriverError, Property, Reading, Session, Value,
@@ -22,6 +22,8 @@ against_each!(
     the_driver_keeps_the_contract,
     a_node_of_each_type_is_read_in_one_request_and_written_as_what_it_is,
     what_cannot_be_read_or_written_says_why_and_costs_nothing_else,
+    long_values_are_written_read_and_delivered,
+    more_items_than_fit_into_one_message_are_delivered,
     quality_and_source_time_are_kept_and_changes_are_delivered,
     a_method_takes_several_arguments_and_returns_several_results,
 );
@@ -230,6 +232,50 @@ async fn a_part_of_a_list_is_read_and_never_written_where_the_server_knows_no_pa
     }
     for (name, value) in [("List", "[1,2,3]"), ("Matrix", "[[1.5,2.5],[3.5,4.5]]"), ("String", "hello")] {
         assert_eq!(session.read(&node(name, DataType::String)).await?.into_value(), value.into());
+    }
+    Ok(())
+}
+
+async fn long_values_are_written_read_and_delivered(make: Make) -> Outcome {
+    let Some(server) = Server::start(make, &[]).await? else { return Ok(()) };
+    let mut session = connect(&server, json!({})).await?;
+    let list = Json::from_iter((0..1500).map(|number| number * 20)).to_string();
+    let cases = [(node("List", DataType::String), list), (node("String", DataType::String), "x".repeat(70_000))];
+    for (property, value) in &cases {
+        session.write(property, &Value::from(value.as_str())).await?;
+        assert_eq!(session.read(property).await?.into_value(), Value::from(value.as_str()), "{}", property.name());
+    }
+    let properties = cases.clone().map(|(property, _)| Arc::new(property));
+    session.subscribe(&properties).await?;
+    for change in deliveries(&mut session, 2).await? {
+        let (_, value) = cases.iter().find(|(it, _)| it.name() == change.property()).ok_or("one of the two")?;
+        let reading = change.result().map_err(ToString::to_string)?;
+        assert_eq!(reading.get_value(), &Value::from(value.as_str()), "{}", change.property());
+    }
+    Ok(())
+}
+
+async fn more_items_than_fit_into_one_message_are_delivered(make: Make) -> Outcome {
+    let Some(server) = Server::start(make, &[]).await? else { return Ok(()) };
+    let probe = server.probe().await?;
+    let mut session = connect(&server, json!({})).await?;
+    let items = (0..1500).map(|number| {
+        let visitor = visitor(json!({"nodeID": id("Int32"), "samplingInterval": 50}));
+        Arc::new(Property::builder(&number.to_string(), DataType::Int).visitor(visitor))
+    });
+    let items: Vec<_> = items.collect();
+    let subscriptions = session.subscribe(&items).await?;
+    assert!(items.iter().all(|item| subscriptions.contains(item.name())));
+    for value in [-70_000, 7] {
+        if value == 7 {
+            probe.obey("set Int32 7").await?;
+        }
+        let changes = deliveries(&mut session, items.len()).await?;
+        let names: HashSet<_> = changes.iter().map(Change::property).collect();
+        assert_eq!((changes.len(), names.len()), (items.len(), items.len()));
+        for change in &changes {
+            assert_eq!(change.result().ok().map(Reading::get_value), Some(&Value::Int(value)), "{}", change.property());
+        }
     }
     Ok(())
 }
