@@ -5,12 +5,15 @@ use ua::types::{Array, Variant};
 
 use crate::types::Structures;
 
+/// The most dimensions that a value may have.
+const MOST_DIMENSIONS: usize = 16;
+
 /// Any value as JSON: numbers and booleans as such, a structure as an object, an array as an array, a matrix as arrays of arrays, a time by
 /// RFC 3339, bytes by base64, and a float that is not finite as text.
 ///
 /// # Errors
 ///
-/// It holds a structure of which the server does not say what is in it.
+/// It holds a structure of which the server does not say what is in it, or an array of more than 16 dimensions.
 pub(crate) fn to_json(variant: &Variant, structures: &Structures) -> Result<Json, String> {
     Ok(match variant {
         Variant::Empty => Json::Null,
@@ -49,6 +52,9 @@ pub(crate) fn to_json(variant: &Variant, structures: &Structures) -> Result<Json
 fn array(array: &Array, structures: &Structures) -> Result<Json, String> {
     let elements = array.values.iter().map(|element| to_json(element, structures)).collect::<Result<Vec<_>, _>>()?;
     Ok(match &array.dimensions {
+        Some(dimensions) if dimensions.len() > MOST_DIMENSIONS => {
+            return Err(format!("the array has {} dimensions, more than {MOST_DIMENSIONS}", dimensions.len()));
+        }
         Some(dimensions) if dimensions.len() > 1 => nested(&elements, dimensions),
         _ => elements.into(),
     })

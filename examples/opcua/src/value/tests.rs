@@ -36,6 +36,18 @@ fn a_value_becomes_the_type_of_its_node() {
 }
 
 #[test]
+fn an_array_has_sixteen_dimensions_at_most() {
+    let json = |dimensions: usize| {
+        let array = Array::new_multi(Scalar::Byte, vec![Variant::Byte(7)], vec![1; dimensions]).unwrap();
+        to_json(&Variant::Array(Box::new(array)), &Structures::default()).map(|json| json.to_string())
+    };
+    assert_eq!(json(16), Ok(format!("{}7{}", "[".repeat(16), "]".repeat(16))));
+    for dimensions in [17, 1_000_000] {
+        assert_eq!(json(dimensions), Err(format!("the array has {dimensions} dimensions, more than 16")));
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_refused_with_the_range() {
     for (value, scalar, message) in [
         (Value::Int(300), Scalar::Byte, "300 does not fit into the node's type, Byte: 0 to 255"),
