@@ -69,20 +69,38 @@ fn limit(answer: &DataValue) -> usize {
 }
 
 fn note_skew(device: &str, clock: Option<SystemTime>, before: SystemTime, after: SystemTime) {
-    let Some(clock) = clock else { return };
-    let (ahead, behind) = (clock.duration_since(after).ok(), before.duration_since(clock).ok());
-    if let Some(by) = ahead.filter(|by| *by >= SKEW) {
-        warn!(
-            device,
-            milliseconds = by.as_millis() as u64,
-            "the server's clock is ahead of the mapper's; values have the server's times"
-        );
-    }
-    if let Some(by) = behind.filter(|by| *by >= SKEW) {
-        warn!(
-            device,
-            milliseconds = by.as_millis() as u64,
-            "the server's clock is behind the mapper's; values have the server's times"
-        );
+    let Some((side, by)) = clock.and_then(|clock| skew(clock, before, after)) else { return };
+    let milliseconds = by.as_millis() as u64;
+    warn!(device, milliseconds, "the server's clock is {side} the mapper's; values have the server's times");
+}
+
+/// On which side of the mapper's clock the server's is, and by how much at least. `before` and `after` are when it was asked and has answered.
+fn skew(clock: SystemTime, before: SystemTime, after: SystemTime) -> Option<(&'static str, Duration)> {
+    let ahead = clock.duration_since(after).map(|by| ("ahead of", by));
+    let skew = ahead.or_else(|_| before.duration_since(clock).map(|by| ("behind", by)));
+    skew.ok().filter(|(_, by)| *by >= SKEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_wrong_by_what_the_time_of_the_answer_does_not_explain() {
+        let before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_796_112_000);
+        let after = before + Duration::from_secs(10);
+        let (skewed, millisecond) = (Duration::from_millis(2000), Duration::from_millis(1));
+        for (clock, expected) in [
+            (after + skewed, Some(("ahead of", skewed))),
+            (after + skewed - millisecond, None),
+            (after, None),
+            (before + Duration::from_secs(5), None),
+            (before, None),
+            (before - skewed + millisecond, None),
+            (before - skewed, Some(("behind", skewed))),
+            (SystemTime::UNIX_EPOCH, Some(("behind", Duration::from_secs(1_796_112_000)))),
+        ] {
+            assert_eq!(skew(clock, before, after), expected, "{clock:?}");
+        }
     }
 }
