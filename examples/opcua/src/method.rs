@@ -7,7 +7,7 @@ use ua::{
     client::Session,
     types::{
         Argument, AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, CallMethodResult,
-        NodeClassMask, NodeId, NumericRange, ReadValueId, ReferenceTypeId, TimestampsToReturn, Variant,
+        NodeClassMask, NodeId, NumericRange, ReadValueId, ReferenceTypeId, StatusCode, TimestampsToReturn, Variant,
     },
 };
 
@@ -90,6 +90,7 @@ pub(crate) async fn arguments(
     method: &NodeId,
 ) -> Result<Vec<(String, Shape)>, DriverError> {
     let failed = |error| status::of_request(format_args!("the arguments of {method}"), error);
+    let unanswered = || DriverError::failed("the server does not answer all of a request");
     let properties = BrowseDescription {
         node_id: method.clone(),
         browse_direction: BrowseDirection::Forward,
@@ -99,9 +100,9 @@ pub(crate) async fn arguments(
         result_mask: BrowseResultMaskFlags::BrowseName.bits(),
     };
     let answers = session.browse(&[properties], 0, None).await.map_err(failed)?;
-    let Some(answer) = answers.into_iter().next() else { return Ok(Vec::new()) };
+    let answer = answers.into_iter().next().ok_or_else(unanswered)?;
     if answer.status_code.is_bad() {
-        return Err(status::of_operation(method, answer.status_code));
+        return Err(status::of_operation(format_args!("the arguments of {method}"), answer.status_code));
     }
     let mut found = answer.references.into_iter().flatten();
     let Some(inputs) = found.find(|property| property.browse_name.name.as_ref() == INPUT_ARGUMENTS) else {
@@ -109,9 +110,11 @@ pub(crate) async fn arguments(
     };
     let wanted = [ReadValueId::new(inputs.node_id.node_id, AttributeId::Value)];
     let answers = session.read(&wanted, TimestampsToReturn::Neither, 0.0).await.map_err(failed)?;
-    let Some(Variant::Array(list)) = answers.into_iter().next().and_then(|answer| answer.value) else {
-        return Ok(Vec::new());
-    };
+    let answer = answers.into_iter().next().ok_or_else(unanswered)?;
+    if let Some(code) = answer.status.filter(StatusCode::is_bad) {
+        return Err(status::of_operation(format_args!("the arguments of {method}"), code));
+    }
+    let Some(Variant::Array(list)) = answer.value else { return Ok(Vec::new()) };
     let mut taken = Vec::with_capacity(list.values.len());
     for argument in &list.values {
         let Variant::ExtensionObject(body) = argument else { continue };

@@ -7,7 +7,7 @@ use ua::{
     client::Session,
     types::{
         AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, DataTypeDefinition, DataValue,
-        NodeClassMask, NodeId, ReadValueId, ReferenceTypeId, StructureDefinition, Variant,
+        NodeClassMask, NodeId, ReadValueId, ReferenceTypeId, StatusCode, StructureDefinition, Variant,
         VariantScalarTypeId as Scalar,
         custom::{DataTypeTree, DynamicTypeLoader, EncodingIds, ParentIds, TypeInfo},
     },
@@ -157,24 +157,22 @@ impl Shapes {
     /// Learns what is in a structure, and in those within it.
     async fn define(&mut self, session: &Session, data_type: &NodeId) -> Result<(), DriverError> {
         let mut open = vec![data_type.clone()];
-        let known = self.definitions.len();
-        while let Some(next) = open.pop().filter(|_| self.definitions.len() < known + DEPTH) {
-            if self.definitions.contains_key(&next) {
+        // It is kept when it is whole, so that what fails is asked for anew.
+        let mut found = HashMap::new();
+        while let Some(next) = open.pop().filter(|_| found.len() < DEPTH) {
+            if self.definitions.contains_key(&next) || found.contains_key(&next) {
                 continue;
             }
-            let wanted = [ReadValueId::new(next.clone(), AttributeId::DataTypeDefinition)];
-            let answers = fetch_all(session, &wanted, &mut 1).await?;
-            // Abstract types, and those of old servers, have no definition. Whether that hurts shows with a value.
-            let [Ok(DataValue { value: Some(Variant::ExtensionObject(body)), .. })] = &answers[..] else { continue };
-            let Some(definition) = body.inner_as::<StructureDefinition>() else { continue };
+            let Some(definition) = definition(session, &next).await? else { continue };
             for field in definition.fields.iter().flatten() {
                 if self.scalar(session, &field.data_type).await? == Scalar::ExtensionObject {
                     open.push(field.data_type.clone());
                 }
             }
-            self.definitions.insert(next, definition.clone());
+            found.insert(next, definition);
         }
-        if self.definitions.len() > known {
+        if !found.is_empty() {
+            self.definitions.extend(found);
             self.renew(session)?;
         }
         Ok(())
@@ -205,4 +203,24 @@ impl Shapes {
         self.structures = Structures::new(tree);
         Ok(())
     }
+}
+
+/// What the server says is in a structure. Abstract types, and those of old servers, have no definition; whether that hurts shows with a value.
+///
+/// # Errors
+///
+/// The server does not say now, and may later.
+async fn definition(session: &Session, data_type: &NodeId) -> Result<Option<StructureDefinition>, DriverError> {
+    let wanted = [ReadValueId::new(data_type.clone(), AttributeId::DataTypeDefinition)];
+    for answer in fetch_all(session, &wanted, &mut 1).await? {
+        let answer = answer?;
+        if let Some(Variant::ExtensionObject(body)) = &answer.value {
+            return Ok(body.inner_as::<StructureDefinition>().cloned());
+        }
+        if let Some(code) = answer.status.filter(StatusCode::is_bad) {
+            let error = status::of_operation(format_args!("what is in a {data_type}"), code);
+            return if error.is_retryable() { Err(error) } else { Ok(None) };
+        }
+    }
+    Ok(None)
 }

@@ -71,6 +71,7 @@ fn is_final(code: StatusCode) -> bool {
     matches!(
         code,
         StatusCode::BadArgumentsMissing
+            | StatusCode::BadAttributeIdInvalid
             | StatusCode::BadIndexRangeInvalid
             | StatusCode::BadInvalidArgument
             | StatusCode::BadMethodInvalid

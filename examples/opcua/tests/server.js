@@ -1,5 +1,5 @@
 "use strict";
-// An OPC UA server by node-opcua, with the arguments, nodes, lines and commands of server.py, but for `--limit`, `many`, `hide`, `show` and `halt`.
+// An OPC UA server by node-opcua, with the arguments, nodes, lines and commands of server.py, but for `--limit`, `many`, `hide`, `show`, `halt` and `fail`.
 
 const fs = require("node:fs");
 const os = require("node:os");

@@ -17,6 +17,7 @@ The method `Obey` takes commands:
     hide <node's name>             refuses to browse the node
     show <node's name>             browses it again
     halt <node's name>             prints `halts` when the node is browsed, and never answers
+    fail <attribute's number>      fails the next read of one node that asks for this attribute
     mark                           prints `mark`, after all that was printed so far
 """
 
@@ -39,6 +40,8 @@ NAMESPACE = "urn:factory:boilers"
 
 # What is to happen when a node is browsed, by the node's name.
 unseen = {}
+# The attributes of which the next read fails, by their numbers.
+failing = set()
 
 
 def say(*words):
@@ -79,6 +82,11 @@ def spy(limit):
         say("reads", len(parameters.NodesToRead))
         if limit and len(parameters.NodesToRead) > limit:
             raise ua.UaStatusCodeError(ua.StatusCodes.BadTooManyOperations)
+        first, attribute = parameters.NodesToRead[0], int(parameters.NodesToRead[0].AttributeId)
+        # Namespace 0 is the server's own, of which a client's keep-alive asks.
+        if len(parameters.NodesToRead) == 1 and first.NodeId.NamespaceIndex != 0 and attribute in failing:
+            failing.remove(attribute)
+            return [ua.DataValue(None, ua.StatusCode(ua.StatusCodes.BadResourceUnavailable))]
         return await read(self, parameters)
 
     async def browse_nodes(self, parameters):
@@ -197,6 +205,8 @@ class Plant:
                 await self.add(many, f"Many.{number}", number, ua.VariantType.Int32)
         elif command in ("hide", "show", "halt"):
             unseen[rest[0]] = command
+        elif command == "fail":
+            failing.add(int(rest[0]))
         elif command == "mark":
             say("mark")
         return []

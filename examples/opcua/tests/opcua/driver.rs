@@ -10,6 +10,7 @@ use mapper_framework::{
 use opcua::{Config, OpcUa, Settings, Visitor};
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
+use ua::types::AttributeId;
 
 use crate::{
     Outcome,
@@ -318,8 +319,14 @@ async fn quality_and_source_time_are_kept_and_changes_are_delivered(make: Make) 
         (Make::Asyncua, Err(error)) => assert!(error.to_string().ends_with(";s=Int32: BadSensorFailure"), "{error}"),
         (_, other) => return Err(format!("{other:?}").into()),
     }
-    // Less than the deadband, and more: only the latter comes.
+    // Less than the deadband, and more: only the latter comes. What comes after the former shows that it was looked at.
     probe.obey("set Double 2.5").await?;
+    for value in [8, 9] {
+        probe.obey(&format!("set Int32 {value}")).await?;
+        let changes = deliveries(&mut session, 1).await?;
+        let values: Vec<_> = changes.iter().map(|change| change.result().ok().map(Reading::get_value)).collect();
+        assert_eq!(values, [Some(&Value::Int(value))]);
+    }
     probe.obey("set Double 9.5").await?;
     let change = deliveries(&mut session, 1).await?.remove(0);
     assert_eq!(change.result().ok().map(Reading::get_value), Some(&Value::Double(9.5)));
@@ -370,6 +377,34 @@ async fn a_method_takes_several_arguments_and_returns_several_results(make: Make
     }
     let error = refusal(session.call(&Call::new(short, &with(1))).await);
     assert!(error.contains("takes 2 arguments (litres, slowly), and the manifest's method names 1"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_server_did_not_say_once_is_asked_for_again() -> Outcome {
+    let Some(server) = Server::start(Make::Asyncua, &[]).await? else { return Ok(()) };
+    let probe = server.probe().await?;
+    let methods = json!({"fill": {"objectID": id("Boiler"), "methodID": id("Boiler.Fill")}});
+    let mut session = connect(&server, json!({"methods": methods, "subscribe": false})).await?;
+    let device = Device::builder("device").method("fill", &["litres", "slowly"]).build();
+    let fill = device.methods().first().ok_or("a method")?;
+    let argument =
+        |name: &str, data_type| Arc::new(Property::builder(name, data_type).visitor(visitor(json!({"argument": ""}))));
+    let arguments = [
+        (argument("litres", DataType::Int), Value::Int(50)),
+        (argument("slowly", DataType::Boolean), Value::Boolean(true)),
+    ];
+    let call = Call::new(fill, &arguments);
+    probe.obey(&format!("fail {}", AttributeId::Value as u32)).await?;
+    let error = refusal(session.call(&call).await);
+    assert!(error.contains("the arguments of ns=2;s=Boiler.Fill: BadResourceUnavailable"), "{error}");
+    assert_eq!(session.call(&call).await?, [Value::Double(25.0), Value::from("slowly")]);
+    let (structure, value) = (node("Structure", DataType::String), r#"{"id":8,"level":{"name":"empty","value":0.0}}"#);
+    probe.obey(&format!("fail {}", AttributeId::DataTypeDefinition as u32)).await?;
+    let error = refusal(session.write(&structure, &Value::from(value)).await);
+    assert!(error.contains("what is in a ns=2;") && error.contains("BadResourceUnavailable"), "{error}");
+    session.write(&structure, &Value::from(value)).await?;
+    assert_eq!(session.read(&structure).await?.into_value(), Value::from(value));
     Ok(())
 }
 
