@@ -1,6 +1,9 @@
 //! The search for what a server holds: the variables and methods below a node.
 
-use std::{collections::HashSet, mem};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
 
 use mapper_framework::{AccessMode, DataType, Discovery, DriverError, Found, Property};
 use serde::Deserialize;
@@ -20,6 +23,9 @@ use crate::{details, fetch::Answer, node::Node, session::Server, status, value::
 const MOST_BELOW: usize = 65_536;
 /// How many of them the server sends at once.
 const AT_ONCE: u32 = 1000;
+/// How many nodes are looked at in all, and how many below each other. Objects may hold each other, and a server make new ones.
+const MOST_SEEN: usize = 100_000;
+const MOST_LEVELS: usize = 32;
 
 /// The arguments, for `--help`.
 pub(crate) const ARGS: &[(&str, &str)] = &[
@@ -28,7 +34,7 @@ pub(crate) const ARGS: &[(&str, &str)] = &[
     ("securityMode", "Sign or SignAndEncrypt [default: SignAndEncrypt with a policy]"),
     ("timeout", "How many milliseconds each answer is waited for [default: 3000]"),
     ("nodeID", "Node below which to look, such as nsu=urn:factory:boilers;s=Boiler [default: all objects]"),
-    ("most", "How many variables are enough [default: 500]"),
+    ("most", "How many variables, methods and arguments are enough [default: 500]"),
 ];
 
 /// The arguments of `opcua discover url=opc.tcp://192.0.2.7:4840`.
@@ -42,7 +48,7 @@ pub(crate) struct Args {
     /// Below which node; by default all objects but the server's own.
     #[serde(rename = "nodeID")]
     node: Option<Node>,
-    /// How many variables are enough.
+    /// How many variables, methods and arguments of methods are enough.
     #[serde(default = "most")]
     most: usize,
 }
@@ -80,10 +86,18 @@ pub(crate) async fn discover(server: &mut Server, args: &Args, discovery: &Disco
         None => ObjectId::ObjectsFolder.into(),
     };
     let own: NodeId = ObjectId::Server.into();
-    let (mut seen, mut open) = (HashSet::from([own]), vec![(String::new(), root.clone())]);
+    let (mut seen, mut open) = (HashSet::from([own]), vec![(0, String::new(), root.clone())]);
     let (mut holds, mut rest) = (Holds::new(args, discovery), args.most);
-    while let Some((path, node)) = open.pop().filter(|_| rest > 0) {
-        discovery.progress(format_args!("{} variables, looks at {node}", holds.names.len()));
+    while let Some((level, path, node)) = open.pop().filter(|_| rest > 0) {
+        if seen.len() >= MOST_SEEN {
+            warn!("the search ends after {MOST_SEEN} nodes: name a node below which to look by nodeID");
+            break;
+        }
+        if level == MOST_LEVELS {
+            warn!(%node, "what is more than {MOST_LEVELS} levels down is passed over: name a node below which to look by nodeID");
+            continue;
+        }
+        discovery.progress(format_args!("{} properties, looks at {node}", holds.names.len()));
         let below = match references(server.session(), &node, rest).await {
             Ok(below) => below,
             Err(error) if error.is_disconnected() || node == root => return Err(error),
@@ -104,13 +118,13 @@ pub(crate) async fn discover(server: &mut Server, args: &Args, discovery: &Disco
             match below.node_class {
                 NodeClass::Method => methods.push(Below { name, node: at }),
                 NodeClass::Variable => variables.push(Below { name, node: at }),
-                _ => open.push((name, at)),
+                _ => open.push((level + 1, name, at)),
             }
         }
         variables.truncate(rest);
         rest -= variables.len();
         holds.take(server, variables).await?;
-        holds.take_methods(server, &node, methods).await?;
+        rest -= holds.take_methods(server, &node, methods, rest).await?;
     }
     Ok(())
 }
@@ -123,14 +137,14 @@ struct Holds<'a> {
     keys: Map<String, Json>,
     /// The nodes of methods, for the key `methods`.
     methods: Map<String, Json>,
-    /// The names of the properties.
-    names: HashSet<String>,
+    /// The names of the properties, each with the last number of another one that would have it, too.
+    names: HashMap<String, usize>,
 }
 
 impl<'a> Holds<'a> {
     fn new(args: &Args, discovery: &'a Discovery) -> Self {
         let found = Found::new("opcua-server").description(format!("The OPC UA server at {}", args.url));
-        let (methods, names) = (Map::new(), HashSet::new());
+        let (methods, names) = (Map::new(), HashMap::new());
         Self { discovery, found: Some(found), keys: args.keys(), methods, names }
     }
 
@@ -155,16 +169,22 @@ impl<'a> Holds<'a> {
         Ok(())
     }
 
-    /// Takes in those of an object's methods that this user may call, with a property for each argument.
+    /// Takes in those of an object's methods that this user may call, with a property for each argument, until there are `most` of both. Returns how
+    /// many there are.
     async fn take_methods(
         &mut self,
         server: &mut Server,
         object: &NodeId,
         methods: Vec<Below>,
-    ) -> Result<(), DriverError> {
+        most: usize,
+    ) -> Result<usize, DriverError> {
+        let mut count = 0;
         let nodes: Vec<_> = methods.iter().map(|method| method.node.clone()).collect();
         let allowed = server.attribute(&nodes, AttributeId::UserExecutable).await?;
         for (Below { name, node }, allowed) in methods.into_iter().zip(allowed) {
+            if count >= most {
+                break;
+            }
             if !matches!(allowed, Ok(DataValue { value: Some(Variant::Boolean(true)), .. }))
                 || self.methods.contains_key(&name)
             {
@@ -175,6 +195,7 @@ impl<'a> Holds<'a> {
                 Err(_) => continue,
                 Ok(arguments) => arguments,
             };
+            count += 1 + arguments.len();
             let mut taken = Vec::with_capacity(arguments.len());
             for (argument, shape) in arguments {
                 let data_type = data_type(&shape);
@@ -188,15 +209,25 @@ impl<'a> Holds<'a> {
             let nodes = json!({"objectID": written(server, object), "methodID": written(server, &node)});
             self.methods.insert(name, nodes);
         }
-        Ok(())
+        Ok(count.min(most))
     }
 
-    /// A name that no property has yet.
-    fn free(&mut self, mut name: String) -> String {
-        while !self.names.insert(name.clone()) {
-            name.push('_');
-        }
-        name
+    /// A name that no property has yet: this one, or with a number.
+    fn free(&mut self, name: String) -> String {
+        let Some(mut number) = self.names.get(&name).copied() else {
+            self.names.insert(name.clone(), 1);
+            return name;
+        };
+        let free = loop {
+            number += 1;
+            let numbered = format!("{name}_{number}");
+            if !self.names.contains_key(&numbered) {
+                break numbered;
+            }
+        };
+        self.names.insert(name, number);
+        self.names.insert(free.clone(), 1);
+        free
     }
 
     fn add(&mut self, property: Property<Json>) {
