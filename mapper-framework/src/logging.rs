@@ -38,6 +38,9 @@ const WIRE: [&str; 20] = [
     "tungstenite",
 ];
 
+/// Those of them that log as an error what they also return, which the driver reports, and what is none.
+const REPEATING: [&str; 3] = ["opcua_client", "opcua_core", "opcua_crypto"];
+
 /// Makes this the process' log, written to `writer`. A subscriber that is already set stays.
 ///
 /// `rust_log` is the environment variable `RUST_LOG`: if it says something, it wins over the config's level. `ansi` says whether
@@ -69,8 +72,10 @@ fn filter(level: LogLevel, rust_log: Option<&str>) -> (EnvFilter, Option<ParseEr
     }
 }
 
+/// The level for all crates but those of the wire. Those that repeat errors are heard from `debug` on.
 fn directives(level: LogLevel) -> String {
-    quietened(level.as_str(), level.min(LogLevel::Warn).as_str(), |_| true)
+    let directives = quietened(level.as_str(), level.min(LogLevel::Warn).as_str(), |_| true);
+    if level >= LogLevel::Debug { directives } else { quietened(&directives, "off", |name| REPEATING.contains(&name)) }
 }
 
 /// `RUST_LOG` with the crates of the wire at `info`, where it asks for more of all crates and does not name them: `trace` would show
@@ -166,6 +171,21 @@ mod tests {
             error!(target: "mapper", "lost");
         });
         assert!(text.contains("lost") && !text.contains("reset"), "{text}");
+    }
+
+    #[test]
+    fn crates_that_repeat_errors_are_heard_where_details_are_wanted_or_rust_log_says_so() {
+        let event = || error!(target: "opcua_core::comms", "repeated");
+        for (level, rust_log, is_heard) in [
+            (LogLevel::Error, None, false),
+            (LogLevel::Info, None, false),
+            (LogLevel::Debug, None, true),
+            (LogLevel::Info, Some("info"), true),
+            (LogLevel::Info, Some("info,opcua_core=off"), false),
+        ] {
+            let text = logged(level, rust_log, LogFormat::Text, false, event);
+            assert_eq!(text.contains("repeated"), is_heard, "{level:?} {rust_log:?}: {text}");
+        }
     }
 
     #[test]
