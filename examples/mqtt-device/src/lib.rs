@@ -3,7 +3,7 @@
 //! - `driver`: what the framework calls, an [`MqttDevices`] that opens an [`MqttDevice`] for each device
 //! - `config`, `visitor`, `keys`: what a user writes about a device and about a property, as [`Config`] and [`Visitor`]
 //! - `plan`: what is subscribed and published for a device, by its manifest and its family
-//! - `session`, `points`, `point`: a device, its properties, and the last value of each
+//! - `session`, `points`, `point`, `kept`: a device, its properties, the last value of each, and the last messages
 //! - `codec`, `time`: payloads and the times in them
 //! - `presence`: whether a device is there
 //! - `sparkplug`: edge nodes, births and deaths, and the protobuf of Sparkplug B
@@ -17,6 +17,7 @@ mod config;
 mod connection;
 mod discover;
 mod driver;
+mod kept;
 mod keys;
 mod login;
 mod plan;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     codec::Payload,
+    kept::{Kept, Wanted},
     point::Point,
     sparkplug::{Datum, Node},
     topic,
@@ -34,7 +35,7 @@ pub(crate) struct Points {
     /// Whether any value can become too old.
     is_limited: bool,
     /// The last message of each topic, for properties that come later.
-    last: HashMap<String, Arc<Message>>,
+    last: Kept,
 }
 
 impl Points {
@@ -56,11 +57,11 @@ impl Points {
     pub(crate) fn replace(&mut self, points: Vec<Point>) -> Vec<Change> {
         let mut before: HashMap<_, _> = self.points.drain(..).map(|point| (point.name().to_owned(), point)).collect();
         self.points = points;
-        let mut changes = Vec::new();
+        let (mut changes, last) = (Vec::new(), self.last.in_order());
         for point in &mut self.points {
             match before.remove(point.name()) {
                 Some(old) if old.has_same_source(point) => point.inherit(old),
-                _ => changes.extend(self.last.values().flat_map(|message| catch_up(point, message))),
+                _ => changes.extend(last.iter().flat_map(|message| catch_up(point, message))),
             }
         }
         self.index();
@@ -69,9 +70,9 @@ impl Points {
 
     /// Has these properties beside those that are there.
     pub(crate) fn add(&mut self, points: Vec<Point>) -> Vec<Change> {
-        let mut changes = Vec::new();
+        let (mut changes, last) = (Vec::new(), self.last.in_order());
         for mut point in points {
-            changes.extend(self.last.values().flat_map(|message| catch_up(&mut point, message)));
+            changes.extend(last.iter().flat_map(|message| catch_up(&mut point, message)));
             self.points.push(point);
         }
         self.index();
@@ -93,7 +94,10 @@ impl Points {
                 table.entry(source.filter.clone()).or_default().push((place, number));
             }
         }
-        last.retain(|topic, _| exact.contains_key(topic) || wild.keys().any(|filter| topic::fits(filter, topic)));
+        last.retain(|topic| match exact.contains_key(topic) {
+            true => Some(Wanted::ByName),
+            false => wild.keys().any(|filter| topic::fits(filter, topic)).then_some(Wanted::ByFilter),
+        });
     }
 
     /// Takes a message, and adds what it changes.
@@ -105,16 +109,16 @@ impl Points {
         }
         let payload = Payload::new(&message.payload);
         let wild = self.wild.iter().filter(|(filter, _)| topic::fits(filter, &message.topic));
-        let places = self.exact.get(&message.topic).into_iter().chain(wild.map(|(_, places)| places)).flatten();
-        let mut is_wanted = false;
-        for &(place, source) in places {
-            is_wanted = true;
-            changes.extend(self.points[place].take(source, message, &payload));
+        let by_name = self.exact.get(&message.topic).map(|places| (Wanted::ByName, places));
+        let mut wanted = None;
+        for (why, places) in by_name.into_iter().chain(wild.map(|(_, places)| (Wanted::ByFilter, places))) {
+            wanted = wanted.or(Some(why));
+            for &(place, source) in places {
+                changes.extend(self.points[place].take(source, message, &payload));
+            }
         }
-        match self.last.get_mut(&message.topic) {
-            _ if !is_wanted => {}
-            Some(last) => *last = Arc::clone(message),
-            None => _ = self.last.insert(message.topic.clone(), Arc::clone(message)),
+        if let Some(wanted) = wanted {
+            self.last.put(message, wanted);
         }
     }
 
@@ -164,4 +168,42 @@ fn catch_up(point: &mut Point, message: &Message) -> Vec<Change> {
     let fitting = |point: &Point, source: usize| topic::fits(&point.sources()[source].filter, &message.topic);
     let sources: Vec<_> = (0..point.sources().len()).filter(|source| fitting(point, *source)).collect();
     sources.into_iter().filter_map(|source| point.take(source, message, &payload)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use mapper_framework::{DataType, Device, Property, Value};
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::Plan;
+
+    fn point(name: &str) -> Point {
+        let config = serde_json::from_value(json!({"broker": "mqtt://b"})).expect("it is a config");
+        let plan = Plan::new(&Device::builder("tank").build(), config).expect("it makes sense");
+        let visitor = serde_json::from_value(json!({"topic": "plant/+"})).expect("it is a visitor");
+        let property = Property::builder(name, DataType::Int).visitor(visitor);
+        let sources = plan.sources(&property).expect("it has a topic");
+        Point::new(property, sources, &plan)
+    }
+
+    #[test]
+    fn a_property_that_comes_later_learns_what_has_come_in_that_order() {
+        let mut points = Points::default();
+        points.add(vec![point("first")]);
+        for number in (0..50).rev() {
+            let (topic, payload) = (format!("plant/{number}"), number.to_string().into());
+            let message = Message { topic, payload, retained: false, at: SystemTime::now() };
+            points.take(&Arc::new(message), &mut Vec::new());
+        }
+        let values = |changes: Vec<Change>| {
+            let value = |change: Change| change.result().map(|reading| reading.get_value().clone()).ok();
+            changes.into_iter().filter_map(value).collect::<Vec<_>>()
+        };
+        let expected: Vec<_> = (0..50).rev().map(Value::Int).collect();
+        assert_eq!(values(points.add(vec![point("second")])), expected);
+        assert_eq!(values(points.replace(vec![point("third")])), expected);
+    }
 }
