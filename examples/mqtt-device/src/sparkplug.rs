@@ -170,11 +170,11 @@ impl Node {
         }
         let payload = match payload {
             Ok(payload) => payload,
-            Err(error) if is_own => return Err(format!("{topic}: the payload is not Sparkplug's: {error}")),
-            // It says nothing of this device, but its number is missed.
-            Err(_) => {
+            Err(error) => {
+                // Its number is missed, and what it says, which the births say again.
                 self.wants_birth = true;
-                return Ok(Vec::new());
+                let error = format!("{topic}: the payload is not Sparkplug's: {error}");
+                return if is_own { Err(error) } else { Ok(Vec::new()) };
             }
         };
         if !self.count(&payload, bytes, (kind, device) == ("BIRTH", None)) {

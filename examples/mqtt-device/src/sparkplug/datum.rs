@@ -63,14 +63,19 @@ impl Datum {
     }
 }
 
-/// What is put into a metric of this type.
+/// What is put into a metric of this type. A number or a truth may be text, as the words of a `map` are.
 ///
 /// # Errors
 ///
 /// The type does not take such a value.
 pub(super) fn content(json: &Json, datatype: u32) -> Result<Content, String> {
     let refused = || format!("a metric of the data type {datatype} does not take {json}");
-    let int = || json.as_i64().ok_or_else(refused);
+    let text = json.as_str().map(str::trim);
+    let int = || json.as_i64().or_else(|| text?.parse().ok()).ok_or_else(refused);
+    let natural = || json.as_u64().or_else(|| text?.parse().ok()).ok_or_else(refused);
+    let double = || json.as_f64().or_else(|| text?.parse().ok()).filter(|it| it.is_finite()).ok_or_else(refused);
+    let float = || Ok(double()? as f32).and_then(|it| if it.is_finite() { Ok(it) } else { Err(refused()) });
+    let boolean = || json.as_bool().or_else(|| text?.parse().ok()).ok_or_else(refused);
     let within = |min: i64, max: i64| int()?.checked_sub(0).filter(|it| (min..=max).contains(it)).ok_or_else(refused);
     Ok(match datatype {
         1 => Content::Int((within(i8::MIN.into(), i8::MAX.into())? as i32).cast_unsigned()),
@@ -80,10 +85,10 @@ pub(super) fn content(json: &Json, datatype: u32) -> Result<Content, String> {
         5 => Content::Int(within(0, u8::MAX.into())? as u32),
         6 => Content::Int(within(0, u16::MAX.into())? as u32),
         7 => Content::Int(within(0, u32::MAX.into())? as u32),
-        8 | 13 => Content::Long(json.as_u64().ok_or_else(refused)?),
-        9 => Content::Float(json.as_f64().ok_or_else(refused)? as f32),
-        10 => Content::Double(json.as_f64().ok_or_else(refused)?),
-        BOOLEAN => Content::Boolean(json.as_bool().ok_or_else(refused)?),
+        8 | 13 => Content::Long(natural()?),
+        9 => Content::Float(float()?),
+        10 => Content::Double(double()?),
+        BOOLEAN => Content::Boolean(boolean()?),
         12 | 14 | 15 => Content::Text(json.as_str().map_or_else(|| json.to_string(), ToOwned::to_owned)),
         _ => return Err(format!("a metric of the data type {datatype} cannot be written")),
     })
@@ -136,9 +141,39 @@ mod tests {
     }
 
     #[test]
+    fn numbers_and_truths_are_written_from_text_as_well() {
+        for (datatype, text, json) in [
+            (1, "-5", json!(-5)),
+            (2, " 2 ", json!(2)),
+            (4, "-5000000000", json!(-5_000_000_000_i64)),
+            (7, "4000000000", json!(4_000_000_000_u32)),
+            (8, "18446744073709551615", json!(u64::MAX)),
+            (9, "0.1", json!(0.1)),
+            (10, "-2.5", json!(-2.5)),
+            (11, "true", json!(true)),
+        ] {
+            let content = content(&json!(text), datatype).expect("it can be written");
+            assert_eq!(read(datatype, content), Ok(json), "{datatype}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         assert_eq!(read(1, Content::Int(0xfb)), Ok(json!(-5)), "a narrow complement");
-        for (datatype, json) in [(1, json!(200)), (5, json!(-1)), (11, json!("on")), (16, json!(1)), (3, json!(1.5))] {
+        for (datatype, json) in [
+            (1, json!(200)),
+            (1, json!("200")),
+            (3, json!(1.5)),
+            (3, json!("1.5")),
+            (5, json!(-1)),
+            (8, json!("-1")),
+            (9, json!(1e300)),
+            (9, json!("1e300")),
+            (10, json!("inf")),
+            (10, json!("NaN")),
+            (11, json!("on")),
+            (16, json!(1)),
+        ] {
             assert!(content(&json, datatype).is_err(), "{datatype} {json}");
         }
         assert!(read(10, Content::Double(f64::NAN)).is_err());

@@ -44,11 +44,13 @@ fn a_message_that_comes_twice_is_passed_over_and_another_one_of_its_number_is_a_
 }
 
 #[test]
-fn garbage_of_another_device_is_a_gap_and_no_failure() {
+fn garbage_is_a_gap_and_a_failure_of_the_device_itself_only() {
     let (mut node, garbage) = (born(), Bytes::from("garbage"));
     assert_eq!(take(&mut node, "DDATA/hall/fan", &garbage), Ok(Vec::new()));
     assert!(node.wants_birth && node.absence(Instant::now()).is_none());
+    let mut node = born();
     assert!(take(&mut node, "DDATA/hall/pump", &garbage).is_err());
+    assert!(node.wants_birth && node.rebirth(Instant::now() + QUESTION_PAUSE).is_some());
     take(&mut node, "NDEATH/hall", &garbage).expect("the broker publishes it");
     assert!(node.absence(Instant::now()).is_some());
 }

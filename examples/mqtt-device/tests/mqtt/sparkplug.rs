@@ -56,13 +56,19 @@ async fn metrics_of_each_type_come_by_birth_and_by_alias_and_are_written() -> Re
     first(&mut pump, is_new).await;
     pump.write(&of("Inputs/temperature", DataType::Int), &Value::Int(-7)).await?;
     node.gets("Inputs/temperature 4294967289").await;
+    let mapped = property("mapped", DataType::String, json!({"metric": "count", "map": "1=heat, 2=cool"}));
+    pump.write(&mapped, &Value::from("cool")).await?;
+    node.gets("count 2").await;
     pump.write(&of("running", DataType::Boolean), &Value::Boolean(true)).await?;
     let error = pump.write(&of("Inputs/temperature", DataType::Int), &Value::Int(70_000)).await.unwrap_err();
     assert!(error.to_string().contains("does not take 70000") && !error.is_retryable(), "{error}");
-    // Of a payload that is something else nothing is believed.
+    // Of a payload that is something else nothing is believed, and the births say what it has not.
+    node.process.forget_lines();
     publisher.publish("spBv1.0/plant/DDATA/hall-1/pump-1", "garbage").await;
     let change = first(&mut pump, |change| change.result().is_err()).await;
     assert!(change.result().unwrap_err().to_string().contains("the payload is not Sparkplug's"));
+    first(&mut pump, is_new).await;
+    node.gets("Node Control/Rebirth True").await;
     Ok(())
 }
 
