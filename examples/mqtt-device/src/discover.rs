@@ -17,7 +17,7 @@ use std::{
 use mapper_framework::{AccessMode, DataType, Discovery, DriverError, Found, Property};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     brokers::{Brokers, Settings},
@@ -31,7 +31,7 @@ use budget::Budget;
 /// The largest payload that is kept, in bytes; what describes devices may be larger.
 const LARGEST_PAYLOAD: usize = 64 * 1024;
 
-/// How long connecting may take.
+/// How long connecting may take, and so may the broker's answer to the subscription.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The arguments, for `--help`.
@@ -89,7 +89,11 @@ pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
         keep_alive: Duration::from_secs(10),
     };
     let mut share = Share::new(Brokers::default().connect(settings, CONNECT).await?);
-    share.subscribe(std::slice::from_ref(&topics)).await?;
+    timeout(CONNECT, share.subscribe(std::slice::from_ref(&topics))).await.unwrap_or_else(|_| {
+        Err(DriverError::disconnected(format_args!(
+            "{broker}: the subscription to {topics} was not answered within {CONNECT:?}"
+        )))
+    })?;
     if let Some(refused) = share.refused([topics]).first() {
         return Err(DriverError::refused(format_args!(
             "{}: name topics that it may read by the argument `topics`",
@@ -118,13 +122,15 @@ impl Heard<'_> {
     fn take(&mut self, message: &Message) {
         let Message { topic, payload, .. } = message;
         let describes_devices = zigbee2mqtt::describes_devices(topic) || sparkplug::describes_devices(topic);
-        if (!describes_devices && payload.len() > LARGEST_PAYLOAD) || !self.budget.take(topic, payload.len()) {
-            return;
-        }
         if describes_devices {
             zigbee2mqtt::look(self, topic, payload);
             sparkplug::look(self, topic, payload);
-        } else if self.topics.insert(topic.clone(), payload.to_vec()).is_none() {
+            return;
+        }
+        if payload.len() > LARGEST_PAYLOAD || !self.budget.take(topic, payload.len()) {
+            return;
+        }
+        if self.topics.insert(topic.clone(), payload.to_vec()).is_none() {
             tasmota::look(self, topic);
         }
     }

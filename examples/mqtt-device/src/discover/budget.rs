@@ -1,6 +1,9 @@
 //! How much a search keeps in memory: anybody may publish.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, Hash, RandomState},
+};
 
 /// The most topics that are kept.
 pub(super) const TOPICS: usize = 20_000;
@@ -19,6 +22,9 @@ pub(super) struct Budget {
     /// All of them together.
     used: usize,
     is_exceeded: bool,
+    /// What tells the descriptions apart that are kept.
+    descriptions: HashSet<u64>,
+    hasher: RandomState,
 }
 
 impl Budget {
@@ -36,6 +42,25 @@ impl Budget {
             Some(before) => *before = size,
             None => _ = self.sizes.insert(topic.to_owned(), size),
         }
+        true
+    }
+
+    /// Whether what a payload of this length describes can be kept. It stays beside what the topic has described before, unless it is the
+    /// same.
+    pub(super) fn describe(&mut self, topic: &str, length: usize, description: impl Hash) -> bool {
+        let hash = self.hasher.hash_one((topic, description));
+        if self.descriptions.contains(&hash) {
+            return true;
+        }
+        let size = 2 * topic.len() + OVERHEAD + length;
+        let is_new = !self.sizes.contains_key(topic);
+        if self.used + size > BYTES || (is_new && self.sizes.len() >= TOPICS) {
+            self.is_exceeded = true;
+            return false;
+        }
+        self.used += size;
+        *self.sizes.entry(topic.to_owned()).or_default() += size;
+        self.descriptions.insert(hash);
         true
     }
 
@@ -77,5 +102,16 @@ mod tests {
         assert!(!budget.take("c", BYTES / 4));
         assert!(budget.excess().is_some());
         assert!(budget.take("a", 0) && budget.take("c", BYTES / 4));
+    }
+
+    #[test]
+    fn descriptions_make_no_room_and_the_same_one_counts_once() {
+        let mut budget = Budget::default();
+        assert!((0..10).all(|_| budget.describe("a", BYTES / 2, "the same")));
+        assert!(budget.describe("a", BYTES / 4, "another"));
+        assert!(!budget.describe("a", BYTES / 4, "a third") && budget.excess().is_some());
+        assert!(!budget.describe("b", BYTES / 4, "the same"), "it describes something else");
+        assert!(budget.describe("a", BYTES / 2, "the same"), "what is kept is kept");
+        assert_eq!(budget.topics(), 1);
     }
 }

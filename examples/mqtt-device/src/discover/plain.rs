@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 
 use super::{Heard, name_of, read, scalars_of, type_of};
 
-/// What is of other programs, and of no device.
-const FOREIGN: [&str; 2] = ["$SYS/", "homeassistant/"];
+/// What is of other programs and of no device, or is described elsewhere.
+const FOREIGN: [&str; 3] = ["$SYS/", "homeassistant/", super::sparkplug::PREFIX];
 
 pub(super) fn finish(heard: &mut Heard<'_>) {
     let mut beside: BTreeMap<&str, Vec<(&str, Json)>> = BTreeMap::new();

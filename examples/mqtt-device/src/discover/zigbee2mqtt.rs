@@ -19,6 +19,9 @@ pub(super) fn describes_devices(topic: &str) -> bool {
 pub(super) fn look(heard: &mut Heard<'_>, topic: &str, payload: &[u8]) {
     let Some(base) = topic.strip_suffix(DEVICES) else { return };
     let Ok(Json::Array(devices)) = serde_json::from_slice::<Json>(payload) else { return };
+    if !heard.budget.describe(topic, payload.len(), payload) {
+        return;
+    }
     heard.claim(format!("{base}/"));
     for device in devices {
         let definition = &device["definition"];
