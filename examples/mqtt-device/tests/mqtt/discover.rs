@@ -2,24 +2,87 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use integration_tests::servers::Mosquitto;
+use integration_tests::{ChildGuard, servers::Mosquitto};
 use serde_json::json;
-use tokio::{process::Command, time::timeout};
+use tempfile::NamedTempFile;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    process::Command,
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    bed::{Bed, url},
-    peers::{Played, Publisher},
+    bed::{Bed, at_port, url},
+    peers::{Played, Publisher, Witness},
 };
 
-/// What a run of the program prints.
-async fn run(arguments: &[&str], folder: Option<&Path>) -> (String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mqtt-device"));
-    command.args(arguments).args(folder).stdin(Stdio::null()).kill_on_drop(true);
+/// The program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mqtt-device");
+
+/// The environment of the tests says nothing to it.
+fn without_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MAPPER_")) {
         command.env_remove(name);
     }
+}
+
+/// What a run of the program prints.
+async fn run(arguments: &[&str], folder: Option<&Path>) -> (String, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).args(folder).stdin(Stdio::null()).kill_on_drop(true);
+    without_environment(&mut command);
     let output = timeout(Duration::from_secs(60), command.output()).await.expect("it ends").unwrap();
     (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// A search that goes on until the user has enough.
+struct Search {
+    process: ChildGuard,
+    /// What it prints on standard output.
+    yaml: NamedTempFile,
+}
+
+impl Search {
+    fn start(broker: &Mosquitto) -> Self {
+        let yaml = NamedTempFile::new().unwrap();
+        // The shell becomes the program.
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$0\" \"$@\" > \"$OUT\"", PROGRAM, "discover", "seconds=600"]);
+        command.arg(format!("broker={}", url(broker)));
+        without_environment(&mut command);
+        Self { process: ChildGuard::spawn(command.env("OUT", yaml.path())), yaml }
+    }
+
+    /// Waits until it has heard of this many topics.
+    async fn has_heard(&mut self, count: usize) {
+        let topics = |line: &str| line.split_once(" topics, ")?.0.parse::<usize>().ok();
+        self.process.wait_for_line(|line| topics(line).is_some_and(|topics| topics >= count)).await;
+    }
+
+    /// Has it end by Ctrl-C, and returns what it has printed on standard output and standard error.
+    async fn interrupt(mut self) -> (String, String) {
+        self.process.signal("INT").await;
+        self.process.exit().await;
+        let yaml = std::fs::read_to_string(self.yaml.path()).unwrap();
+        (yaml, self.process.lines().join("\n"))
+    }
+}
+
+/// A double of a broker that lets everybody in and answers pings, and never a subscription.
+async fn never_subscribes(listener: TcpListener) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    // The client's packets are shorter than 128 bytes, so that their length is one.
+    let mut head = [0; 2];
+    while stream.read_exact(&mut head).await.is_ok() {
+        stream.read_exact(&mut vec![0; head[1].into()]).await.unwrap();
+        match head[0] >> 4 {
+            1 => stream.write_all(&[0x20, 2, 0, 0]).await.unwrap(),
+            12 => stream.write_all(&[0xd0, 0]).await.unwrap(),
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]
@@ -37,22 +100,27 @@ async fn devices_of_each_family_are_recognized_and_their_manifests_are_right() {
     publisher.retain("house/tank", r#"{"level":1.5,"pump":{"on":true},"list":[1]}"#).await;
     publisher.retain("house/weather/temperature", "21.5").await;
     publisher.retain("house/weather/rain", "off").await;
-    let broker_argument = format!("broker={}", url(&broker));
+    let mut search = Search::start(&broker);
+    search.has_heard(1).await;
+    // What is kept nowhere has to come while it listens: births, and what a Shelly says when it is switched.
+    let mut witness = Witness::connect(&broker).await;
+    publisher.play(&node, json!({"death": false})).await;
+    witness.sees("spBv1.0/plant/DBIRTH/hall/pump").await;
+    let event = r#"{"src":"shellyplug-1","method":"NotifyStatus","params":{"ts":1.5,"switch:0":{"id":0,"output":true,"apower":8.9}}}"#;
+    publisher.have_published(&played[3], "shellyplug-1/events/rpc", event).await;
+    // Each of them publishes in order, and so does the broker: behind these topics nothing is missing.
+    for device in &played {
+        let topic = format!("last/{}", device.name);
+        publisher.have_published(device, &topic, "[]").await;
+        witness.sees(&topic).await;
+    }
+    // There are fewer others.
+    for number in 0..200 {
+        publisher.publish(&format!("last/{number}"), "[]").await;
+    }
+    search.has_heard(200).await;
     // The user has enough before it is over, which costs nothing that was found.
-    let arguments = ["discover", &broker_argument, "seconds=600", "--run-for", "10s"];
-    let live = async {
-        // What is kept nowhere has to come while it listens: births, and what a Shelly says when it is switched.
-        loop {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            publisher.play(&node, json!({"death": false})).await;
-            let event = r#"{"src":"shellyplug-1","method":"NotifyStatus","params":{"ts":1.5,"switch:0":{"id":0,"output":true,"apower":8.9}}}"#;
-            publisher.have_published(&played[3], "shellyplug-1/events/rpc", event).await;
-        }
-    };
-    let (yaml, errors) = tokio::select! {
-        printed = run(&arguments, None) => printed,
-        () = live => unreachable!(),
-    };
+    let (yaml, errors) = search.interrupt().await;
     // The seven, and the topic on which the edge node is told what happens to it.
     assert!(errors.contains("found: 8 devices"), "{errors}{yaml}");
     let folder = tempfile::tempdir().unwrap();
@@ -87,6 +155,15 @@ async fn what_is_wrong_with_a_search_is_named() {
 }
 
 #[tokio::test]
+async fn a_broker_that_answers_no_subscription_ends_the_search() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = at_port(listener.local_addr().unwrap().port());
+    let _double = AbortOnDropHandle::new(tokio::spawn(never_subscribes(listener)));
+    let (_, errors) = run(&["discover", &format!("broker={url}"), "seconds=600"], None).await;
+    assert!(errors.contains(&format!("{url}: the subscription to # was not answered within 5s")), "{errors}");
+}
+
+#[tokio::test]
 async fn a_search_where_more_is_published_than_it_keeps_says_so_and_has_what_was_found() {
     let Some(broker) = Mosquitto::start().await else { return };
     let mut publisher = Publisher::connect(&broker);
@@ -97,12 +174,12 @@ async fn a_search_where_more_is_published_than_it_keeps_says_so_and_has_what_was
     for number in 0..1200 {
         publisher.retain(&format!("log/{number}"), &text).await;
     }
-    let broker = format!("broker={}", url(&broker));
-    let (yaml, errors) = run(&["discover", &broker, "seconds=5"], None).await;
+    let mut search = Search::start(&broker);
     let told = "more is published than the search keeps, 20000 topics or 64 MiB, and the rest is passed over: search a part at a time by the argument `topics`";
-    assert!(errors.contains(&format!("s left; {told}")), "{errors}");
-    assert!(errors.lines().last().is_some_and(|line| line.contains(told) && line.contains("error")), "{errors}");
+    search.process.wait_for_line(|line| line.ends_with(&format!("s left; {told}"))).await;
+    let (yaml, errors) = search.interrupt().await;
     assert!(yaml.contains("topic: a-tank"), "{errors}");
+    let broker = format!("broker={}", url(&broker));
     let (yaml, errors) = run(&["discover", &broker, "seconds=1", "topics=a-tank"], None).await;
     assert!(errors.ends_with("found: 1 device, 1 model\n") && yaml.contains("topic: a-tank"), "{errors}");
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use integration_tests::{ChildGuard, Tool, servers::Mosquitto};
+use mapper_framework::testing::DEADLINE;
 use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS};
 use serde_json::json;
 use tokio::{process::Command, time::timeout};
@@ -106,5 +107,42 @@ impl Publisher {
     async fn hand_over(&mut self, topic: &str, payload: impl Into<Vec<u8>>, retain: bool) {
         self.client.publish(topic, QoS::AtLeastOnce, retain, payload).await.unwrap();
         timeout(Duration::from_secs(30), self.acknowledged.recv()).await.expect("the broker answers").unwrap();
+    }
+}
+
+/// A client that sees all that the broker passes on.
+pub(crate) struct Witness {
+    topics: tokio::sync::mpsc::UnboundedReceiver<String>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Witness {
+    /// Connects, and waits until the broker has its subscription.
+    pub(crate) async fn connect(broker: &Mosquitto) -> Self {
+        let mut options = MqttOptions::new(format!("witness-{:08x}", fastrand::u32(..)), "127.0.0.1", broker.port());
+        options.set_max_packet_size(64 * 1024 * 1024, 64 * 1024 * 1024);
+        let (client, mut events) = AsyncClient::new(options, 100);
+        let (sender, topics) = tokio::sync::mpsc::unbounded_channel();
+        let (subscribed, is_subscribed) = tokio::sync::oneshot::channel();
+        client.subscribe("#", QoS::AtLeastOnce).await.unwrap();
+        let task = tokio::spawn(async move {
+            let _client = client;
+            let mut subscribed = Some(subscribed);
+            while let Ok(event) = events.poll().await {
+                match event {
+                    Event::Incoming(Packet::SubAck(_)) => _ = subscribed.take().map(|it| it.send(())),
+                    Event::Incoming(Packet::Publish(publish)) if !publish.retain => _ = sender.send(publish.topic),
+                    _ => {}
+                }
+            }
+        });
+        timeout(DEADLINE, is_subscribed).await.expect("the broker answers").unwrap();
+        Self { topics, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Waits for a message on a topic.
+    pub(crate) async fn sees(&mut self, topic: &str) {
+        let wait = async { while self.topics.recv().await.expect("it stays connected") != topic {} };
+        timeout(DEADLINE, wait).await.expect("the message comes");
     }
 }
