@@ -41,7 +41,7 @@ impl Driver for Modbus {
     }
 
     fn review(&self, _device: &Device, config: &Config, property: &Property<Visitor>) -> Review {
-        review(config.unit_id, &config.limits.forbidden, property)
+        review(config.unit_id, &config.limits.forbidden, property).waits(config.terms.longest())
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {

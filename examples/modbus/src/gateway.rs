@@ -65,6 +65,13 @@ pub(crate) struct Terms {
     pub(crate) retries: u8,
 }
 
+impl Terms {
+    /// How long an answer is waited for if none of the requests has one.
+    pub(crate) fn longest(self) -> Duration {
+        self.within.saturating_mul(u32::from(self.retries) + 1)
+    }
+}
+
 /// One connection, or the lack of it.
 pub(crate) struct Gateway {
     link: Link,

@@ -22,9 +22,9 @@ pub(crate) struct Doubt {
 }
 
 impl Doubt {
-    /// The doubts about a device that is served by calls of at most `call_timeout`.
-    pub(crate) fn of(device: &Device, call_timeout: Duration) -> Vec<Self> {
-        let mut doubts: Vec<_> = Self::of_timeout(device.config(), call_timeout).into_iter().collect();
+    /// The doubts about a device and its properties.
+    pub(crate) fn of(device: &Device) -> Vec<Self> {
+        let mut doubts = Vec::new();
         for property in device.properties() {
             let cycles = [("collectCycle", property.collect_cycle()), ("reportCycle", property.report_cycle())];
             let of_property = |doubt| Self { property: Some(property.name().to_owned()), ..doubt };
@@ -98,17 +98,25 @@ impl Doubt {
         })
     }
 
-    /// The doubt about a `timeout` of the device's own, in milliseconds, that the framework never waits for.
-    pub(crate) fn of_timeout(config: &ConfigData, call_timeout: Duration) -> Option<Self> {
-        let timeout = config.get("timeout")?;
-        let millis = timeout.as_u64().or_else(|| timeout.as_str()?.trim().parse().ok())?;
-        (Duration::from_millis(millis) > call_timeout).then(|| Self {
+    /// The doubt about a `timeout` of the device's own, in milliseconds, that the framework never waits for: by itself, or by what the
+    /// driver [waits](crate::driver::Review::waits) with it.
+    pub(crate) fn of_timeout(config: &ConfigData, waits: Option<Duration>, call_timeout: Duration) -> Option<Self> {
+        let timeout = config.get("timeout");
+        let millis = timeout.and_then(|it| it.as_u64().or_else(|| it.as_str()?.trim().parse().ok()));
+        let millis = millis.filter(|millis| Duration::from_millis(*millis) > call_timeout);
+        let (what, cure) = match (millis, waits.filter(|waits| *waits > call_timeout)) {
+            (Some(millis), _) => (format!("{millis} ms is"), "a shorter timeout"),
+            (None, Some(waits)) => (
+                format!("with all repetitions the driver waits for an answer for {waits:?}, which is"),
+                "a shorter timeout, or have fewer repetitions",
+            ),
+            (None, None) => return None,
+        };
+        Some(Self {
             property: None,
             field: "protocol.configData.timeout".to_owned(),
-            message: format!(
-                "{millis} ms is longer than driver.call_timeout ({call_timeout:?}), which ends each call before"
-            ),
-            cure: "raise driver.call_timeout in the mapper's config, or write a shorter timeout".to_owned(),
+            message: format!("{what} longer than driver.call_timeout ({call_timeout:?}), which ends each call before"),
+            cure: format!("raise driver.call_timeout in the mapper's config, or write {cure}"),
         })
     }
 }
@@ -144,11 +152,16 @@ mod tests {
     fn a_timeout_that_outlasts_the_deadline_is_doubted() {
         let config = |timeout: serde_json::Value| ConfigData::from_iter([("timeout".to_owned(), timeout)]);
         let deadline = Duration::from_secs(10);
-        assert_eq!(Doubt::of_timeout(&config(10_000.into()), deadline), None);
-        assert_eq!(Doubt::of_timeout(&config("fast".into()), deadline), None);
+        assert_eq!(Doubt::of_timeout(&config(10_000.into()), None, deadline), None);
+        assert_eq!(Doubt::of_timeout(&config("fast".into()), Some(deadline), deadline), None);
         for timeout in [20_000.into(), "20000".into()] {
-            let doubt = Doubt::of_timeout(&config(timeout), deadline).expect("20 s");
+            let doubt = Doubt::of_timeout(&config(timeout), Some(3 * deadline), deadline).expect("20 s");
             assert!(doubt.message.starts_with("20000 ms is longer than driver.call_timeout (10s)"), "{doubt}");
+        }
+        for config in [config(6000.into()), ConfigData::default()] {
+            let doubt = Doubt::of_timeout(&config, Some(Duration::from_secs(12)), deadline).expect("12 s");
+            let message = "with all repetitions the driver waits for an answer for 12s, which is longer than driver";
+            assert!(doubt.message.starts_with(message), "{doubt}");
         }
     }
 
