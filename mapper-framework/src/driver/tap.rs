@@ -25,7 +25,7 @@ tokio::task_local! {
 ///
 /// Wrap a connection where it is opened, in [`Driver::connect`](crate::Driver::connect) or another method of the driver or session. One that is
 /// opened in a task of the driver's own is not recorded. What is secret in the device's
-/// [credentials](crate::Device::credentials) and config is redacted out, unless it comes in several pieces.
+/// [credentials](crate::Device::credentials) and config is redacted, unless it comes in several pieces.
 ///
 /// ```
 /// use mapper_framework::Tap;

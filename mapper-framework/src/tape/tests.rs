@@ -227,7 +227,7 @@ async fn a_torn_file_is_read_up_to_the_tear_and_a_secret_is_nowhere_in_it() {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*bytes), &mut text).unwrap();
     assert!(text.contains("manifests") && !["hunter2", "swordfish"].iter().any(|it| text.contains(it)), "{text}");
-    // The bytes of the login, redacted out, and its refusal.
+    // The bytes of the login, redacted, and its refusal.
     for login in [&b"PASS *******\r\n"[..], b"USER ******** *********\r\n"] {
         assert!(text.contains(&entry::base64(login)), "{text}");
     }
