@@ -16,7 +16,7 @@ use super::{
     Ledger, SinkError, Target,
     budget::Share,
     ledger::Account,
-    spell::{Loss, Outage},
+    spell::{Loss, Outages},
 };
 
 /// Whether a target can be written to.
@@ -113,15 +113,20 @@ struct Condition {
     on_disk: (u64, u64),
     /// What is being lost.
     loss: Option<Loss>,
-    /// The outage that was logged last.
-    outage: Option<Outage>,
+    /// Why it could not be written to, lately.
+    outages: Outages,
 }
 
 impl Monitor {
     pub(super) fn new(target: Target, share: Share, telemetry: Telemetry, changes: watch::Sender<()>) -> Self {
         telemetry.track_target(&target);
-        let condition =
-            Condition { state: SinkState::Connecting, reason: None, on_disk: (0, 0), loss: None, outage: None };
+        let condition = Condition {
+            state: SinkState::Connecting,
+            reason: None,
+            on_disk: (0, 0),
+            loss: None,
+            outages: Outages::default(),
+        };
         Self { target, account: Account::default(), share, telemetry, condition: Mutex::new(condition), changes }
     }
 
@@ -171,8 +176,7 @@ impl Monitor {
         condition.reason = None;
         let before = std::mem::replace(&mut condition.state, SinkState::Up);
         if before != SinkState::Up {
-            // The first connection of all is news.
-            let occurrence = condition.outage.as_mut().map_or(Occurrence::First, Outage::ends);
+            let occurrence = condition.outages.end();
             self.telemetry.emit(SinkUp { target: &self.target, occurrence });
             self.changes.send_replace(());
         }
@@ -185,7 +189,7 @@ impl Monitor {
         let mut condition = self.lock();
         let begins = std::mem::replace(&mut condition.state, SinkState::Down) != SinkState::Down;
         let is_new = begins || condition.reason.as_ref() != Some(&reason);
-        let occurrence = Outage::begins(&mut condition.outage, &reason);
+        let occurrence = condition.outages.begins(&reason);
         let (target, reason_text) = (&self.target, reason.as_str());
         if error.is_misconfigured() {
             self.telemetry.emit(SinkMisconfigured { target, reason: reason_text, waiting, is_new, occurrence });

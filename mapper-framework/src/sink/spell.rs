@@ -54,27 +54,59 @@ impl Loss {
     }
 }
 
-/// A target that cannot be written to, for one reason.
-#[derive(Debug)]
-pub(super) struct Outage {
-    reason: String,
-    damper: Damper,
+/// How many reasons of outages are remembered.
+const MAX_REASONS: usize = 8;
+
+/// The outages of one target: each reason for which it cannot be written to is one of its own, also when others come between.
+#[derive(Debug, Default)]
+pub(super) struct Outages {
+    /// Each with its reason without numbers, the newest one last.
+    known: Vec<(String, Damper)>,
 }
 
-impl Outage {
-    /// An outage for this reason begins or goes on. Another reason is another outage.
-    pub(super) fn begins(last: &mut Option<Self>, reason: &str) -> Occurrence {
+impl Outages {
+    /// An outage for this reason begins or goes on.
+    pub(super) fn begins(&mut self, reason: &str) -> Occurrence {
         // Numbers in it say how many, how long, or which request.
         let reason: String = reason.chars().filter(|char| !char.is_ascii_digit()).collect();
-        let outage = match last.take().filter(|last| last.reason == reason) {
-            Some(same) => same,
-            None => Self { reason, damper: Damper::default() },
-        };
-        last.insert(outage).damper.begins()
+        let known = self.known.iter().position(|(known, _)| *known == reason);
+        let (reason, mut damper) = known.map_or_else(|| (reason, Damper::default()), |index| self.known.remove(index));
+        let occurrence = damper.begins();
+        if self.known.len() == MAX_REASONS {
+            self.known.remove(0);
+        }
+        self.known.push((reason, damper));
+        occurrence
     }
 
-    /// It is over.
-    pub(super) fn ends(&mut self) -> Occurrence {
-        self.damper.ends()
+    /// The target can be written to. The end is shown if a beginning was, and if there was none: the first connection of all is news.
+    pub(super) fn end(&mut self) -> Occurrence {
+        let is_first = self.known.is_empty();
+        let shown = self.known.iter_mut().filter_map(|(_, damper)| (damper.ends() == Occurrence::First).then_some(()));
+        Occurrence::first_if(is_first | (shown.count() > 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn reasons_that_take_turns_are_logged_once_each_and_their_end_once() {
+        let mut outages = Outages::default();
+        assert_eq!(outages.end(), Occurrence::First, "the first connection of all");
+        let mut begins = |reason: &str| outages.begins(reason) == Occurrence::First;
+        assert!(begins("topic 1 is denied") && begins("connection lost"));
+        assert!(!begins("topic 2 is denied") && !begins("connection lost"));
+        assert_eq!((outages.end(), outages.end()), (Occurrence::First, Occurrence::Again));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reasons_without_end_cost_a_bounded_memory() {
+        let mut outages = Outages::default();
+        for number in 0..100 {
+            assert_eq!(outages.begins(&"x".repeat(number)), Occurrence::First);
+        }
+        assert_eq!(outages.known.len(), MAX_REASONS);
     }
 }
