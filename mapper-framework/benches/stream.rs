@@ -168,10 +168,14 @@ async fn read(mut stream: BufReader<TcpStream>) -> Result<Seen> {
         let head = next_head(&mut stream).await?;
         bytes.resize(head.length, 0);
         stream.read_exact(&mut bytes).await?;
+        if last == Some(head.sequence) {
+            // Sent again, since no other came for a while.
+            continue;
+        }
         let age = SystemTime::now().duration_since(head.taken).unwrap_or_default();
         if begun.elapsed() > WARM_UP {
             seen.ages.push(age);
-            seen.lost += last.map_or(0, |last| head.sequence - last - 1);
+            seen.lost += last.map_or(0, |last| (head.sequence - last).saturating_sub(1));
         }
         last = Some(head.sequence);
     }

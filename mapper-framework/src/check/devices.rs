@@ -2,7 +2,7 @@
 
 use super::{Fleet, Mapper, Verdicts, properties::check_cycle};
 use crate::manifest::{DeviceManifest, Fault, ModelManifest, Release, nearest, schema::Method};
-use crate::model::Doubt;
+use crate::model::{Doubt, StreamOrder};
 
 pub(super) fn check(mapper: &Mapper<'_>, device: &DeviceManifest, fleet: &Fleet<'_>, verdicts: &mut Verdicts) {
     if device.spec.node_name.as_deref().unwrap_or_default().is_empty() {
@@ -86,7 +86,8 @@ fn check_method(
             continue;
         }
         let declared = model.and_then(|model| model.spec.properties.iter().find(|declared| declared.name == *name));
-        if declared.is_some_and(|declared| !declared.access_mode.eq_ignore_ascii_case("ReadWrite")) {
+        let is_written = !device.records_frames(name) || !StreamOrder::is_of_files(&method.name);
+        if is_written && declared.is_some_and(|declared| !declared.access_mode.eq_ignore_ascii_case("ReadWrite")) {
             let cure = "take it out, or declare it as ReadWrite in the model".to_owned();
             verdicts.error(fault("ReadOnly in its device model, so that calls are refused", cure));
         }

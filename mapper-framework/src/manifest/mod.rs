@@ -34,7 +34,7 @@ pub(crate) use release::{Release, unknown_to};
 
 use crate::{
     dmi::convert,
-    model::{DeviceId, DeviceInstance, DeviceModel, ModelId},
+    model::{DeviceId, DeviceInstance, DeviceModel, ModelId, StreamTwin},
 };
 
 /// The files of a folder that `kubectl apply -f DIR` reads.
@@ -117,6 +117,13 @@ impl DeviceManifest {
     /// `spec.protocol.protocolName`
     pub(crate) fn protocol(&self) -> &str {
         &self.spec.protocol.protocol_name
+    }
+
+    /// Whether frames are recorded by a property, as its visitor says.
+    pub(crate) fn records_frames(&self, property: &str) -> bool {
+        let visitors =
+            self.spec.properties.iter().filter(|it| it.name == property).filter_map(|it| it.visitors.as_ref());
+        visitors.filter_map(|it| it.config_data.as_ref()).any(StreamTwin::is_file)
     }
 
     pub(crate) fn property_names(&self) -> impl Iterator<Item = &str> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AccessMode, Method, Property, RecordRules, Value, frame_outlet,
+    AccessMode, ConfigData, Method, Property, RecordRules, Value, frame_outlet,
     keys::{Keys, Misfit},
 };
 
@@ -61,6 +61,11 @@ impl StreamTwin {
     /// Whether a key of a visitor is one of these.
     pub(crate) fn is_key(key: &str) -> bool {
         key == Self::KEY || key == Self::STALL || frame_outlet::KEYS.contains(&key)
+    }
+
+    /// Whether a property with this visitor records frames.
+    pub(crate) fn is_file(visitor: &ConfigData) -> bool {
+        Keys::of(visitor).word(Self::KEY, &WORDS) == Some(Self::File)
     }
 
     /// What the property shows of the stream; `None` if it is the driver's.
@@ -149,6 +154,11 @@ impl StreamOrder {
             "record" if is_of_files => Some(Self::Record),
             _ => None,
         }
+    }
+
+    /// Whether the method of this name may name what records.
+    pub(crate) fn is_of_files(name: &str) -> bool {
+        [Self::Snapshot, Self::Record].iter().any(|order| order.as_str() == name)
     }
 
     /// The name of the method.

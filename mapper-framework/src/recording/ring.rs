@@ -18,8 +18,9 @@ use super::{
     repair,
 };
 
-/// How many of the newest pictures are looked at when a ring is opened: what a power loss may have cost.
-const LOOKED_AT: usize = 100;
+/// How long before the newest one pictures are looked at when a ring is opened: a power loss costs what a system had not written yet, for
+/// half a minute and a little more by Linux's defaults (`vm.dirty_expire_centisecs`).
+const LOOKED_AT: Duration = Duration::from_secs(120);
 
 /// What a ring may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,31 +114,37 @@ impl Ring {
     }
 
     fn remove_damaged(&self, found: &mut Vec<Kept>) -> Result<usize, RecordError> {
-        let newest = found.len().saturating_sub(LOOKED_AT);
-        let mut damaged = Vec::new();
-        for (index, file) in found.iter().enumerate().skip(newest) {
+        let newest = found.iter().map(|file| file.ended).max();
+        let is_new = |file: &Kept| {
+            newest.and_then(|newest| newest.duration_since(file.ended).ok()).is_some_and(|age| age <= LOOKED_AT)
+        };
+        let (mut whole, all) = (Vec::with_capacity(found.len()), found.len());
+        for file in found.drain(..) {
             let path = self.folder.join(file.name.to_string());
-            if file.name.kind() == FileKind::Jpeg && !repair::is_whole_picture(&path).unwrap_or(true) {
+            let is_picture = file.name.kind() == FileKind::Jpeg;
+            if is_picture && is_new(&file) && !repair::is_whole_picture(&path).unwrap_or(true) {
                 remove(&path)?;
-                damaged.push(index);
+            } else {
+                whole.push(file);
             }
         }
-        damaged.iter().rev().for_each(|&index| drop(found.remove(index)));
-        Ok(damaged.len())
+        *found = whole;
+        Ok(all - found.len())
     }
 
-    /// Deletes the oldest files until there is room for more beside those that are being written.
+    /// Deletes the oldest files until there is room for more beside those that are being written. Where there would be none without any of
+    /// them, they stay.
     ///
     /// # Errors
     ///
-    /// There is no room though none is left, or one cannot be deleted.
+    /// There would be no room, or a file cannot be deleted.
     pub(super) fn make_room(&mut self, written: Load, more: Load) -> Result<(), RecordError> {
         let Budget { files, bytes, .. } = self.budget;
         let (new_files, new_bytes) = (written.files + more.files, written.bytes.saturating_add(more.bytes));
+        if new_files > files || new_bytes > bytes {
+            return Err(RecordError::NoRoom { needed: new_bytes, bytes, files });
+        }
         while self.files.len() + new_files > files || self.bytes.saturating_add(new_bytes) > bytes {
-            if self.files.is_empty() {
-                return Err(RecordError::NoRoom { needed: new_bytes, bytes, files });
-            }
             self.delete_oldest()?;
         }
         Ok(())

@@ -228,9 +228,12 @@ fn a_thousand_frames_a_second_and_a_frame_of_twenty_megabytes_are_recorded() {
     recorder.finish(begin() + 70 * SECOND).expect("it is finished");
     let frames: usize = place.files().iter().map(|file| chunks(&place.read(file)).len()).sum();
     assert_eq!(frames, 3, "three of the large ones fit");
+    let kept = place.files().len();
     let huge = recorder.frame(&frame(80_000_000, begin() + 80 * SECOND), None, begin() + 80 * SECOND);
     let refusal = huge.expect_err("it does not fit").to_string();
     assert!(refusal.contains("recordBytes (67108864)"), "{refusal}");
+    recorder.snapshot(&frame(80_000_000, begin() + 80 * SECOND), begin() + 80 * SECOND).expect_err("nor does this");
+    assert_eq!(place.files().len(), kept, "what is there has cost nothing");
     let now = begin() + 81 * SECOND;
     recorder.frame(&frame(600, now), None, now).expect("the next one is recorded");
 }

@@ -174,6 +174,19 @@ fn methods_name_properties_that_can_be_written() {
 }
 
 #[test]
+fn methods_of_the_stream_name_what_records_which_nobody_writes() {
+    let visitors = "visitors: {configData: {stream: file, register: 1}}";
+    let property = format!("{{name: text, reportToCloud: true, collectCycle: 5000, {visitors}}}");
+    let told = |method: &str| {
+        let methods = format!("  methods:\n    - name: {method}\n      propertyNames: [text]\n");
+        of_spec(&format!("{SPEC}  properties: [{property}]\n{methods}"))
+    };
+    let refused = |told: &[String]| told.iter().any(|line| line.contains("calls are refused"));
+    assert!(!refused(&told("record")) && !refused(&told("snapshot")), "{:?}", told("record"));
+    assert!(refused(&told("set")));
+}
+
+#[test]
 fn a_model_s_name_in_the_place_of_its_reference_is_told_with_its_cure_and_null_is_no_property() {
     assert_told(
         &of_spec(&SPEC.replace("{name: m}", "m")),

@@ -72,6 +72,8 @@ struct Filing<'a> {
     retry: Instant,
     pauses: Backoff,
     failures: Damper,
+    /// Why the last attempt failed.
+    failure: String,
     /// When the clock is to be looked at.
     due: Instant,
     /// Frames that were lost and are not counted yet.
@@ -90,6 +92,7 @@ impl<'a> Filing<'a> {
             retry: now,
             pauses: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             failures: Damper::default(),
+            failure: String::new(),
             due: now,
             lost: 0,
             lost_at: None,
@@ -118,6 +121,10 @@ impl<'a> Filing<'a> {
                 self.mended(mended);
                 let newest = recorder.newest().cloned();
                 self.recorder = Some(recorder);
+                if !self.rules.is_continuous {
+                    // No frame would show it.
+                    self.works();
+                }
                 self.show(newest);
             }
             Err(error) => self.failed(&error),
@@ -162,7 +169,7 @@ impl<'a> Filing<'a> {
             self.open().await;
         }
         let written = self.with(move |recorder| recorder.snapshot(&frame, now)).await;
-        let name = written.ok_or_else(|| self.why_not())?;
+        let name = written.ok_or_else(|| self.failure.clone())?;
         let uri = self.context.recordings.uri(&self.context.device, &name);
         self.wrote(Written { finished: Some(name), has_frame: true, ..Written::default() });
         Ok(uri)
@@ -181,7 +188,7 @@ impl<'a> Filing<'a> {
             }
             None => {
                 // Who asked may have given up.
-                answer.send(Err(self.why_not())).ok();
+                answer.send(Err(self.failure.clone())).ok();
             }
         }
         self.look_soon();
@@ -194,10 +201,6 @@ impl<'a> Filing<'a> {
         {
             recorder.forget_order();
         }
-    }
-
-    fn why_not(&self) -> String {
-        self.context.status.problem().unwrap_or_else(|| "it could not be written".to_owned())
     }
 
     async fn tick(&mut self) {
@@ -262,21 +265,25 @@ impl<'a> Filing<'a> {
     }
 
     fn failed(&mut self, error: &RecordError) {
-        let problem = Some(format!("frames are not recorded: {error}"));
+        let failure = format!("frames are not recorded: {error}");
         // Each frame may be wrong in the same way.
-        if self.recorder.is_none() || self.context.status.problem() != problem {
+        if self.recorder.is_none() || self.failure != failure {
             let (device, property, occurrence) =
                 (&self.context.device, &*self.context.property, self.failures.begins());
             self.context.telemetry.emit(RecordingFailed { device, property, error, occurrence });
         }
-        problem.into_iter().for_each(|problem| self.context.status.set_problem(problem));
+        self.failure = failure;
+        if self.rules.is_continuous || !error.is_of_frame() {
+            // A frame that was ordered alone is answered for alone.
+            self.context.status.set_problem(self.failure.as_str());
+        }
         if self.recorder.is_none() {
             self.retry = Instant::now() + self.pauses.next();
             self.due = self.due.min(self.retry);
         }
         if let Some(waiting) = self.waiting.take() {
             // Who asked may have given up.
-            waiting.send(Err(self.why_not())).ok();
+            waiting.send(Err(self.failure.clone())).ok();
         }
     }
 

@@ -30,6 +30,9 @@ use super::{
 /// How long an order may wait for a frame and for the disk. It stays below the deadline of callers.
 const ORDERED_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a picture that is ordered may wait for the next frame; after that it is the newest one.
+const NEXT_WITHIN: Duration = Duration::from_secs(1);
+
 /// The least that is recorded by an order.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -244,11 +247,15 @@ impl LiveSession<'_> {
         };
         let mut frames = self.task.context.frames.reader();
         let ordered = async {
-            let frame = frames.next().await.ok_or("the device is gone")?;
+            let newest = frames.next().await.ok_or("the device is gone")?;
             let (answer, answered) = oneshot::channel();
             let order = match order {
                 StreamOrder::Record => ConsumerOrder::Record(duration, answer),
-                _ => ConsumerOrder::Snapshot(frame, answer),
+                // What was captured before the call may show what is no longer so.
+                _ => match timeout(NEXT_WITHIN, frames.next()).await {
+                    Ok(next) => ConsumerOrder::Snapshot(next.ok_or("the device is gone")?, answer),
+                    Err(_) => ConsumerOrder::Snapshot(newest, answer),
+                },
             };
             recorder.send(order).await.map_err(|_| "the recorder is being changed: try again")?;
             answered.await.unwrap_or_else(|_| Err("the recorder has ended: try again".to_owned()))

@@ -187,13 +187,44 @@ async fn a_folder_that_cannot_be_written_makes_the_device_unhealthy_until_it_can
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_records_by_order_is_well_again_without_an_order_and_a_wrong_frame_is_a_matter_of_its_order() {
+    let scene = Scene::new().await;
+    let in_the_way = scene.folder.path().join("recordings");
+    fs::write(&in_the_way, b"a file").expect("there is room");
+    scene.serve(recorded(&json!({"recordMode": "onDemand"}))).await;
+    let frames = scene.camera.sender(0).await;
+    scene.film(&frames, 50).await;
+    assert_eq!(scene.rig.snapshot("a").await.state, DeviceState::Unhealthy);
+    fs::remove_file(&in_the_way).expect("it is there");
+    scene.film(&frames, 700).await;
+    assert_eq!(scene.rig.snapshot("a").await.state, DeviceState::Online);
+    assert!(frames.send(Frame::new(ContentType::H264, vec![0, 0, 0, 1])));
+    let refusal = scene.call("snapshot", &[]).await.expect_err("it is no picture");
+    assert!(refusal.contains("only image/jpeg is recorded"), "{refusal}");
+    assert_eq!(scene.rig.snapshot("a").await.state, DeviceState::Online);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picture_that_is_ordered_is_the_next_one_or_the_newest_where_none_comes() {
+    let scene = Scene::new().await;
+    scene.serve(recorded(&json!({"recordMode": "onDemand"}))).await;
+    let frames = scene.camera.sender(0).await;
+    scene.film(&frames, 10).await;
+    sleep(SECOND).await;
+    let (taken, ()) = tokio::join!(scene.call("snapshot", &[]), scene.film(&frames, 1));
+    assert!(taken.as_ref().is_ok_and(|uri| uri.contains("T120002.000000Z")), "{taken:?}");
+    let taken = scene.call("snapshot", &[]).await;
+    assert!(taken.as_ref().is_ok_and(|uri| uri.contains("T120002.000001Z")), "the same one again: {taken:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_method_takes_a_picture_and_another_records_for_its_seconds() {
     let scene = Scene::new().await;
     scene.serve(recorded(&json!({"recordMode": "onDemand"}))).await;
     let frames = scene.camera.sender(0).await;
     scene.film(&frames, 10).await;
     assert_eq!(scene.files(), [""; 0]);
-    let (taken, ()) = tokio::join!(scene.call("snapshot", &[]), scene.film(&frames, 1));
+    let (taken, ()) = tokio::join!(scene.call("snapshot", &[]), scene.film(&frames, 2));
     let taken = taken.expect("a picture is taken");
     assert!(
         taken.starts_with("/api/v2/devices/default/a/files/20260501T1200") && taken.ends_with("-clip.jpg"),
