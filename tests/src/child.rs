@@ -17,7 +17,7 @@ use tokio::{
 
 /// How long [`ChildGuard`] waits before the test fails. Real processes on a busy machine are slow; no test waits this
 /// long unless it fails.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A process which is killed when its guard is dropped, so when the test ends in whatever way. Its output is kept line
 /// by line, the two streams together, and is part of every failure's message.

@@ -108,7 +108,7 @@ async fn a_signal_leaves_the_terminal_as_it_was_too() {
 
 #[tokio::test]
 async fn a_plain_run_prints_lines_in_a_terminal_too() {
-    let mut terminal = Terminal::start(&["--standalone", DEVICES, "--plain", "--run-for", "1s"], 80, 24).unwrap();
+    let mut terminal = Terminal::start(&["--standalone", DEVICES, "--plain", "--run-for", "5s"], 80, 24).unwrap();
     terminal.wait_for("twin default/thermometer-1 temperature = ");
     assert!(!terminal.shown.contains(ENTERED), "{}", terminal.shown);
     assert_eq!(terminal.program.wait().await.unwrap().code(), Some(0));

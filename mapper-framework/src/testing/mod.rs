@@ -79,7 +79,7 @@ use crate::{
 pub use round::read_many;
 
 /// How long a condition is waited for before the test fails. A busy machine is slow; no test waits this long unless it fails.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A mapper that runs against a [`LocalEdge`], on sockets in a folder of its own.
 ///

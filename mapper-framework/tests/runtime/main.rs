@@ -12,5 +12,6 @@ mod http;
 mod lifecycle;
 mod logged;
 mod meter;
+mod patience;
 #[cfg(feature = "http")]
 mod streams;

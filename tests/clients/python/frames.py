@@ -8,13 +8,12 @@ import hashlib
 import http.server
 import json
 import sys
-import time
 
 import paho.mqtt.client as mqtt
 
 
 def show(payload, **known):
-    known.update(bytes=len(payload), sha256=hashlib.sha256(payload).hexdigest(), at=time.monotonic())
+    known.update(bytes=len(payload), sha256=hashlib.sha256(payload).hexdigest())
     print(json.dumps(known), flush=True)
 
 

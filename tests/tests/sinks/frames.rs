@@ -70,7 +70,6 @@ impl Frames {
 async fn bed(change: impl FnOnce(&mut Config)) -> TestBed {
     let builder = TestBed::builder(camera(), PROTOCOL).config(|config| {
         config.sinks.backoff_max = Duration::from_secs(1);
-        config.sinks.write_timeout = Duration::from_secs(2);
         change(config);
     });
     builder.start().await
@@ -113,11 +112,14 @@ async fn a_foreign_subscriber_gets_frames_as_they_are_at_the_rate_that_was_asked
         let time = parse_rfc3339(user["time"].as_str().expect("a text")).expect("RFC 3339");
         assert!(time + Duration::from_millis(1) >= before && time <= SystemTime::now(), "{user}");
         numbers.push(checked(&frame, &user["sequence"]));
-        times.push(frame["at"].as_f64().expect("seconds"));
+        times.push(time);
     }
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
-    // On a busy machine the subscriber may see two at once, but not ten.
-    assert!(times[9] - times[0] > 9.0 * 0.2 * 0.8, "{times:?}");
+    // By the camera's clock, whenever they arrive. Each is up to one picture old, and a machine that stands still spoils some and not most.
+    let gaps = times.windows(2).map(|two| two[1].duration_since(two[0]).expect("in order"));
+    let mut gaps: Vec<Duration> = gaps.collect();
+    gaps.sort_unstable();
+    assert!(gaps[gaps.len() / 2] >= Duration::from_millis(150), "{times:?}");
     until_online(&bed).await;
     assert!(bed.edge().twin(&id(), "live").is_none(), "a frame is never a twin");
     assert!(bed.handle().sinks().is_empty(), "and no record");
@@ -144,7 +146,11 @@ async fn by_mqtt_3_1_1_the_same_bytes_come_under_the_same_topic() {
 async fn a_broker_that_dies_or_hangs_costs_frames_and_nothing_else() {
     let Some(mut broker) = Mosquitto::start().await else { return };
     let Some(mut frames) = Frames::subscribe(&broker, MqttVersion::V5).await else { return };
-    let bed = bed(|config| config.sinks.mqtt.version = MqttVersion::V5).await;
+    let bed = bed(|config| {
+        config.sinks.mqtt.version = MqttVersion::V5;
+        config.sinks.write_timeout = Duration::from_secs(2);
+    })
+    .await;
     let manifests = Camera::manifests("{stream: frame, frameEvery: 50}", &push_to(&broker, 1));
     bed.edge().apply(&manifests).await.expect("applied");
     frames.next().await;

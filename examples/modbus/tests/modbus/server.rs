@@ -129,8 +129,13 @@ impl Server {
         self.process.thaw().await;
     }
 
-    /// Kills the server.
+    /// Kills the server. Its line goes first, as a device that is unplugged takes its link along: one that stays would soon lead to
+    /// another test's server, since the system gives the numbers of pseudoterminals again.
     pub(crate) async fn kill(&mut self) {
+        if let Some(link) = &self.also.serial {
+            // It was killed before, or is.
+            _ = std::fs::remove_file(link);
+        }
         self.process.kill().await;
     }
 

@@ -1,11 +1,11 @@
 //! The driver by itself, called as the framework calls it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc};
 
 use mapper_framework::{
     Call, Change, DataType, Device, Driver, DriverError, Property, Reading, Session, Value,
     model::Quality,
-    testing::{driver_contract, read_many},
+    testing::{DEADLINE, driver_contract, read_many},
 };
 use opcua::{Config, OpcUa, Settings, Visitor};
 use serde_json::{Value as Json, json};
@@ -16,8 +16,6 @@ use crate::{
     Outcome,
     server::{Make, NAMESPACE, Server},
 };
-
-const DEADLINE: Duration = Duration::from_secs(10);
 
 against_each!(
     the_driver_keeps_the_contract,

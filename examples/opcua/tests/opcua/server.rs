@@ -1,9 +1,9 @@
 //! The servers: `server.py`, which is asyncua, and `server.js`, which is node-opcua.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use integration_tests::{ChildGuard, Tool};
+use integration_tests::{ChildGuard, DEADLINE, Tool};
 use tokio::{process::Command, time::timeout};
 use ua::{
     client::{ClientBuilder, IdentityToken, Session, SessionBuilder},
@@ -101,7 +101,7 @@ impl Server {
             SessionBuilder::new(&config).connect_to_endpoint_directly((url.as_str(), none.0, none.1, anonymous))?;
         let (session, events) = builder.user_identity_token(IdentityToken::Anonymous).build(store)?;
         let task = events.spawn();
-        timeout(Duration::from_secs(10), session.wait_for_connection()).await?;
+        timeout(DEADLINE, session.wait_for_connection()).await?;
         Ok(Probe { session, task })
     }
 }
