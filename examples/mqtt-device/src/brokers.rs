@@ -8,12 +8,16 @@ use std::{
 use mapper_framework::{DriverError, model::Credentials};
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{config::Broker, connection::Connection};
+use crate::{
+    config::{Broker, Version},
+    connection::Connection,
+};
 
 /// What a connection is made from. Devices with the same share one.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) broker: Broker,
+    pub(crate) version: Version,
     pub(crate) credentials: Credentials,
     pub(crate) client_id: Option<String>,
     pub(crate) keep_alive: Duration,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value as Json;
 use url::Url;
 
 use crate::keys::{Pairs, Pointer, millis};
@@ -13,6 +14,9 @@ use crate::keys::{Pairs, Pointer, millis};
 pub struct Config {
     /// Where the broker is: `mqtt://HOST:PORT`, or `mqtts://` for TLS.
     pub(crate) broker: Broker,
+    /// Which version of MQTT is spoken to it.
+    #[serde(default)]
+    pub(crate) version: Version,
     /// Which family of devices it is of.
     #[serde(default)]
     pub(crate) format: Format,
@@ -65,10 +69,11 @@ impl Config {
         self.generation == Some(1)
     }
 
-    /// The library takes no less than a second, and the protocol no more than eighteen hours.
+    /// The library takes no less than a second, by MQTT 5 no less than five, and the protocol no more than eighteen hours.
     pub(crate) fn keep_alive(&self) -> Duration {
-        let range = (Duration::from_secs(1), Duration::from_secs(u64::from(u16::MAX)));
-        self.keep_alive.unwrap_or(Duration::from_secs(10)).clamp(range.0, range.1)
+        let least = Duration::from_secs(if self.version == Version::V5 { 5 } else { 1 });
+        let most = Duration::from_secs(u64::from(u16::MAX));
+        self.keep_alive.unwrap_or(Duration::from_secs(10)).clamp(least, most)
     }
 }
 
@@ -95,6 +100,28 @@ fn generation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, 
             Err(D::Error::custom(format_args!("found {number}, expected the generation of a Shelly, from 1")))
         }
         number => Ok(number.map(|number| number as u8)),
+    }
+}
+
+/// A version of MQTT, written as in `sinks.mqtt.version`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// `3.1.1`, which brokers for MQTT 5 speak as well.
+    #[default]
+    V3,
+    /// `5`
+    V5,
+}
+
+impl<'de> Deserialize<'de> for Version {
+    /// 5 is a number in YAML, and edgecore makes 5.0 of it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Json::deserialize(deserializer)? {
+            Json::String(text) if text == "3.1.1" => Ok(Self::V3),
+            Json::String(text) if text == "5" => Ok(Self::V5),
+            Json::Number(number) if number.as_f64() == Some(5.0) => Ok(Self::V5),
+            other => Err(D::Error::custom(format_args!("found {other}, expected 3.1.1 or 5"))),
+        }
     }
 }
 
@@ -168,6 +195,8 @@ mod tests {
             ),
             (json!({"broker": "mqtt://192.0.2.7/topic"}), "there is a path in it"),
             (json!({"broker": "192.0.2.7"}), "expected an address such as"),
+            (json!({"broker": "mqtt://b", "version": 3.1}), "found 3.1, expected 3.1.1 or 5"),
+            (json!({"broker": "mqtt://b", "version": "4"}), "found \"4\", expected 3.1.1 or 5"),
             (json!({"broker": "mqtt://b", "format": "esphome"}), "unknown variant `esphome`"),
             (
                 json!({"broker": "mqtt://b", "format": "shelly", "generation": 1.5}),
@@ -179,6 +208,21 @@ mod tests {
         ] {
             let error = serde_json::from_value::<Config>(config).expect_err(message).to_string();
             assert!(error.contains(message) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_a_number_or_a_text_and_the_keep_alive_is_one_that_the_library_takes() {
+        let config = |more: Json| {
+            let mut config = json!({"broker": "mqtt://b", "keepAlive": 500});
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let config = serde_json::from_value::<Config>(config).unwrap();
+            (config.version, config.keep_alive().as_secs())
+        };
+        assert_eq!(config(json!({})), (Version::V3, 1));
+        assert_eq!(config(json!({"version": "3.1.1"})), (Version::V3, 1));
+        for five in [json!(5), json!(5.0), json!("5")] {
+            assert_eq!(config(json!({"version": five})), (Version::V5, 5));
         }
     }
 

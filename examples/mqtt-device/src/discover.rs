@@ -21,8 +21,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     brokers::{Brokers, Settings},
-    config::Broker,
-    share::{Share, refusal},
+    config::{Broker, Version},
+    share::Share,
     traffic::Message,
 };
 
@@ -37,6 +37,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// The arguments, for `--help`.
 pub(crate) const ARGS: &[(&str, &str)] = &[
     ("broker", "Where the broker is: mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS"),
+    ("version", "Which version of MQTT is spoken to it: 3.1.1 or 5 [default: 3.1.1]"),
     ("seconds", "How long to listen [default: 10]"),
     ("topics", "What to listen to, as an MQTT topic filter [default: #]"),
 ];
@@ -45,6 +46,8 @@ pub(crate) const ARGS: &[(&str, &str)] = &[
 #[derive(Deserialize)]
 struct Args {
     broker: Broker,
+    #[serde(default)]
+    version: Version,
     /// How long it listens.
     #[serde(default = "seconds")]
     seconds: f64,
@@ -65,6 +68,7 @@ fn everything() -> String {
 pub(crate) struct Heard<'a> {
     discovery: &'a Discovery,
     broker: String,
+    version: Version,
     /// The latest payload of each topic.
     topics: BTreeMap<String, Vec<u8>>,
     /// The topics that belong to a family, by how they begin.
@@ -78,12 +82,13 @@ pub(crate) struct Heard<'a> {
 ///
 /// An argument is wrong, the broker cannot be connected to, or the connection is lost. What was found until then is added.
 pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
-    let Args { broker, seconds, topics } = discovery.args()?;
+    let Args { broker, version, seconds, topics } = discovery.args()?;
     if !(0.1..=86_400.0).contains(&seconds) {
         return Err(DriverError::refused(format_args!("the argument seconds: found {seconds}, expected 0.1 to 86400")));
     }
     let settings = Settings {
         broker: broker.clone(),
+        version,
         credentials: discovery.credentials().clone(),
         client_id: None,
         keep_alive: Duration::from_secs(10),
@@ -96,14 +101,14 @@ pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
     })?;
     if let Some(refused) = share.refused([topics]).first() {
         return Err(DriverError::refused(format_args!(
-            "{}: name topics that it may read by the argument `topics`",
-            refusal(refused)
+            "{refused}: name topics that it may read by the argument `topics`"
         )));
     }
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let mut heard = Heard {
         discovery,
         broker: broker.to_string(),
+        version,
         topics: BTreeMap::new(),
         claimed: BTreeSet::new(),
         budget: Budget::default(),
@@ -151,12 +156,22 @@ impl Heard<'_> {
 
     /// A device of this family; its own name is what `{device}` stands for.
     fn found(&self, name: &str, format: &str, more: Json) -> Found {
-        let mut config = json!({"broker": self.broker, "format": format, "device": name});
-        if let (Json::Object(config), Json::Object(more)) = (&mut config, more) {
-            config.extend(more);
-        }
-        Found::new(name).config(config)
+        Found::new(name).config(extended(self.config(format, json!({"device": name})), more))
     }
+
+    /// The config of a device of this family, with more in it.
+    fn config(&self, format: &str, more: Json) -> Json {
+        let config = extended(json!({"broker": self.broker, "format": format}), more);
+        if self.version == Version::V5 { extended(config, json!({"version": "5"})) } else { config }
+    }
+}
+
+/// An object with the members of another one.
+fn extended(mut object: Json, more: Json) -> Json {
+    if let (Json::Object(object), Json::Object(more)) = (&mut object, more) {
+        object.extend(more);
+    }
+    object
 }
 
 /// Adds what is known only when there is nothing more to come: the search is over, the broker is lost, or the user has enough.

@@ -29,6 +29,7 @@ impl Driver for MqttDevices {
         let deadline = Instant::now() + timeout;
         let settings = Settings {
             broker: config.broker.clone(),
+            version: config.version,
             credentials: device.credentials().clone(),
             client_id: config.client_id.clone(),
             keep_alive: config.keep_alive(),

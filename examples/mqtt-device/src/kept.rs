@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{connection::LARGEST, traffic::Message};
+use crate::{traffic::Message, wire::LARGEST};
 
 /// The most topics that are kept because they fit a filter: anybody may publish on others.
 const TOPICS: usize = 1000;

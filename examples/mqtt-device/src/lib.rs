@@ -7,7 +7,8 @@
 //! - `codec`, `time`: payloads and the times in them
 //! - `presence`: whether a device is there
 //! - `sparkplug`: edge nodes, births and deaths, and the protobuf of Sparkplug B
-//! - `brokers`, `connection`, `share`, `traffic`, `routes`, `login`: the connections that devices share
+//! - `brokers`, `connection`, `share`, `traffic`, `routes`: the connections that devices share
+//! - `wire`, `login`: a connection by MQTT 3.1.1 or 5, and what a broker wants to see
 //! - `topic`: placeholders and filters
 //! - `discover`: a search for devices, which listens at a broker
 
@@ -32,6 +33,7 @@ mod time;
 mod topic;
 mod traffic;
 mod visitor;
+mod wire;
 
 pub use config::Config;
 pub use driver::MqttDevices;

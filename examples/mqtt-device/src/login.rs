@@ -49,6 +49,11 @@ fn unusable(file: &str, why: &dyn std::fmt::Display) -> DriverError {
     DriverError::refused(format_args!("the file {file} of the device's credentials cannot be used: {why}"))
 }
 
+/// User name and password, which is empty where there is none.
+pub(crate) fn name_and_password(credentials: &Credentials) -> Option<(&str, &str)> {
+    Some((credentials.username()?, credentials.password().map_or("", |password| password.expose())))
+}
+
 /// What to do when a broker refuses the login.
 pub(crate) fn cure(credentials: &Credentials) -> String {
     match credentials.username() {

@@ -9,7 +9,7 @@ use crate::{
     codec::{self, Payload},
     config::Retained,
     plan::{Plan, Source},
-    share::refusal,
+    share::Refused,
     sparkplug::{Content, Datum},
     time,
     traffic::Message,
@@ -26,7 +26,7 @@ pub(crate) struct Point {
     time: Option<String>,
     last: Option<Result<LastValue, DriverError>>,
     /// One of its topics that the broker refuses.
-    refused: Option<String>,
+    refused: Option<Refused>,
     /// How many messages came on its topics without a value for it.
     without_value: u64,
     /// Until when the first value is waited for.
@@ -100,9 +100,9 @@ impl Point {
     }
 
     /// Learns which topics the broker refuses. What that changes is returned: nothing where its values come on another topic.
-    pub(crate) fn set_refused(&mut self, filters: &[String]) -> Option<Change> {
-        let own = self.sources.iter().map(|source| &source.filter);
-        let refused = own.into_iter().find(|filter| filters.contains(filter)).cloned();
+    pub(crate) fn set_refused(&mut self, refused: &[Refused]) -> Option<Change> {
+        let is_own = |it: &&Refused| self.sources.iter().any(|source| source.filter == it.filter);
+        let refused = refused.iter().find(is_own).cloned();
         if refused == std::mem::replace(&mut self.refused, refused.clone()) || self.has_come() {
             return None;
         }
@@ -278,8 +278,8 @@ impl Point {
     }
 
     fn missing(&self) -> DriverError {
-        if let Some(filter) = &self.refused {
-            return DriverError::refused(refusal(filter));
+        if let Some(refused) = &self.refused {
+            return DriverError::refused(refused);
         }
         let topics = self.topics();
         match (self.sources.is_empty(), self.without_value) {

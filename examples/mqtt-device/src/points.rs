@@ -12,6 +12,7 @@ use crate::{
     codec::Payload,
     kept::{Kept, Wanted},
     point::Point,
+    share::Refused,
     sparkplug::{Datum, Node},
     topic,
     traffic::Message,
@@ -145,8 +146,8 @@ impl Points {
     }
 
     /// Has properties learn which topics the broker refuses, and adds what that changes.
-    pub(crate) fn set_refused(&mut self, filters: &[String], changes: &mut Vec<Change>) {
-        changes.extend(self.points.iter_mut().filter_map(|point| point.set_refused(filters)));
+    pub(crate) fn set_refused(&mut self, refused: &[Refused], changes: &mut Vec<Change>) {
+        changes.extend(self.points.iter_mut().filter_map(|point| point.set_refused(refused)));
     }
 
     /// When there is something to report if no message comes.

@@ -12,7 +12,7 @@ use crate::{
     point::Point,
     points::Points,
     presence,
-    share::{QUESTION_PAUSE, Share, refusal},
+    share::{QUESTION_PAUSE, Refused, Share},
     sparkplug::Node,
     traffic::Message,
     visitor::Visitor,
@@ -53,7 +53,7 @@ impl MqttDevice {
         share.subscribe(&availability.chain(plan.answers.clone()).chain(of_node).collect::<Vec<_>>()).await?;
         let needed = plan.availability.iter().filter(|it| !it.is_optional()).map(|it| it.topic.clone());
         if let Some(refused) = share.refused(needed.chain(plan.node.iter().flat_map(Node::filters))).first() {
-            return Err(DriverError::disconnected(refusal(refused)));
+            return Err(DriverError::disconnected(refused));
         }
         let points = Points::default();
         let mut session = Self {
@@ -133,14 +133,13 @@ impl MqttDevice {
         self.learn_refusals();
         if let Some((topic, payload)) = self.plan.refresh.as_ref().filter(|_| !self.is_asked && !after.is_empty()) {
             self.is_asked = true;
-            // The answer is a message as any other.
-            drop(self.share.publish(topic, payload.as_str())?);
+            self.share.ask(topic, payload.as_str())?;
         }
         Ok(())
     }
 
     /// Learns which topics the broker refuses, and returns them.
-    fn learn_refusals(&mut self) -> Vec<String> {
+    fn learn_refusals(&mut self) -> Vec<Refused> {
         let refused = self.share.refused(self.points.filters());
         self.next_attempt = (!refused.is_empty()).then(|| Instant::now() + REFUSAL_PAUSE);
         self.points.set_refused(&refused, &mut self.pending);
@@ -152,7 +151,7 @@ impl MqttDevice {
         if self.next_attempt.is_none_or(|at| Instant::now() < at) {
             return Ok(());
         }
-        let refused = self.learn_refusals();
+        let refused: Vec<_> = self.learn_refusals().into_iter().map(|refused| refused.filter).collect();
         self.share.subscribe_again(&refused)
     }
 

@@ -1,6 +1,7 @@
 //! The shares that sessions have in a connection.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,15 +10,15 @@ use std::{
 };
 
 use mapper_framework::DriverError;
-use rumqttc::{QoS, SubscribeFilter};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
 use crate::{
-    connection::{Connection, REQUESTS},
+    connection::Connection,
     traffic::{Listener, Message, Subscription, WAITING_BYTES},
+    wire::{Command, NotSent, REQUESTS, Receipt},
 };
 
 /// How many messages wait for a session. One that does not take them loses its share, so that it costs the others nothing.
@@ -70,8 +71,7 @@ impl Share {
         let mut state = self.connection.shared.lock();
         for some in filters.chunks(FILTERS) {
             some.iter().for_each(|filter| state.routes.add(filter, self.id));
-            let packet = some.iter().map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
-            if self.connection.client.try_subscribe_many(packet).is_err() || state.loss.is_some() {
+            if self.connection.client.subscribe(some).is_err() || state.loss.is_some() {
                 drop(state);
                 return Err(self.not_queued());
             }
@@ -97,16 +97,16 @@ impl Share {
         let mut state = self.connection.shared.lock();
         for filter in filters {
             if state.routes.remove(filter, self.id) {
-                // A lost connection has no subscriptions.
-                self.connection.client.try_unsubscribe(filter).ok();
+                self.connection.client.unsubscribe(filter);
             }
         }
     }
 
     /// Which of these filters the broker has refused.
-    pub(crate) fn refused(&self, filters: impl IntoIterator<Item = String>) -> Vec<String> {
+    pub(crate) fn refused(&self, filters: impl IntoIterator<Item = String>) -> Vec<Refused> {
         let state = self.connection.shared.lock();
-        filters.into_iter().filter(|filter| state.refused.contains(filter)).collect()
+        let refused = |filter: String| Some(Refused { why: state.refused.get(&filter)?.clone(), filter });
+        filters.into_iter().filter_map(refused).collect()
     }
 
     /// The next message. Safe to cancel.
@@ -140,25 +140,37 @@ impl Share {
         self.waiting.fetch_sub(message.payload.len(), Ordering::Relaxed);
     }
 
-    /// Publishes a command. What is returned completes when the broker has it, and fails when the connection is lost before that.
+    /// Publishes a command. What is returned completes when the broker has answered, and fails when the connection is lost before that.
     ///
     /// # Errors
     ///
-    /// The connection is lost, or too many requests wait for it.
-    pub(crate) fn publish(
-        &self,
-        topic: &str,
-        payload: impl Into<Vec<u8>>,
-    ) -> Result<oneshot::Receiver<()>, DriverError> {
-        let (sender, acknowledged) = oneshot::channel();
+    /// The connection is lost, too many requests wait for it, or the command is too large.
+    pub(crate) fn publish(&self, command: Command<'_>) -> Result<oneshot::Receiver<Receipt>, DriverError> {
+        let (topic, (sender, acknowledged)) = (command.topic, oneshot::channel());
         let mut state = self.connection.shared.lock();
-        let queued = self.connection.client.try_publish(topic, QoS::AtLeastOnce, false, payload);
-        if queued.is_err() || state.loss.is_some() {
-            drop(state);
-            return Err(self.not_queued());
+        match self.connection.client.publish(command) {
+            Ok(()) if state.loss.is_none() => {}
+            Err(NotSent::TooLarge { bytes, most }) => {
+                return Err(DriverError::refused(format_args!(
+                    "the command to {topic} takes {bytes} bytes, and the broker takes {most} at most"
+                )));
+            }
+            _ => {
+                drop(state);
+                return Err(self.not_queued());
+            }
         }
         state.queued_commands.push_back(sender);
         Ok(acknowledged)
+    }
+
+    /// Has the device publish its values, by a message to this topic. The answer is a message as any other.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub(crate) fn ask(&self, topic: &str, payload: impl Into<Vec<u8>>) -> Result<(), DriverError> {
+        self.publish(Command { topic, payload: payload.into(), expires: None }).map(drop)
     }
 
     /// Publishes a question whose answer is for all who share the connection, unless one of them has just done so.
@@ -173,7 +185,7 @@ impl Share {
         }
         state.questions.insert(topic.to_owned(), now);
         drop(state);
-        self.publish(topic, payload).map(drop)
+        self.ask(topic, payload)
     }
 
     /// Why the session has lost its share.
@@ -199,13 +211,20 @@ impl Drop for Share {
         let mut state = self.connection.shared.lock();
         state.listeners.remove(&self.id);
         for filter in state.routes.remove_all(self.id) {
-            // A lost connection has no subscriptions.
-            self.connection.client.try_unsubscribe(filter).ok();
+            self.connection.client.unsubscribe(&filter);
         }
     }
 }
 
-/// That the broker does not let the mapper read a topic.
-pub(crate) fn refusal(filter: &str) -> String {
-    format!("the broker refuses the subscription to {filter}: allow the mapper's user to read it")
+/// A filter that the broker has refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) filter: String,
+    why: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the broker refuses the subscription to {}: {}", self.filter, self.why)
+    }
 }

@@ -1,7 +1,7 @@
 //! What comes over a connection, and who is to learn of it.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -10,15 +10,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use rumqttc::{
-    ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish, StateError, SubscribeReasonCode, mqttbytes,
-};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
 
-use crate::{connection::LARGEST, routes::Routes};
+use crate::{
+    routes::Routes,
+    wire::{Event, Receipt, Wire},
+};
 
 /// What has come on a topic.
 #[derive(Debug)]
@@ -61,16 +61,16 @@ pub(crate) struct State {
     pub(crate) listeners: HashMap<u64, Listener>,
     pub(crate) next_listener: u64,
     /// Commands that were handed to the library, in that order, and are not on the wire yet.
-    pub(crate) queued_commands: VecDeque<oneshot::Sender<()>>,
+    pub(crate) queued_commands: VecDeque<oneshot::Sender<Receipt>>,
     /// Commands that the broker has not acknowledged, by the packet's id.
-    pub(crate) unacknowledged: HashMap<u16, oneshot::Sender<()>>,
+    pub(crate) unacknowledged: HashMap<u16, oneshot::Sender<Receipt>>,
     /// Subscriptions that were handed to the library, in that order, and are not on the wire yet.
     pub(crate) queued_subscriptions: VecDeque<Subscription>,
     /// Subscriptions that the broker has not answered, by the packet's id, in the order of the packets: the library gives an id again after
     /// a hundred packets, whether or not it was answered.
     pub(crate) unanswered: HashMap<u16, VecDeque<Subscription>>,
-    /// Filters that the broker has refused.
-    pub(crate) refused: HashSet<String>,
+    /// Filters that the broker has refused, and why.
+    pub(crate) refused: HashMap<String, String>,
     /// When each question was asked that one asks for all.
     pub(crate) questions: HashMap<String, Instant>,
 }
@@ -87,16 +87,16 @@ impl Shared {
     }
 }
 
-/// Polls the library until the connection is lost, which all who share it learn.
-pub(crate) async fn poll(mut events: EventLoop, shared: Arc<Shared>) {
-    let error = loop {
-        match events.poll().await {
+/// Drives the connection until it is lost, which all who share it learn.
+pub(crate) async fn poll(mut wire: Wire, shared: Arc<Shared>) {
+    let loss = loop {
+        match wire.next().await {
             Ok(event) => handle(event, &shared),
-            Err(error) => break error,
+            Err(loss) => break loss,
         }
     };
     let mut state = shared.lock();
-    state.loss = Some(loss(&error));
+    state.loss = Some(loss);
     state.listeners.clear();
     state.queued_commands.clear();
     state.unacknowledged.clear();
@@ -106,45 +106,47 @@ pub(crate) async fn poll(mut events: EventLoop, shared: Arc<Shared>) {
 
 fn handle(event: Event, shared: &Shared) {
     match event {
-        Event::Incoming(Incoming::Publish(publish)) => deliver(publish, shared),
-        Event::Outgoing(Outgoing::Publish(id)) => {
+        Event::Arrived(message) => deliver(message, shared),
+        Event::Published(id) => {
             let mut state = shared.lock();
-            if let Some(sender) = state.queued_commands.pop_front() {
+            let Some(sender) = state.queued_commands.pop_front() else { return };
+            if id > 0 {
                 state.unacknowledged.insert(id, sender);
-            }
-        }
-        Event::Incoming(Incoming::PubAck(ack)) => {
-            if let Some(sender) = shared.lock().unacknowledged.remove(&ack.pkid) {
+            } else {
                 // Who has given up waiting does not listen.
-                sender.send(()).ok();
+                sender.send(Receipt::Taken).ok();
             }
         }
-        Event::Outgoing(Outgoing::Subscribe(id)) => {
+        Event::Acknowledged(id, receipt) => {
+            if let Some(sender) = shared.lock().unacknowledged.remove(&id) {
+                // Who has given up waiting does not listen.
+                sender.send(receipt).ok();
+            }
+        }
+        Event::Subscribing(id) => {
             let mut state = shared.lock();
             if let Some(subscription) = state.queued_subscriptions.pop_front() {
                 state.unanswered.entry(id).or_default().push_back(subscription);
             }
         }
-        Event::Incoming(Incoming::SubAck(ack)) => {
+        Event::Subscribed(id, outcomes) => {
             let mut state = shared.lock();
-            let first = state.unanswered.get_mut(&ack.pkid).and_then(VecDeque::pop_front);
+            let first = state.unanswered.get_mut(&id).and_then(VecDeque::pop_front);
             let Some(Subscription { filters, answered }) = first else { return };
-            for (filter, code) in filters.into_iter().zip(ack.return_codes) {
-                match code {
-                    SubscribeReasonCode::Failure => state.refused.insert(filter),
-                    SubscribeReasonCode::Success(_) => state.refused.remove(&filter),
+            for (filter, outcome) in filters.into_iter().zip(outcomes) {
+                match outcome {
+                    Err(why) => state.refused.insert(filter, why),
+                    Ok(()) => state.refused.remove(&filter),
                 };
             }
             // Who has given up waiting does not listen.
             answered.send(()).ok();
         }
-        _ => {}
     }
 }
 
-fn deliver(publish: Publish, shared: &Shared) {
-    let Publish { topic, payload, retain: retained, .. } = publish;
-    let message = Arc::new(Message { topic, payload, retained, at: SystemTime::now() });
+fn deliver(message: Message, shared: &Shared) {
+    let message = Arc::new(message);
     let mut state = shared.lock();
     let State { routes, listeners, .. } = &mut *state;
     routes.each(&message.topic, |id| {
@@ -154,24 +156,8 @@ fn deliver(publish: Publish, shared: &Shared) {
     });
 }
 
-/// Why the connection is no more.
-fn loss(error: &ConnectionError) -> String {
-    match error {
-        ConnectionError::MqttState(StateError::ConnectionAborted) => "the broker has closed the connection".to_owned(),
-        ConnectionError::MqttState(StateError::AwaitPingResp) => "the broker is silent".to_owned(),
-        ConnectionError::MqttState(StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes))) => {
-            format!(
-                "a message of {bytes} bytes has come, and {LARGEST} are the most: let its sender publish less, or use topics without it"
-            )
-        }
-        error => format!("the connection is lost: {error}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use rumqttc::{QoS, SubAck};
-
     use super::*;
 
     #[test]
@@ -181,16 +167,16 @@ mod tests {
             let (answered, answer) = oneshot::channel();
             let subscription = Subscription { filters: vec![filter.to_owned()], answered };
             shared.lock().queued_subscriptions.push_back(subscription);
-            handle(Event::Outgoing(Outgoing::Subscribe(1)), &shared);
+            handle(Event::Subscribing(1), &shared);
             answer
         });
-        let answer = |code| handle(Event::Incoming(Incoming::SubAck(SubAck::new(1, vec![code]))), &shared);
-        answer(SubscribeReasonCode::Failure);
+        let answer = |outcome| handle(Event::Subscribed(1, vec![outcome]), &shared);
+        answer(Err("not authorized".to_owned()));
         assert!(answers[0].try_recv().is_ok());
         assert_eq!(answers[1].try_recv(), Err(oneshot::error::TryRecvError::Empty));
-        answer(SubscribeReasonCode::Success(QoS::AtLeastOnce));
+        answer(Ok(()));
         assert!(answers[1].try_recv().is_ok());
-        assert!(shared.lock().refused.iter().eq(["a"]));
+        assert!(shared.lock().refused.keys().eq(["a"]));
     }
 
     #[test]

@@ -30,8 +30,8 @@ pub(super) fn finish(heard: &mut Heard<'_>) {
         }
     }
     for (parent, values) in beside {
-        let mut found = Found::new(if parent.is_empty() { "broker" } else { parent })
-            .config(json!({"broker": heard.broker, "format": "json"}));
+        let mut found =
+            Found::new(if parent.is_empty() { "broker" } else { parent }).config(heard.config("json", json!({})));
         for (name, value) in values {
             let topic = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
             found = found.property(read(name, type_of(&value), json!({"topic": topic})));
@@ -46,7 +46,7 @@ fn add_object(heard: &Heard<'_>, topic: &str, json: &Json) {
     if scalars.is_empty() {
         return;
     }
-    let found = Found::new(topic).config(json!({"broker": heard.broker, "format": "json", "topic": topic}));
+    let found = Found::new(topic).config(heard.config("json", json!({"topic": topic})));
     let properties = scalars
         .into_iter()
         .map(|(pointer, data_type)| read(&name_of(&pointer), data_type, json!({"pointer": pointer})));

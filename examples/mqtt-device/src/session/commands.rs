@@ -10,7 +10,11 @@ use crate::{
     point::Point,
     sparkplug::Node,
     visitor::{Confirm, Visitor},
+    wire::{Command, Receipt},
 };
+
+/// What a broker for MQTT 5 says of a command that reaches nobody, before its topic.
+const UNHEARD: &str = "the broker says that nobody has subscribed to ";
 
 impl MqttDevice {
     /// Whether the device has shown this value since a command, or has shown it before and would have shown another one. `before` is the
@@ -32,7 +36,6 @@ impl MqttDevice {
             let Some(point) = self.points.get(name) else { return Ok(()) };
             let is_confirmed = match confirm {
                 Confirm::Broker => true,
-                _ if point.sources().is_empty() => true,
                 Confirm::Answer => point.published() > before,
                 Confirm::Value => self.is_shown(point, value, before),
             };
@@ -57,33 +60,47 @@ impl MqttDevice {
     pub(super) async fn command(&mut self, property: &Property<Visitor>, value: &Value) -> Result<(), DriverError> {
         let json = codec::encode(value, property, self.plan.words())?;
         let (topic, payload) = self.command_of(property, &json)?;
-        let (name, confirm) = (property.name(), property.visitor().confirm);
+        let name = property.name();
+        // What cannot be read is confirmed by nothing else.
+        let is_read = self.points.get(name).is_some_and(|point| !point.sources().is_empty());
+        let confirm = if is_read { property.visitor().confirm } else { Confirm::Broker };
         let before = self.points.get(name).map_or(0, Point::published);
         let shown = self.points.get(name).and_then(Point::shown);
         let is_unchanged = confirm == Confirm::Value && shown.is_some_and(|shown| shown.is_close_to(value));
         let within = self.plan.config.timeout();
         let deadline = Instant::now() + within;
         self.refusal = None;
-        let acknowledged = self.share.publish(&topic, payload)?;
-        match timeout_at(deadline, acknowledged).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(self.share.lost()),
+        // A write that has failed is not to be done later, when the device connects again. One that only the broker confirms is.
+        let expires = (confirm != Confirm::Broker).then_some(within);
+        let acknowledged = self.share.publish(Command { topic: &topic, payload, expires })?;
+        let receipt = match timeout_at(deadline, acknowledged).await {
+            Ok(answered) => answered.map_err(|_| self.share.lost())?,
             Err(_) => {
                 return Err(DriverError::failed(format_args!(
                     "the broker has not taken the command to {topic} within {within:?}"
                 )));
             }
+        };
+        match &receipt {
+            Receipt::Refused(why) => {
+                return Err(DriverError::failed(format_args!("the broker refuses the command to {topic}: {why}")));
+            }
+            Receipt::Unheard if confirm == Confirm::Broker => {
+                return Err(DriverError::failed(format_args!("{UNHEARD}{topic}")));
+            }
+            Receipt::Unheard | Receipt::Taken => {}
         }
         if let Some((topic, payload)) = self.plan.refresh.as_ref().filter(|_| is_unchanged) {
             // A device that has nothing to change may publish nothing, so that it is asked what holds.
-            drop(self.share.publish(topic, payload.as_str())?);
+            self.share.ask(topic, payload.as_str())?;
         }
         if let Ok(outcome) = timeout_at(deadline, self.confirmed(name, value, confirm, before)).await {
             return outcome;
         }
         let (topics, shows) = self.points.get(name).map(|it| (it.topics(), it.shows(before))).unwrap_or_default();
+        let unheard = if receipt == Receipt::Unheard { format!("; {UNHEARD}{topic}") } else { String::new() };
         Err(DriverError::failed(format_args!(
-            "the device has not confirmed {json} on {topic} within {within:?}: {shows} on {topics}"
+            "the device has not confirmed {json} on {topic} within {within:?}: {shows} on {topics}{unheard}"
         )))
     }
 }

@@ -14,6 +14,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use crate::peers::Publisher;
+
 /// A mapper with a folder of credentials.
 pub(crate) struct Bed {
     pub(crate) bed: TestBed,
@@ -86,8 +88,51 @@ impl Bed {
         assert!(came, "{part:?} has not come, but {seen:?}");
     }
 
+    /// Waits until a [`plain`] tank, from which nothing has come since, is connected to again and has its values, and stops.
+    pub(crate) async fn ends_well(self, broker: &Mosquitto) {
+        self.is("tank", "unknown").await;
+        let mut publisher = Publisher::connect(broker);
+        publisher.publish("plant/tank", r#"{"level":9.5}"#).await;
+        self.holds("tank", "level", "9.5").await;
+        self.is("tank", "online").await;
+        self.stop().await;
+    }
+
     pub(crate) async fn stop(self) {
         self.bed.stop().await.unwrap();
+    }
+}
+
+/// The version of MQTT that the mapper speaks.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Version {
+    V3,
+    V5,
+}
+
+impl Version {
+    /// As a device's config has it.
+    pub(crate) fn number(self) -> &'static str {
+        match self {
+            Self::V3 => "3.1.1",
+            Self::V5 => "5",
+        }
+    }
+
+    /// The key of a manifest; the one that is the default is not written.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::V3 => "",
+            Self::V5 => "version: 5, ",
+        }
+    }
+
+    /// The manifests with this key.
+    pub(crate) fn in_manifests(self, text: &str) -> String {
+        match self {
+            Self::V3 => text.to_owned(),
+            Self::V5 => text.replace("      broker: mqtt:", "      version: 5\n      broker: mqtt:"),
+        }
     }
 }
 
@@ -122,17 +167,23 @@ pub(crate) async fn locked() -> Option<Mosquitto> {
 }
 
 /// Connects as the framework does, with these keys beside the broker's address.
-pub(crate) async fn connect(
-    driver: &MqttDevices,
-    broker: &Mosquitto,
-    mut config: Json,
-) -> Result<MqttDevice, DriverError> {
-    config["broker"] = url(broker).into();
-    let config: Config = serde_json::from_value(config).expect("the config is right");
+pub(crate) async fn connect(driver: &MqttDevices, broker: &Mosquitto, config: Json) -> Result<MqttDevice, DriverError> {
     let mut credentials = Credentials::none();
     if let Some((username, password)) = broker.login() {
         credentials = credentials.with_username(username).with_password(password);
     }
+    connect_at(driver, &url(broker), credentials, config).await
+}
+
+/// The same at a broker with this address.
+pub(crate) async fn connect_at(
+    driver: &MqttDevices,
+    broker: &str,
+    credentials: Credentials,
+    mut config: Json,
+) -> Result<MqttDevice, DriverError> {
+    config["broker"] = broker.into();
+    let config: Config = serde_json::from_value(config).expect("the config is right");
     driver.connect(&Device::builder("lamp").credentials(credentials).build(), config).await
 }
 

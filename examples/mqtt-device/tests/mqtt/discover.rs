@@ -14,7 +14,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    bed::{Bed, at_port, url},
+    Outcome,
+    bed::{Bed, Version, at_port, url},
     peers::{Played, Publisher, Witness},
 };
 
@@ -45,12 +46,12 @@ struct Search {
 }
 
 impl Search {
-    fn start(broker: &Mosquitto) -> Self {
+    fn start(broker: &Mosquitto, version: Version) -> Self {
         let yaml = NamedTempFile::new().unwrap();
         // The shell becomes the program.
         let mut command = Command::new("sh");
         command.args(["-c", "exec \"$0\" \"$@\" > \"$OUT\"", PROGRAM, "discover", "seconds=600"]);
-        command.arg(format!("broker={}", url(broker)));
+        command.arg(format!("broker={}", url(broker))).arg(format!("version={}", version.number()));
         without_environment(&mut command);
         Self { process: ChildGuard::spawn(command.env("OUT", yaml.path())), yaml }
     }
@@ -85,22 +86,25 @@ async fn never_subscribes(listener: TcpListener) {
     }
 }
 
-#[tokio::test]
-async fn devices_of_each_family_are_recognized_and_their_manifests_are_right() {
-    let Some(broker) = Mosquitto::start().await else { return };
+by_each_version! {
+    devices_of_each_family_are_recognized_and_their_manifests_are_right,
+}
+
+async fn devices_of_each_family_are_recognized_and_their_manifests_are_right(version: Version) -> Outcome {
+    let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let mut played = Vec::new();
     for (family, name) in
         [("tasmota", "socket"), ("zigbee2mqtt", "lamp"), ("shelly1", "old-plug"), ("shelly", "shellyplug-1")]
     {
-        let Some(device) = Played::start(&broker, family, name).await else { return };
+        let Some(device) = Played::start(&broker, family, name).await else { return Ok(()) };
         played.push(device);
     }
-    let Some(node) = Played::start_edge_node(&broker, "plant", "hall", "pump").await else { return };
+    let Some(node) = Played::start_edge_node(&broker, "plant", "hall", "pump").await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
     publisher.retain("house/tank", r#"{"level":1.5,"pump":{"on":true},"list":[1]}"#).await;
     publisher.retain("house/weather/temperature", "21.5").await;
     publisher.retain("house/weather/rain", "off").await;
-    let mut search = Search::start(&broker);
+    let mut search = Search::start(&broker, version);
     search.has_heard(1).await;
     // What is kept nowhere has to come while it listens: births, and what a Shelly says when it is switched.
     let mut witness = Witness::connect(&broker).await;
@@ -123,6 +127,8 @@ async fn devices_of_each_family_are_recognized_and_their_manifests_are_right() {
     let (yaml, errors) = search.interrupt().await;
     // The seven, and the topic on which the edge node is told what happens to it.
     assert!(errors.contains("found: 8 devices"), "{errors}{yaml}");
+    // They are found and served by the same version.
+    assert_eq!(yaml.matches("version: \"5\"").count(), if version == Version::V5 { 8 } else { 0 }, "{yaml}");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("found.yaml"), &yaml).unwrap();
     let (out, errors) = run(&["check", "--strict"], Some(folder.path())).await;
@@ -138,6 +144,7 @@ async fn devices_of_each_family_are_recognized_and_their_manifests_are_right() {
     bed.holds("house-tank", "pump.on", "true").await;
     bed.holds("house-weather", "rain", "false").await;
     bed.stop().await;
+    Ok(())
 }
 
 #[tokio::test]
@@ -147,6 +154,7 @@ async fn what_is_wrong_with_a_search_is_named() {
     for (arguments, message) in [
         (vec!["discover"], "the key `broker` is missing"),
         (vec!["discover", &broker, "seconds=0"], "found 0, expected 0.1 to 86400"),
+        (vec!["discover", &broker, "version=4"], "found \"4\", expected 3.1.1 or 5"),
         (vec!["discover", "broker=mqtt://127.0.0.1:1"], "mqtt://127.0.0.1:1: "),
     ] {
         let (_, errors) = run(&arguments, None).await;
@@ -174,7 +182,7 @@ async fn a_search_where_more_is_published_than_it_keeps_says_so_and_has_what_was
     for number in 0..1200 {
         publisher.retain(&format!("log/{number}"), &text).await;
     }
-    let mut search = Search::start(&broker);
+    let mut search = Search::start(&broker, Version::V3);
     let told = "more is published than the search keeps, 20000 topics or 64 MiB, and the rest is passed over: search a part at a time by the argument `topics`";
     search.process.wait_for_line(|line| line.ends_with(&format!("s left; {told}"))).await;
     let (yaml, errors) = search.interrupt().await;

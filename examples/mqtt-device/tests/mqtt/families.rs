@@ -6,7 +6,8 @@ use mqtt_device::MqttDevices;
 use serde_json::json;
 
 use crate::{
-    bed::{Bed, connect, folder, id, manifests, next, property},
+    Outcome,
+    bed::{Bed, Version, connect, folder, id, manifests, next, property},
     peers::{Played, Publisher},
 };
 
@@ -101,11 +102,15 @@ async fn a_command_that_a_device_does_not_take_fails_with_its_words() -> Result<
     Ok(())
 }
 
-#[tokio::test]
-async fn what_is_written_is_confirmed_as_the_manifest_wants_it() -> Result<(), DriverError> {
+by_each_version! {
+    what_is_written_is_confirmed_as_the_manifest_wants_it,
+}
+
+async fn what_is_written_is_confirmed_as_the_manifest_wants_it(version: Version) -> Outcome {
     let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let (mut publisher, watcher) = (Publisher::connect(&broker), broker.subscribe(1).await);
-    let mut session = connect(&MqttDevices::default(), &broker, json!({"timeout": 5000, "topic": "heater"})).await?;
+    let config = json!({"version": version.number(), "timeout": 5000, "topic": "heater"});
+    let mut session = connect(&MqttDevices::default(), &broker, config).await?;
     let setpoint = |confirm: &str| {
         let visitor = json!({"pointer": "/set", "command": "heater/set", "payload": "t={value}", "confirm": confirm});
         property(confirm, DataType::Double, visitor)

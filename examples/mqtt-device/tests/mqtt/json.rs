@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
-    bed::{connect, next, property},
+    Outcome,
+    bed::{Version, connect, next, property},
     peers::{Played, Publisher},
 };
 
@@ -51,13 +52,16 @@ async fn values_of_every_form_come_as_they_are_published() -> Result<(), DriverE
     Ok(())
 }
 
-#[tokio::test]
-async fn what_the_broker_has_kept_is_not_of_now() -> Result<(), DriverError> {
+by_each_version! {
+    what_the_broker_has_kept_is_not_of_now,
+}
+
+async fn what_the_broker_has_kept_is_not_of_now(version: Version) -> Outcome {
     let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
     publisher.retain("lamp", r#"{"level":1,"ts":"2026-01-02T03:04:05Z"}"#).await;
     let driver = MqttDevices::default();
-    let mut session = connect(&driver, &broker, json!({"topic": "{device}"})).await?;
+    let mut session = connect(&driver, &broker, json!({"version": version.number(), "topic": "{device}"})).await?;
     let level = |more: serde_json::Value| {
         let mut visitor = json!({"pointer": "/level"});
         visitor.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -66,15 +70,21 @@ async fn what_the_broker_has_kept_is_not_of_now() -> Result<(), DriverError> {
     let kept = session.read(&level(json!({}))).await?;
     assert_eq!((kept.get_value(), kept.get_quality()), (&Value::Int(1), Quality::Uncertain));
     // Somebody else asks for it, so that it comes again; that makes it no newer.
-    let mut other = connect(&driver, &broker, json!({"topic": "{device}"})).await?;
+    let mut other = connect(&driver, &broker, json!({"version": version.number(), "topic": "{device}"})).await?;
     let dated = other.read(&level(json!({"time": "/ts"}))).await?;
     let taken = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
     assert_eq!((dated.get_time(), dated.get_quality()), (Some(taken), Quality::Good));
     assert_eq!(session.read(&level(json!({}))).await?, kept);
-    let mut trusting = connect(&driver, &broker, json!({"topic": "{device}", "retained": "good"})).await?;
+    let mut trusting =
+        connect(&driver, &broker, json!({"version": version.number(), "topic": "{device}", "retained": "good"}))
+            .await?;
     assert_eq!(trusting.read(&level(json!({}))).await?.get_quality(), Quality::Good);
-    let mut strict =
-        connect(&driver, &broker, json!({"topic": "{device}", "retained": "ignore", "timeout": 300})).await?;
+    let mut strict = connect(
+        &driver,
+        &broker,
+        json!({"version": version.number(), "topic": "{device}", "retained": "ignore", "timeout": 300}),
+    )
+    .await?;
     let error = strict.read(&level(json!({}))).await.unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -3,6 +3,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says so when something is missing")]
 
+/// Runs each of these tests by each version of MQTT.
+macro_rules! by_each_version {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use crate::{Outcome, bed::Version};
+
+            #[tokio::test]
+            async fn mqtt_3_1_1() -> Outcome {
+                super::$name(Version::V3).await
+            }
+
+            #[tokio::test]
+            async fn mqtt_5() -> Outcome {
+                super::$name(Version::V5).await
+            }
+        }
+    )+};
+}
+
 mod bed;
 mod check;
 mod discover;
@@ -16,3 +35,6 @@ mod slow;
 mod sparkplug;
 mod tasmota;
 mod trouble;
+mod version;
+
+type Outcome = Result<(), mapper_framework::DriverError>;

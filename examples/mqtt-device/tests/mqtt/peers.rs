@@ -110,6 +110,46 @@ impl Publisher {
     }
 }
 
+/// A client by MQTT 5 that hears commands.
+pub(crate) struct Listener {
+    /// Payloads, and after how many seconds they expire.
+    commands: tokio::sync::mpsc::UnboundedReceiver<(String, Option<u32>)>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Listener {
+    /// Connects, and waits until the broker has its subscription.
+    pub(crate) async fn connect(broker: &Mosquitto, filter: &str) -> Self {
+        use rumqttc::v5::{AsyncClient, Event, MqttOptions, mqttbytes::QoS, mqttbytes::v5::Packet};
+        let options = MqttOptions::new(format!("listener-{:08x}", fastrand::u32(..)), "127.0.0.1", broker.port());
+        let (client, mut events) = AsyncClient::new(options, 100);
+        client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+        let (sender, commands) = tokio::sync::mpsc::unbounded_channel();
+        let (subscribed, is_subscribed) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move {
+            let _client = client;
+            let mut subscribed = Some(subscribed);
+            while let Ok(event) = events.poll().await {
+                match event {
+                    Event::Incoming(Packet::SubAck(_)) => _ = subscribed.take().map(|it| it.send(())),
+                    Event::Incoming(Packet::Publish(publish)) => {
+                        let expires = publish.properties.and_then(|properties| properties.message_expiry_interval);
+                        _ = sender.send((String::from_utf8_lossy(&publish.payload).into_owned(), expires));
+                    }
+                    _ => {}
+                }
+            }
+        });
+        timeout(DEADLINE, is_subscribed).await.expect("the broker answers").unwrap();
+        Self { commands, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// The next command: its payload, and after how many seconds it expires.
+    pub(crate) async fn next(&mut self) -> (String, Option<u32>) {
+        timeout(DEADLINE, self.commands.recv()).await.expect("a command comes").expect("it stays connected")
+    }
+}
+
 /// A client that sees all that the broker passes on.
 pub(crate) struct Witness {
     topics: tokio::sync::mpsc::UnboundedReceiver<String>,

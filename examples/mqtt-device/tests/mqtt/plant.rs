@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
-    bed::{Bed, connect, first, id, manifests, next, plain, property, url},
+    Outcome,
+    bed::{Bed, Version, connect, first, id, manifests, next, plain, property, url},
     peers::{Played, Publisher},
 };
 
@@ -58,6 +59,10 @@ async fn all_are(bed: &Bed, state: &str) {
     bed.bed.until(&format!("all are {state}"), all).await;
 }
 
+by_each_version! {
+    a_broker_that_has_forgotten_what_it_kept_has_its_devices_again_when_they_are_back,
+}
+
 #[tokio::test]
 async fn five_hundred_devices_go_at_once_by_their_last_wills_and_come_back() {
     let Some(broker) = Mosquitto::start().await else { return };
@@ -85,7 +90,7 @@ async fn five_hundred_devices_go_at_once_by_their_last_wills_and_come_back() {
 }
 
 #[tokio::test]
-async fn a_megabyte_of_json_is_read_and_what_is_too_large_is_named() -> Result<(), DriverError> {
+async fn a_megabyte_of_json_is_read_and_what_is_too_large_is_named() -> Outcome {
     let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
     let mut session = connect(&MqttDevices::default(), &broker, json!({"topic": "press"})).await?;
@@ -190,17 +195,19 @@ async fn first_of(session: &mut mqtt_device::MqttDevice, weight: i64) {
     first(session, |change| change.result().is_ok_and(|it| it.get_value() == &Value::Int(weight))).await;
 }
 
-#[tokio::test]
-async fn a_broker_that_has_forgotten_what_it_kept_has_its_devices_again_when_they_are_back() {
+async fn a_broker_that_has_forgotten_what_it_kept_has_its_devices_again_when_they_are_back(
+    version: Version,
+) -> Outcome {
     let options = MosquittoOptions { settings: "persistence false", ..MosquittoOptions::default() };
-    let Some(mut broker) = Mosquitto::start_with(options).await else { return };
-    let Some(socket) = Played::start(&broker, "tasmota", "tasmota_5F3A21").await else { return };
+    let Some(mut broker) = Mosquitto::start_with(options).await else { return Ok(()) };
+    let Some(socket) = Played::start(&broker, "tasmota", "tasmota_5F3A21").await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
     publisher.retain("plant/tank", r#"{"level":1.5}"#).await;
     publisher.retain("plant/tank/status", "online").await;
     let bed = Bed::start().await;
-    bed.apply(&manifests(TASMOTA, &broker)).await;
-    bed.apply(&plain("tank", &broker, "availability: plant/tank/status, timeout: 3000")).await;
+    bed.apply(&version.in_manifests(&manifests(TASMOTA, &broker))).await;
+    let config = format!("{}availability: plant/tank/status, timeout: 3000", version.key());
+    bed.apply(&plain("tank", &broker, &config)).await;
     bed.holds("socket", "load", "42").await;
     bed.holds("tank", "level", "1.5").await;
     socket.process.freeze().await;
@@ -221,4 +228,5 @@ async fn a_broker_that_has_forgotten_what_it_kept_has_its_devices_again_when_the
     bed.holds("tank", "level", "2.5").await;
     bed.is("tank", "online").await;
     bed.stop().await;
+    Ok(())
 }

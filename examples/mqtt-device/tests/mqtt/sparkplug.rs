@@ -6,7 +6,8 @@ use mqtt_device::MqttDevices;
 use serde_json::json;
 
 use crate::{
-    bed::{Bed, connect, first, folder, id, manifests, property},
+    Outcome,
+    bed::{Bed, Version, connect, first, folder, id, manifests, property},
     peers::{Played, Publisher},
 };
 
@@ -92,13 +93,16 @@ async fn a_gap_has_the_births_asked_for() {
     bed.stop().await;
 }
 
-#[tokio::test]
-async fn devices_and_edge_nodes_die_and_are_born_again() {
-    let Some(broker) = Mosquitto::start().await else { return };
-    let Some(mut node) = edge_node(&broker).await else { return };
+by_each_version! {
+    devices_and_edge_nodes_die_and_are_born_again,
+}
+
+async fn devices_and_edge_nodes_die_and_are_born_again(version: Version) -> Outcome {
+    let Some(broker) = Mosquitto::start().await else { return Ok(()) };
+    let Some(mut node) = edge_node(&broker).await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
     let bed = Bed::start().await;
-    bed.apply(&manifests(MANIFESTS, &broker)).await;
+    bed.apply(&manifests(&version.in_manifests(MANIFESTS), &broker)).await;
     bed.holds("pump", "level", "1.5").await;
     bed.is("pump", "online").await;
     // The death of an earlier connection, which the broker publishes late.
@@ -113,8 +117,9 @@ async fn devices_and_edge_nodes_die_and_are_born_again() {
     node.process.kill().await;
     bed.reason("pump", "plant/hall-1/pump-1 is away: its edge node has published no birth").await;
     bed.is("pump", "offline").await;
-    let Some(_node) = edge_node(&broker).await else { return };
+    let Some(_node) = edge_node(&broker).await else { return Ok(()) };
     bed.is("pump", "online").await;
     bed.holds("pump", "level", "1.5").await;
     bed.stop().await;
+    Ok(())
 }

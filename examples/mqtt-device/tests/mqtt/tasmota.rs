@@ -6,28 +6,33 @@ use mqtt_device::MqttDevices;
 use serde_json::json;
 
 use crate::{
-    bed::{Bed, folder, id, manifests},
+    Outcome,
+    bed::{Bed, Version, folder, id, manifests},
     peers::{Played, Publisher},
 };
 
 const MANIFESTS: &str = include_str!("../../devices/tasmota.yaml");
 const TOPIC: &str = "tasmota_5F3A21";
 
-#[tokio::test]
-async fn the_driver_keeps_the_contract() {
-    let Some(broker) = Mosquitto::start().await else { return };
-    let Some(_socket) = Played::start(&broker, "tasmota", TOPIC).await else { return };
-    let (_folder, path) = folder(MANIFESTS, &broker);
-    driver_contract::check(MqttDevices::default(), path).await;
+by_each_version! {
+    the_driver_keeps_the_contract,
+    a_socket_shows_its_values_is_switched_and_goes_and_comes_by_its_last_will,
 }
 
-#[tokio::test]
-async fn a_socket_shows_its_values_is_switched_and_goes_and_comes_by_its_last_will() {
-    let Some(broker) = Mosquitto::start().await else { return };
-    let Some(mut socket) = Played::start(&broker, "tasmota", TOPIC).await else { return };
+async fn the_driver_keeps_the_contract(version: Version) -> Outcome {
+    let Some(broker) = Mosquitto::start().await else { return Ok(()) };
+    let Some(_socket) = Played::start(&broker, "tasmota", TOPIC).await else { return Ok(()) };
+    let (_folder, path) = folder(&version.in_manifests(MANIFESTS), &broker);
+    driver_contract::check(MqttDevices::default(), path).await;
+    Ok(())
+}
+
+async fn a_socket_shows_its_values_is_switched_and_goes_and_comes_by_its_last_will(version: Version) -> Outcome {
+    let Some(broker) = Mosquitto::start().await else { return Ok(()) };
+    let Some(mut socket) = Played::start(&broker, "tasmota", TOPIC).await else { return Ok(()) };
     let mut publisher = Publisher::connect(&broker);
     let bed = Bed::start().await;
-    bed.apply(&manifests(MANIFESTS, &broker)).await;
+    bed.apply(&manifests(&version.in_manifests(MANIFESTS), &broker)).await;
     bed.holds("socket", "power", "false").await;
     bed.holds("socket", "load", "42").await;
     bed.holds("socket", "energy", "12.345").await;
@@ -44,9 +49,10 @@ async fn a_socket_shows_its_values_is_switched_and_goes_and_comes_by_its_last_wi
     bed.is("socket", "offline").await;
     let error = bed.bed.handle().write(&id("socket"), "power", "true").await.unwrap_err().to_string();
     assert!(error.contains("the device is away"), "{error}");
-    let Some(_socket) = Played::start(&broker, "tasmota", TOPIC).await else { return };
+    let Some(_socket) = Played::start(&broker, "tasmota", TOPIC).await else { return Ok(()) };
     bed.is("socket", "online").await;
     bed.stop().await;
+    Ok(())
 }
 
 #[tokio::test]

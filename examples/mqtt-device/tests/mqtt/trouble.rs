@@ -1,21 +1,28 @@
 //! What goes wrong with brokers.
 
 use integration_tests::servers::Mosquitto;
-use mapper_framework::{DataType, DriverError, Session};
+use mapper_framework::{DataType, Session};
 use mqtt_device::MqttDevices;
 use serde_json::json;
 
 use crate::{
-    bed::{Bed, connect, id, locked, plain, property},
+    Outcome,
+    bed::{Bed, Version, connect, id, locked, plain, property},
     peers::Publisher,
 };
 
-#[tokio::test]
-async fn a_broker_that_was_killed_has_all_its_devices_again_and_nothing_stale_is_claimed() {
-    let Some(mut broker) = Mosquitto::start().await else { return };
+by_each_version! {
+    a_broker_that_was_killed_has_all_its_devices_again_and_nothing_stale_is_claimed,
+    a_broker_that_is_frozen_is_noticed,
+    a_password_that_is_put_right_lets_the_mapper_in_and_so_does_a_certificate,
+    devices_of_one_broker_share_a_connection,
+}
+
+async fn a_broker_that_was_killed_has_all_its_devices_again_and_nothing_stale_is_claimed(version: Version) -> Outcome {
+    let Some(mut broker) = Mosquitto::start().await else { return Ok(()) };
     let bed = Bed::start().await;
-    bed.apply(&plain("tank", &broker, "")).await;
-    bed.apply(&plain("well", &broker, "")).await;
+    bed.apply(&plain("tank", &broker, version.key())).await;
+    bed.apply(&plain("well", &broker, version.key())).await;
     bed.is("tank", "unknown").await;
     bed.is("well", "unknown").await;
     let mut publisher = Publisher::connect(&broker);
@@ -33,18 +40,14 @@ async fn a_broker_that_was_killed_has_all_its_devices_again_and_nothing_stale_is
     bed.is("well", "unknown").await;
     let error = bed.bed.handle().read(&id("tank"), "level").await.unwrap_err().to_string();
     assert!(error.contains("nothing has come on plant/tank yet"), "{error}");
-    let mut publisher = Publisher::connect(&broker);
-    publisher.publish("plant/tank", r#"{"level":3.5}"#).await;
-    bed.holds("tank", "level", "3.5").await;
-    bed.is("tank", "online").await;
-    bed.stop().await;
+    bed.ends_well(&broker).await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_broker_that_is_frozen_is_noticed() {
-    let Some(broker) = Mosquitto::start().await else { return };
+async fn a_broker_that_is_frozen_is_noticed(version: Version) -> Outcome {
+    let Some(broker) = Mosquitto::start().await else { return Ok(()) };
     let bed = Bed::start().await;
-    bed.apply(&plain("tank", &broker, "keepAlive: 4000, timeout: 1000")).await;
+    bed.apply(&plain("tank", &broker, &format!("{}keepAlive: 5000, timeout: 1000", version.key()))).await;
     bed.is("tank", "unknown").await;
     let mut publisher = Publisher::connect(&broker);
     publisher.publish("plant/tank", r#"{"level":1.5}"#).await;
@@ -53,25 +56,21 @@ async fn a_broker_that_is_frozen_is_noticed() {
     bed.is("tank", "offline").await;
     bed.reason("tank", "no answer within 1s").await;
     broker.thaw().await;
-    bed.is("tank", "unknown").await;
-    let mut publisher = Publisher::connect(&broker);
-    publisher.publish("plant/tank", r#"{"level":2.5}"#).await;
-    bed.holds("tank", "level", "2.5").await;
-    bed.stop().await;
+    bed.ends_well(&broker).await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_password_that_is_put_right_lets_the_mapper_in_and_so_does_a_certificate() {
-    let Some(broker) = locked().await else { return };
+async fn a_password_that_is_put_right_lets_the_mapper_in_and_so_does_a_certificate(version: Version) -> Outcome {
+    let Some(broker) = locked().await else { return Ok(()) };
     let bed = Bed::start().await;
     let authority = std::fs::read_to_string(&broker.certificate().cert_file).unwrap();
     bed.credentials("house", &[("username", Mosquitto::USER), ("password", "hunter3")]);
-    bed.apply(&plain("tank", &broker, "credentials: house")).await;
-    let secure = plain("safe", &broker, "credentials: house, timeout: 1000");
+    bed.apply(&plain("tank", &broker, &format!("{}credentials: house", version.key()))).await;
+    let secure = plain("safe", &broker, &format!("{}credentials: house, timeout: 1000", version.key()));
     let secure = secure
         .replace(&format!("mqtt://127.0.0.1:{}", broker.port()), &format!("mqtts://localhost:{}", broker.tls_port()));
     bed.apply(&secure).await;
-    bed.apply(&plain("stranger", &broker, "")).await;
+    bed.apply(&plain("stranger", &broker, version.key())).await;
     bed.reason("stranger", "it wants a login: name one by protocol.configData.credentials").await;
     let reason = bed.reason("tank", "it refuses the login of \"mapper\": correct the files").await;
     assert!(!reason.contains("hunter"), "{reason}");
@@ -85,13 +84,14 @@ async fn a_password_that_is_put_right_lets_the_mapper_in_and_so_does_a_certifica
     bed.holds("tank", "level", "1.5").await;
     bed.holds("safe", "level", "2.5").await;
     bed.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn devices_of_one_broker_share_a_connection() -> Result<(), DriverError> {
+async fn devices_of_one_broker_share_a_connection(version: Version) -> Outcome {
     let Some(mut broker) = Mosquitto::start().await else { return Ok(()) };
     let driver = MqttDevices::default();
-    let connects = || async { connect(&driver, &broker, json!({"topic": "{device}"})).await };
+    let connects =
+        || async { connect(&driver, &broker, json!({"topic": "{device}", "version": version.number()})).await };
     let (first, second) = tokio::join!(connects(), connects());
     let (first, mut second) = (first?, second?);
     // The session of one ends, and the other one goes on.
