@@ -132,7 +132,7 @@ impl Heard<'_> {
             sparkplug::look(self, topic, payload);
             return;
         }
-        if payload.len() > LARGEST_PAYLOAD || !self.budget.take(topic, payload.len()) {
+        if message.too_large.is_some() || payload.len() > LARGEST_PAYLOAD || !self.budget.take(topic, payload.len()) {
             return;
         }
         if self.topics.insert(topic.clone(), payload.to_vec()).is_none() {

@@ -100,7 +100,7 @@ mod tests {
 
     fn message(topic: &str, bytes: usize) -> Arc<Message> {
         let (topic, payload) = (topic.to_owned(), vec![0; bytes].into());
-        Arc::new(Message { topic, payload, retained: false, at: SystemTime::UNIX_EPOCH })
+        Arc::new(Message { topic, payload, retained: false, at: SystemTime::UNIX_EPOCH, too_large: None })
     }
 
     fn topics(kept: &Kept) -> Vec<String> {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     codec::{self, Payload},
-    config::Retained,
+    config::{Retained, Version},
     plan::{Plan, Source},
     share::Refused,
     sparkplug::{Content, Datum},
@@ -15,6 +15,9 @@ use crate::{
     traffic::Message,
     visitor::Visitor,
 };
+
+/// By MQTT 5 the broker keeps what is too large to itself.
+const LARGER: &str = " A message of more than 16 MiB does not come";
 
 /// A property of a session.
 pub(crate) struct Point {
@@ -29,6 +32,8 @@ pub(crate) struct Point {
     refused: Option<Refused>,
     /// How many messages came on its topics without a value for it.
     without_value: u64,
+    /// Why nothing may come beside that, for messages.
+    silence: &'static str,
     /// Until when the first value is waited for.
     first_value_due: Instant,
     /// Whether it was reported that the last value is too old.
@@ -60,6 +65,7 @@ impl Point {
             last: None,
             refused: None,
             without_value: 0,
+            silence: if config.version == Version::V5 { LARGER } else { "" },
             first_value_due: Instant::now() + config.timeout(),
             has_expired: false,
             published: 0,
@@ -120,7 +126,11 @@ impl Point {
             return None;
         }
         let pointer = self.sources.get(source)?.pointer.as_deref();
-        let value = match codec::decode(payload, pointer, &self.property) {
+        let decoded = match message.excess() {
+            None => codec::decode(payload, pointer, &self.property),
+            Some(excess) => Err(DriverError::failed(excess)),
+        };
+        let value = match decoded {
             Ok(Some(value)) => self.reading_of(value, message, payload),
             Ok(None) => {
                 self.without_value += 1;
@@ -285,7 +295,8 @@ impl Point {
         match (self.sources.is_empty(), self.without_value) {
             (true, _) => DriverError::unsupported("it has a command only, and no topic to read it from"),
             (false, 0) => DriverError::failed(format_args!(
-                "nothing has come on {topics} yet: is the topic right, and may the mapper's user read it?"
+                "nothing has come on {topics} yet: is the topic right, and may the mapper's user read it?{}",
+                self.silence
             )),
             (false, count) => DriverError::failed(format_args!(
                 "of {count} messages on {topics} none has a value for it: is its `pointer` or `pattern` right?"

@@ -104,7 +104,7 @@ impl Points {
     /// Takes a message, and adds what it changes.
     pub(crate) fn take(&mut self, message: &Arc<Message>, changes: &mut Vec<Change>) {
         // What the broker has kept comes again whenever anybody subscribes.
-        let is_known = || self.last.get(&message.topic).is_some_and(|last| last.payload == message.payload);
+        let is_known = || self.last.get(&message.topic).is_some_and(|last| last.says_the_same(message));
         if message.retained && is_known() {
             return;
         }
@@ -173,8 +173,6 @@ fn catch_up(point: &mut Point, message: &Message) -> Vec<Change> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use mapper_framework::{DataType, Device, Property, Value};
     use serde_json::json;
 
@@ -196,7 +194,7 @@ mod tests {
         points.add(vec![point("first")]);
         for number in (0..50).rev() {
             let (topic, payload) = (format!("plant/{number}"), number.to_string().into());
-            let message = Message { topic, payload, retained: false, at: SystemTime::now() };
+            let message = Message::now(topic, payload, false);
             points.take(&Arc::new(message), &mut Vec::new());
         }
         let values = |changes: Vec<Change>| {

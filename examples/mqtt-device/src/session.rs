@@ -166,7 +166,10 @@ impl MqttDevice {
         }
         let availability = self.plan.availability.iter_mut().find(|it| it.topic == message.topic);
         if let Some(availability) = availability {
-            availability.take(&message.payload);
+            match message.too_large {
+                Some(bytes) => availability.take(format!("{bytes} bytes").as_bytes()),
+                None => availability.take(&message.payload),
+            }
             self.absence = presence::absence(&self.plan.availability);
         }
         if let Some(refusal) = self.plan.refusal(&message.topic, &message.payload) {
@@ -178,7 +181,11 @@ impl MqttDevice {
     /// Takes a message of an edge node.
     fn take_of_node(&mut self, message: &Message) {
         let Some(node) = &mut self.plan.node else { return };
-        match node.take(&message.topic, &message.payload, Instant::now()) {
+        let taken = match message.excess() {
+            Some(excess) => node.unreadable(&message.topic, &excess),
+            None => node.take(&message.topic, &message.payload, Instant::now()),
+        };
+        match taken {
             Ok(changed) => {
                 for (metric, datum) in changed {
                     self.points.take_datum(&metric, &datum, &mut self.pending);

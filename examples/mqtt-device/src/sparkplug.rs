@@ -170,12 +170,7 @@ impl Node {
         }
         let payload = match payload {
             Ok(payload) => payload,
-            Err(error) => {
-                // Its number is missed, and what it says, which the births say again.
-                self.wants_birth = true;
-                let error = format!("{topic}: the payload is not Sparkplug's: {error}");
-                return if is_own { Err(error) } else { Ok(Vec::new()) };
-            }
+            Err(error) => return self.unreadable(topic, &format!("the payload is not Sparkplug's: {error}")),
         };
         if !self.count(&payload, bytes, (kind, device) == ("BIRTH", None)) {
             return Ok(Vec::new());
@@ -195,6 +190,19 @@ impl Node {
             }
             _ => Vec::new(),
         })
+    }
+
+    /// Takes a message that cannot be read, for this reason. Nothing is changed by it.
+    ///
+    /// # Errors
+    ///
+    /// It is the device's own.
+    pub(crate) fn unreadable(&mut self, topic: &str, why: &str) -> Result<Vec<(String, Datum)>, String> {
+        let Some(Kind { device, .. }) = self.kind(topic) else { return Ok(Vec::new()) };
+        let is_own = device == self.device.as_deref();
+        // Its number is missed, and what it says, which the births say again.
+        self.wants_birth = true;
+        if is_own { Err(format!("{topic}: {why}")) } else { Ok(Vec::new()) }
     }
 
     /// What asks the edge node for its births, if that is to be done by now: topic and payload.

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     routes::Routes,
-    wire::{Event, Receipt, Wire},
+    wire::{Event, LARGEST, Receipt, Wire},
 };
 
 /// What has come on a topic.
@@ -28,6 +28,29 @@ pub(crate) struct Message {
     /// Whether the broker had kept it: it may be of any age.
     pub(crate) retained: bool,
     pub(crate) at: SystemTime,
+    /// How many bytes the payload had, if these are more than are taken: then it is empty.
+    pub(crate) too_large: Option<usize>,
+}
+
+impl Message {
+    /// Takes a message that comes now. A payload that is too large is let go of at once.
+    pub(crate) fn now(topic: String, payload: Bytes, retained: bool) -> Self {
+        let too_large = (payload.len() > LARGEST).then_some(payload.len());
+        let payload = if too_large.is_some() { Bytes::new() } else { payload };
+        Self { topic, payload, retained, at: SystemTime::now(), too_large }
+    }
+
+    /// Whether another message of its topic has the same payload, as far as is known.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.payload == other.payload && self.too_large == other.too_large
+    }
+
+    /// What is wrong with it if it is too large, and the cure.
+    pub(crate) fn excess(&self) -> Option<String> {
+        self.too_large.map(|bytes| {
+            format!("a message of {bytes} bytes has come, and {LARGEST} are the most: let its sender publish less, or use another topic")
+        })
+    }
 }
 
 /// How many bytes of payloads wait for a session; several of the largest messages.
@@ -184,8 +207,8 @@ mod tests {
         let (messages, _receiver) = mpsc::channel(10);
         let listener = Listener { messages, waiting: Arc::default() };
         let payload = Bytes::from(vec![0; WAITING_BYTES / 2]);
-        let message =
-            Arc::new(Message { topic: "lamp".to_owned(), payload, retained: false, at: SystemTime::UNIX_EPOCH });
+        let (topic, at) = ("lamp".to_owned(), SystemTime::UNIX_EPOCH);
+        let message = Arc::new(Message { topic, payload, retained: false, at, too_large: None });
         assert!(listener.hand_over(&message) && listener.hand_over(&message));
         listener.waiting.fetch_sub(message.payload.len(), Ordering::Relaxed);
         assert!(listener.hand_over(&message), "the session has taken one");

@@ -5,7 +5,7 @@
 mod v3;
 mod v5;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use mapper_framework::DriverError;
 use rumqttc::NetworkOptions;
@@ -148,10 +148,6 @@ fn network(within: Duration) -> NetworkOptions {
     network
 }
 
-fn arrived(topic: String, payload: bytes::Bytes, retained: bool) -> Event {
-    Event::Arrived(Message { topic, payload, retained, at: SystemTime::now() })
-}
-
 /// Why a connection was not made.
 fn not_connected(settings: &Settings, why: &str) -> DriverError {
     DriverError::disconnected(format_args!("{}: {why}", settings.broker))
@@ -182,10 +178,3 @@ fn refused(code: &dyn std::fmt::Debug) -> String {
 const CLOSED: &str = "the broker has closed the connection";
 
 const SILENT: &str = "the broker is silent";
-
-/// A message of so many bytes is larger than what is taken. Its topic is not known.
-fn too_large(bytes: usize) -> String {
-    format!(
-        "a message of {bytes} bytes has come, and {LARGEST} are the most: let its sender publish less, or use topics without it"
-    )
-}

@@ -9,7 +9,11 @@ use rumqttc::{
 };
 
 use super::{Client, Command, Event, LARGEST, NotSent, REQUESTS, Receipt, WINDOW, Wire, login};
-use crate::{brokers::Settings, config::Version};
+use crate::{brokers::Settings, config::Version, traffic::Message};
+
+/// The largest message that is read, in bytes. A client cannot say what it takes: one that is larger than [`LARGEST`] is read to know its
+/// topic, and not looked at. One that is larger than this ends the connection, since anybody may publish, and memory is limited.
+const LARGEST_SEEN: usize = 64 * 1024 * 1024;
 
 pub(super) async fn connect(settings: &Settings, within: Duration) -> Result<(Wire, Client), DriverError> {
     let (client, mut events) = AsyncClient::new(options(settings)?, REQUESTS);
@@ -22,7 +26,7 @@ pub(super) async fn connect(settings: &Settings, within: Duration) -> Result<(Wi
 fn options(settings: &Settings) -> Result<MqttOptions, DriverError> {
     let Settings { broker, credentials, keep_alive, .. } = settings;
     let mut options = MqttOptions::new(super::client_id(settings), &broker.host, broker.port);
-    options.set_keep_alive(*keep_alive).set_clean_session(true).set_max_packet_size(LARGEST, LARGEST);
+    options.set_keep_alive(*keep_alive).set_clean_session(true).set_max_packet_size(LARGEST_SEEN, LARGEST);
     options.set_inflight(WINDOW);
     if let Some((username, password)) = login::name_and_password(credentials) {
         options.set_credentials(username, password);
@@ -37,7 +41,7 @@ pub(super) async fn next(events: &mut EventLoop) -> Result<Event, String> {
     loop {
         return Ok(match events.poll().await.map_err(|error| loss(&error))? {
             LibraryEvent::Incoming(Incoming::Publish(message)) => {
-                super::arrived(message.topic, message.payload, message.retain)
+                Event::Arrived(Message::now(message.topic, message.payload, message.retain))
             }
             LibraryEvent::Outgoing(Outgoing::Publish(id)) => Event::Published(id),
             LibraryEvent::Incoming(Incoming::PubAck(ack)) => Event::Acknowledged(ack.pkid, Receipt::Taken),
@@ -93,7 +97,10 @@ fn loss(error: &ConnectionError) -> String {
         ConnectionError::MqttState(StateError::ConnectionAborted) => super::CLOSED.to_owned(),
         ConnectionError::MqttState(StateError::AwaitPingResp) => super::SILENT.to_owned(),
         ConnectionError::MqttState(StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes))) => {
-            super::too_large(*bytes)
+            format!(
+                "a message of {bytes} bytes has come, and {LARGEST_SEEN} are the most: let its sender publish less, use topics without it, \
+                 or speak MQTT 5 (`version`), by which the broker keeps it to itself"
+            )
         }
         error => format!("the connection is lost: {error}"),
     }

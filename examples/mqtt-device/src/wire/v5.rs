@@ -8,7 +8,7 @@ use rumqttc::{
     v5::{
         AsyncClient, ConnectionError, Event as LibraryEvent, EventLoop, Incoming, MqttOptions, StateError,
         mqttbytes::{
-            Error as PacketError, QoS,
+            QoS,
             v5::{
                 ConnectReturnCode, DisconnectReasonCode, Filter, PubAck, PubAckReason, Publish, PublishProperties,
                 SubAck, SubscribeReasonCode,
@@ -18,7 +18,7 @@ use rumqttc::{
 };
 
 use super::{Command, Event, LARGEST, NotSent, REQUESTS, Receipt, WINDOW, Wire, login};
-use crate::{brokers::Settings, config::Version};
+use crate::{brokers::Settings, config::Version, traffic::Message};
 
 /// Where requests are handed over, and what the broker takes.
 pub(crate) struct Client {
@@ -65,7 +65,8 @@ pub(super) async fn next(events: &mut EventLoop) -> Result<Event, String> {
     loop {
         return Ok(match events.poll().await.map_err(|error| loss(&error))? {
             LibraryEvent::Incoming(Incoming::Publish(message)) => {
-                super::arrived(String::from_utf8_lossy(&message.topic).into_owned(), message.payload, message.retain)
+                let topic = String::from_utf8_lossy(&message.topic).into_owned();
+                Event::Arrived(Message::now(topic, message.payload, message.retain))
             }
             LibraryEvent::Outgoing(Outgoing::Publish(id)) => Event::Published(id),
             LibraryEvent::Incoming(Incoming::PubAck(ack)) => Event::Acknowledged(ack.pkid, receipt(ack)),
@@ -173,10 +174,6 @@ fn loss(error: &ConnectionError) -> String {
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
             ended(*reason_code, &in_its_words(reason_string.as_deref()))
         }
-        ConnectionError::MqttState(StateError::Deserialization(PacketError::PayloadSizeLimitExceeded {
-            pkt_size,
-            ..
-        })) => super::too_large(*pkt_size),
         error => format!("the connection is lost: {error}"),
     }
 }

@@ -86,10 +86,8 @@ async fn what_the_broker_has_kept_is_not_of_now(version: Version) -> Outcome {
     )
     .await?;
     let error = strict.read(&level(json!({}))).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "nothing has come on lamp yet: is the topic right, and may the mapper's user read it?"
-    );
+    let silence = "nothing has come on lamp yet: is the topic right, and may the mapper's user read it?";
+    assert!(error.to_string().starts_with(silence), "{error}");
     publisher.publish("lamp", r#"{"level":1,"ts":1}"#).await;
     assert_eq!(next(&mut strict).await.result().map_err(Clone::clone)?.get_value(), &Value::Int(1));
     assert_eq!(session.read(&level(json!({}))).await?.get_quality(), Quality::Good);
