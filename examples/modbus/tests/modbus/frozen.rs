@@ -6,44 +6,25 @@ use mapper_framework::{
     model::DeviceId,
     watch::{Filter, Kind, What},
 };
+use serde_json::{Value as Json, json};
 
 use crate::{
     Outcome,
-    mapper::{ONE_REGISTER, is, run_with_handle},
+    mapper::{is, run_with_handle},
+    register,
     server::Server,
     tls::Secured,
 };
 
-/// A device of [`ONE_REGISTER`], with the keys of its way, one in each line.
-fn device(name: &str, unit: u8, timeout: u32, way: &str) -> String {
-    format!(
-        "---
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata: {{name: {name}}}
-spec:
-  deviceModelRef: {{name: model}}
-  nodeName: edge-node
-  protocol:
-    protocolName: modbus
-    configData:
-      host: 127.0.0.1
-      unitId: {unit}
-      timeout: {timeout}
-{way}
-  stateReport: {{reportToCloud: true}}
-  properties:
-    - name: register
-      reportToCloud: true
-      collectCycle: 1000
-      visitors: {{protocolName: modbus, configData: {{register: HoldingRegister, address: 0, type: int16}}}}
-",
-    )
+/// The way to a server without TLS.
+fn plain(server: &Server) -> Json {
+    json!({"host": "127.0.0.1", "port": server.port})
 }
 
-/// The port of a server.
-fn plain(server: &Server) -> String {
-    format!("      port: {}", server.port)
+/// A unit of the server at the end of this way.
+fn device(name: &str, unit: u8, timeout: u32, mut way: Json, cycle: u32) -> String {
+    (way["unitId"], way["timeout"]) = (unit.into(), timeout.into());
+    register::device(name, 0, cycle, &way)
 }
 
 /// Waits until a device has been read so often from now on.
@@ -80,16 +61,18 @@ async fn freezes(edge: &LocalEdge, handle: &Handle, server: &Server) -> Outcome 
 #[tokio::test]
 async fn a_frozen_server_holds_up_its_own_devices_only_and_they_are_back_when_it_is() -> Outcome {
     let (Some(server), Some(other)) = (Server::start(0).await?, Server::start(0).await?) else { return Ok(()) };
-    let devices = [device("frozen", 1, 1000, &plain(&server)), device("other", 1, 10_000, &plain(&other))].concat();
-    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |edge, handle| freezes(edge, handle, &server).await)
+    let devices =
+        [device("frozen", 1, 1000, plain(&server), 1000), device("other", 1, 10_000, plain(&other), 1000)].concat();
+    run_with_handle(&[register::MODEL, &devices].concat(), async |edge, handle| freezes(edge, handle, &server).await)
         .await
 }
 
 #[tokio::test]
 async fn a_frozen_server_behind_tls_holds_up_its_own_devices_only_and_they_are_back_when_it_is() -> Outcome {
     let (Some(secured), Some(other)) = (Secured::start().await?, Secured::start().await?) else { return Ok(()) };
-    let devices = [device("frozen", 1, 1000, &secured.way()), device("other", 1, 10_000, &other.way())].concat();
-    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |edge, handle| {
+    let devices =
+        [device("frozen", 1, 1000, secured.keys(), 1000), device("other", 1, 10_000, other.keys(), 1000)].concat();
+    run_with_handle(&[register::MODEL, &devices].concat(), async |edge, handle| {
         freezes(edge, handle, &secured.server).await
     })
     .await
@@ -100,11 +83,10 @@ async fn a_slow_server_is_read_as_fast_as_it_answers_and_holds_up_nobody_else() 
     const ANSWERS: usize = 5;
     let (Some(server), Some(secured)) = (Server::start(0).await?, Secured::start().await?) else { return Ok(()) };
     let Some(other) = Server::start(0).await? else { return Ok(()) };
-    let ways = [("slow", 19, plain(&server)), ("slow-tls", 19, secured.way()), ("other", 1, plain(&other))];
+    let ways = [("slow", 19, plain(&server)), ("slow-tls", 19, secured.keys()), ("other", 1, plain(&other))];
     // Shorter than the slow ones take, so that there is always one of them that is waited for.
-    let devices = ways.map(|(name, unit, way)| device(name, unit, 10_000, &way)).concat();
-    let devices = devices.replace("collectCycle: 1000", "collectCycle: 50");
-    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |edge, handle| {
+    let devices = ways.map(|(name, unit, way)| device(name, unit, 10_000, way, 50)).concat();
+    run_with_handle(&[register::MODEL, &devices].concat(), async |edge, handle| {
         let ids = ["slow", "slow-tls", "other"].map(|name| DeviceId::new("default", name));
         for device in &ids {
             is(edge, device, "online").await;

@@ -9,6 +9,7 @@ mod line;
 mod mapper;
 mod recorded;
 mod records;
+mod register;
 mod round;
 mod server;
 mod tls;

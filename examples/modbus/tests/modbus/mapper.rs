@@ -10,9 +10,10 @@ use mapper_framework::{
     watch::{Filter, Kind, What},
 };
 use modbus::Modbus;
+use serde_json::json;
 use tokio::time::timeout;
 
-use crate::{Outcome, server::Server};
+use crate::{Outcome, register, server::Server};
 
 #[tokio::test]
 async fn twins_hold_what_the_devices_hold_and_one_connection_serves_both() -> Outcome {
@@ -143,9 +144,15 @@ async fn units_that_answer_late_or_never_cost_a_healthy_one_no_cycle_and_no_sess
     const ROUNDS: usize = 3;
     let Some(mut server) = Server::start(0).await? else { return Ok(()) };
     let units = [("healthy", 6, 8000), ("late", 7, 100), ("silent", 4, 100)];
-    let devices = units.map(|(name, unit, timeout)| behind_the_gateway(name, unit, timeout)).concat();
+    let devices = units.map(|(name, unit, timeout)| {
+        // The cycle of the healthy one outlasts a pause of a busy machine.
+        let (address, cycle) = if unit == 6 { (4, 3000) } else { (0, 1000) };
+        let way = json!({"host": "127.0.0.1", "port": server.port, "unitId": unit, "timeout": timeout});
+        register::device(name, address, cycle, &way)
+    });
+    let devices = devices.concat();
     let [healthy, late, silent] = units.map(|(name, ..)| DeviceId::new("default", name));
-    run_with_handle(&at(&server, &format!("{ONE_REGISTER}{devices}")), async |edge, handle| {
+    run_with_handle(&[register::MODEL, &devices].concat(), async |edge, handle| {
         is(edge, &healthy, "online").await;
         is(edge, &late, "offline").await;
         is(edge, &silent, "offline").await;
@@ -254,41 +261,6 @@ spec:
       collectCycle: 5000
       visitors: {protocolName: modbus, configData: {register: HoldingRegister, address: 6, type: int16}}
 ";
-
-/// A model of devices with one register.
-pub(crate) const ONE_REGISTER: &str = "
-apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata: {name: model}
-spec:
-  protocol: modbus
-  properties:
-    - {name: register, type: INT, accessMode: ReadOnly}
-";
-
-/// A device of [`ONE_REGISTER`], read once a second, or the healthy one, whose cycle outlasts a pause of a busy machine.
-fn behind_the_gateway(name: &str, unit: u8, timeout: u32) -> String {
-    let (address, cycle) = if unit == 6 { (4, 3000) } else { (0, 1000) };
-    format!(
-        "---
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata: {{name: {name}}}
-spec:
-  deviceModelRef: {{name: model}}
-  nodeName: edge-node
-  protocol:
-    protocolName: modbus
-    configData: {{host: 127.0.0.1, unitId: {unit}, timeout: {timeout}, port: 5020}}
-  stateReport: {{reportToCloud: true}}
-  properties:
-    - name: register
-      reportToCloud: true
-      collectCycle: {cycle}
-      visitors: {{protocolName: modbus, configData: {{register: HoldingRegister, address: {address}, type: int16}}}}
-",
-    )
-}
 
 pub(crate) fn boiler(number: u8) -> DeviceId {
     DeviceId::new("default", &format!("boiler-{number}"))

@@ -13,7 +13,8 @@ use crate::{
     Outcome,
     driver::number,
     line::Bus,
-    mapper::{ONE_REGISTER, run_with_handle},
+    mapper::run_with_handle,
+    register,
     server::{Also, Server},
 };
 
@@ -58,12 +59,13 @@ async fn of_thirty_two_units_on_a_line_the_living_are_read_although_ten_are_dead
     let device = |unit: u8| {
         // However busy the machine is, a living one answers in time.
         let timeout = if DEAD.contains(&unit) { 300 } else { 10_000 };
-        let keys = format!("parity: none, baudRate: 115200, unitId: {unit}, timeout: {timeout}");
-        on_the_line(unit, &format!("{{serialPort: {}, {keys}}}", line.display()))
+        let way =
+            json!({"serialPort": line, "parity": "none", "baudRate": 115_200, "unitId": unit, "timeout": timeout});
+        register::device(&format!("unit-{unit}"), 0, 1000, &way)
     };
     let devices: String = LIVING.chain(DEAD).map(device).collect();
     let id = |unit: u8| DeviceId::new("default", &format!("unit-{unit}"));
-    run_with_handle(&format!("{ONE_REGISTER}{devices}"), async |_, handle| {
+    run_with_handle(&[register::MODEL, &devices].concat(), async |_, handle| {
         for unit in LIVING {
             becomes(handle, &id(unit), DeviceState::Online).await?;
         }
@@ -103,25 +105,4 @@ async fn becomes(handle: &Handle, device: &DeviceId, state: DeviceState) -> Resu
         }
         changes.next().await.ok_or("the mapper runs")?;
     }
-}
-
-/// A device of [`ONE_REGISTER`], read once a second.
-fn on_the_line(unit: u8, way: &str) -> String {
-    format!(
-        "---
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata: {{name: unit-{unit}}}
-spec:
-  deviceModelRef: {{name: model}}
-  nodeName: edge-node
-  protocol: {{protocolName: modbus, configData: {way}}}
-  stateReport: {{reportToCloud: true}}
-  properties:
-    - name: register
-      reportToCloud: true
-      collectCycle: 1000
-      visitors: {{protocolName: modbus, configData: {{register: HoldingRegister, address: 0, type: int16}}}}
-"
-    )
 }

@@ -36,16 +36,8 @@ impl Secured {
         Ok(server.map(|server| Self { server, theirs, ours, folder }))
     }
 
-    /// The keys of the way to it, one in each line of a manifest.
-    pub(crate) fn way(&self) -> String {
-        let (port, files) =
-            (self.server.tls_port(), [&self.theirs.cert_file, &self.ours.cert_file, &self.ours.key_file]);
-        let [ca, cert, key] = files.map(|file| file.display());
-        format!("      port: {port}\n      tls: true\n      caFile: {ca}\n      certFile: {cert}\n      keyFile: {key}")
-    }
-
     /// The keys of unit 1.
-    fn keys(&self) -> Json {
+    pub(crate) fn keys(&self) -> Json {
         json!({
             "host": "127.0.0.1", "port": self.server.tls_port(), "tls": true, "timeout": 10_000,
             "caFile": self.theirs.cert_file, "certFile": self.ours.cert_file, "keyFile": self.ours.key_file,
