@@ -89,8 +89,8 @@ async fn round_of_client(client: &mut Context) -> Result<()> {
 
 async fn round_of_driver(session: &mut Unit, properties: &[Arc<Property<Visitor>>]) -> Result<()> {
     let values = read_many(session, properties).await;
-    for (address, value) in (0..).zip(values) {
-        let value = value.map_err(|error| anyhow::anyhow!("{error}"))?;
+    for (address, value) in (0..).zip(&values) {
+        let value = value.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
         ensure!(*value.get_value() == Value::Int(address), "another register answers");
     }
     Ok(())

@@ -96,8 +96,7 @@ impl Session for Unit {
 impl Unit {
     async fn read_round(&mut self, reads: &mut Reads<'_, Visitor>) -> Result<(), DriverError> {
         let properties = reads.properties();
-        let spans = properties.iter().map(|property| property.visitor().span());
-        let plan = self.plans.get(spans, &self.config.limits);
+        let plan = self.plans.get(properties, &self.config.limits);
         let mut blocks: Vec<_> = plan.iter().map(Cow::Borrowed).collect();
         while let Some(block) = blocks.pop() {
             match self.fetch(block.span()).await {

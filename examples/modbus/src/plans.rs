@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Block, Limits, Span, plan};
+use mapper_framework::Property;
+
+use crate::{
+    plan::{Block, Limits, plan},
+    visitor::Visitor,
+};
 
 /// How many plans are kept. Each set of properties that are due together has one, and cycles make few such sets.
 const KEPT: usize = 8;
@@ -13,54 +18,76 @@ pub(crate) struct Plans(Vec<Plan>);
 
 #[derive(Debug)]
 struct Plan {
-    spans: Vec<Span>,
+    /// Kept, so that no other property can have the address of one of them.
+    properties: Vec<Arc<Property<Visitor>>>,
     blocks: Arc<[Block]>,
 }
 
 impl Plans {
-    /// The requests for these spans. The limits have to be the same each time.
-    pub(crate) fn get(&mut self, spans: impl Iterator<Item = Span> + Clone, limits: &Limits) -> Arc<[Block]> {
-        match self.0.iter().position(|plan| plan.spans.iter().copied().eq(spans.clone())) {
+    /// The requests for these properties. The limits have to be the same each time.
+    pub(crate) fn get(&mut self, properties: &[Arc<Property<Visitor>>], limits: &Limits) -> Arc<[Block]> {
+        match self.0.iter().position(|plan| plan.is_for(properties)) {
             Some(at) => self.0[..=at].rotate_right(1),
             None => {
                 self.0.truncate(KEPT - 1);
-                let blocks = plan(spans.clone(), limits).into();
-                self.0.insert(0, Plan { spans: spans.collect(), blocks });
+                let spans = properties.iter().map(|property| property.visitor().span());
+                let blocks = plan(spans, limits).into();
+                self.0.insert(0, Plan { properties: properties.to_vec(), blocks });
             }
         }
         Arc::clone(&self.0[0].blocks)
     }
 }
 
+impl Plan {
+    /// Whether it was made for these very properties. What stands in them would be slower to compare than to read.
+    fn is_for(&self, properties: &[Arc<Property<Visitor>>]) -> bool {
+        let is_same = |(one, other)| Arc::ptr_eq(one, other);
+        self.properties.len() == properties.len() && self.properties.iter().zip(properties).all(is_same)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::plan::Table;
+    use mapper_framework::DataType;
+    use serde_json::json;
 
-    fn spans(starts: &[u16]) -> impl Iterator<Item = Span> + Clone {
-        starts.iter().map(|start| Span { table: Table::HoldingRegister, start: *start, count: 1 })
+    use super::*;
+    use crate::plan::{Span, Table};
+
+    /// A register.
+    fn property(address: u16) -> Arc<Property<Visitor>> {
+        let visitor = json!({"register": "HoldingRegister", "address": address, "type": "int16"});
+        let visitor: Visitor = serde_json::from_value(visitor).expect("the visitor is right");
+        Arc::new(Property::builder("property", DataType::Int).visitor(visitor))
     }
 
     #[test]
-    fn a_round_of_the_same_spans_has_the_same_plan_and_one_of_others_has_another() {
+    fn a_round_of_the_same_properties_has_the_same_plan_and_one_of_others_has_another() {
         let (mut plans, limits) = (Plans::default(), Limits::default());
-        let mut get = |starts: &[u16]| plans.get(spans(starts), &limits);
-        let (all, some) = (get(&[0, 1, 5]), get(&[0]));
+        let mut get = |properties: &[Arc<Property<Visitor>>]| plans.get(properties, &limits);
+        let [first, second, third] = [0, 1, 5].map(property);
+        let three = [&first, &second, &third].map(Arc::clone);
+        let (all, some) = (get(&three), get(&three[..1]));
         assert_eq!((all.len(), some.len()), (2, 1));
         for _ in 0..3 {
-            assert!(Arc::ptr_eq(&all, &get(&[0, 1, 5])) && Arc::ptr_eq(&some, &get(&[0])));
+            assert!(Arc::ptr_eq(&all, &get(&three)) && Arc::ptr_eq(&some, &get(&three[..1])));
         }
-        let swapped = get(&[1, 0, 5]);
-        assert_eq!(swapped[0].members().next(), Some((1, spans(&[0]).next().expect("one"))), "places count");
+        let swapped = get(&[&second, &first, &third].map(Arc::clone));
+        let span = Span { table: Table::HoldingRegister, start: 0, count: 1 };
+        assert_eq!(swapped[0].members().next(), Some((1, span)), "places count");
+        let moved = get(&[property(7), second, third]);
+        assert_eq!(moved.len(), 3, "a property that was changed is another one");
     }
 
     #[test]
     fn the_plan_that_was_not_used_for_the_longest_time_is_given_up() {
         let (mut plans, limits) = (Plans::default(), Limits::default());
-        let first = plans.get(spans(&[0]), &limits);
+        let properties = [property(0)];
+        let first = plans.get(&properties, &limits);
         for start in 1..100 {
-            let _ = plans.get(spans(&[start]), &limits);
-            assert!(Arc::ptr_eq(&first, &plans.get(spans(&[0]), &limits)));
+            let _ = plans.get(&[property(start)], &limits);
+            assert!(Arc::ptr_eq(&first, &plans.get(&properties, &limits)));
         }
         assert_eq!(plans.0.len(), KEPT);
     }

@@ -11,23 +11,18 @@ const POWERS: [f64; 23] = [
 /// How many digits a float keeps of every number.
 const DIGITS: i32 = 15;
 
-/// The value as the decimal that its author wrote: of the `f32` 0.1 it is 0.1, not 0.10000000149011612, which no scale would
-/// bring to an integer.
+/// The value as the decimal that its author wrote.
 pub(super) fn of(value: &Value) -> Option<f64> {
     match value {
-        Value::Float(float) => float.to_string().parse().ok(),
+        Value::Float(float) => Some(of_single(*float)),
         Value::Boolean(bit) => Some(f64::from(u8::from(*bit))),
         other => other.as_f64(),
     }
 }
 
-/// Whether it is not a float that stands for no number.
-pub(super) fn is_finite(value: &Value) -> bool {
-    match value {
-        Value::Float(float) => float.is_finite(),
-        Value::Double(double) => double.is_finite(),
-        _ => true,
-    }
+/// Of the `f32` 0.1 it is 0.1, not 0.10000000149011612, which no scale would bring to an integer.
+pub(super) fn of_single(float: f32) -> f64 {
+    float.to_string().parse().unwrap_or(f64::from(float))
 }
 
 /// The number without the dirt that arithmetic leaves in the last digits: 7 * 0.1 is 0.7, not 0.7000000000000001.

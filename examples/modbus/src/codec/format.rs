@@ -2,7 +2,7 @@
 
 use mapper_framework::{DataType, Value};
 
-use super::{Change, Layout, Misfit, Number, bits, bits::Part, decimal, half};
+use super::{Change, Layout, Misfit, Number, bits, bits::Part, decimal, half, raw::Raw};
 
 /// How a number stands in registers: value = number * `scale` + `bias`, rounded to `decimals`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,36 +28,27 @@ impl Format {
         if self.absent == Some(bits) {
             return Ok(None);
         }
-        let number = match (self.part, self.number) {
+        let raw = match (self.part, self.number) {
             (Some(part), _) if part.is_bit => return Ok(Some(Value::from(part.extract(bits) != 0))),
-            (Some(part), _) => self.unsigned(part.extract(bits), data_type)?,
-            (None, Number::Float16) => Value::from(half::to_f32(bits as u16)),
-            (None, Number::Float32) => Value::from(f32::from_bits(bits as u32)),
-            (None, Number::Float64) => Value::from(f64::from_bits(bits)),
-            (None, number) if number.is_bcd() => Value::try_from(bits::of_bcd(bits).ok_or(Misfit::Bcd { bits })?)?,
-            (None, number) if number.is_signed() => Value::Int(((bits << unused) as i64) >> unused),
-            (None, _) => self.unsigned(bits, data_type)?,
+            (Some(part), _) => Raw::unsigned(part.extract(bits)),
+            (None, Number::Float16) => Raw::Single(half::to_f32(bits as u16)),
+            (None, Number::Float32) => Raw::Single(f32::from_bits(bits as u32)),
+            (None, Number::Float64) => Raw::Double(f64::from_bits(bits)),
+            (None, number) if number.is_bcd() => Raw::unsigned(bits::of_bcd(bits).ok_or(Misfit::Bcd { bits })?),
+            (None, number) if number.is_signed() => Raw::Int(((bits << unused) as i64) >> unused),
+            (None, _) => Raw::unsigned(bits),
         };
-        if !decimal::is_finite(&number) {
-            return Ok(None);
-        }
         let is_rounded = self.number.is_float() && self.decimals.is_some();
-        if self.is_plain() && !is_rounded {
-            return Ok(Some(number));
-        }
-        Ok(Some(match decimal::of(&number) {
-            Some(decimal) if self.is_plain() => Value::Double(self.round(decimal)),
-            Some(decimal) => Value::Double(self.round(decimal::tidy(decimal * self.scale + self.bias))),
-            None => number,
-        }))
-    }
-
-    /// An unsigned number, which may be too large for an INT.
-    fn unsigned(&self, number: u64, data_type: DataType) -> Result<Value, Misfit> {
-        match i64::try_from(number) {
-            Ok(integer) => Ok(Value::Int(integer)),
-            Err(_) if self.is_plain() => Ok(Value::from_u64(number, data_type)?),
-            Err(_) => Ok(Value::from(number as f64)),
+        match (raw.is_finite(), self.is_plain()) {
+            (false, _) => Ok(None),
+            (true, false) => Ok(Some(self.round(decimal::tidy(raw.decimal() * self.scale + self.bias)).into())),
+            (true, true) if is_rounded => Ok(Some(self.round(raw.decimal()).into())),
+            (true, true) => match raw {
+                Raw::Int(integer) => Ok(Some(integer.into())),
+                Raw::Large(integer) => Ok(Some(Value::from_u64(integer, data_type)?)),
+                Raw::Single(float) => Ok(Some(float.into())),
+                Raw::Double(float) => Ok(Some(float.into())),
+            },
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! - `order`: which register and which byte comes first
 //! - `number`: kinds of numbers
-//! - `format`, with `half`, `bits` and `decimal`: numbers in registers, scaled, and parts of them
+//! - `format`, with `raw`, `half`, `bits` and `decimal`: numbers in registers, scaled, and parts of them
 //! - `names`: names for numbers
 //! - `text`: texts and raw bytes
 //! - `time`: times and dates
@@ -19,6 +19,7 @@ mod misfit;
 mod names;
 mod number;
 mod order;
+mod raw;
 mod text;
 mod time;
 
@@ -101,10 +102,16 @@ impl Codec {
     }
 
     /// The value of these registers. What the device says to be none is a reading of bad quality.
+    // A reading costs more to be moved than to be made.
+    #[inline(always)]
     pub(crate) fn decode(&self, words: &[u16], data_type: DataType) -> Result<Reading, Misfit> {
+        let of = |value: Option<Value>| match value {
+            Some(value) => Reading::new(value),
+            None => Reading::new(nothing(data_type)).quality(Quality::Bad),
+        };
         let value = match self {
+            Self::Number(format) => return format.decode(words, data_type).map(of),
             Self::Coil => Some(Value::from(words[0] != 0)),
-            Self::Number(format) => format.decode(words, data_type)?,
             Self::Named(format, names) => format.decode(words, data_type)?.map(|value| match value {
                 Value::Int(number) => names.name(number).map_or(value, Value::from),
                 Value::Boolean(bit) => names.name(bit.into()).map_or(value, Value::from),
@@ -125,7 +132,7 @@ impl Codec {
             }),
             Self::Go(go) => go.decode(words, data_type)?,
         };
-        Ok(value.map_or_else(|| Reading::new(nothing(data_type)).quality(Quality::Bad), Reading::new))
+        Ok(of(value))
     }
 
     /// What to write for a value.
