@@ -87,6 +87,12 @@ impl Config {
         ))
     }
 
+    /// How long the answers of one call are waited for at most. To connect by ONVIF takes five: the clock, the services, the profiles, the
+    /// address, and what is there. To begin with a video takes three.
+    pub(crate) fn longest(&self) -> Duration {
+        self.timeout * if self.onvif.is_some() { 5 } else { 3 }
+    }
+
     /// How long it is from one snapshot to the next.
     pub(crate) fn interval(&self) -> Duration {
         Duration::from_secs_f64(1.0 / self.frame_rate)
@@ -94,7 +100,7 @@ impl Config {
 }
 
 fn timeout() -> Duration {
-    Duration::from_secs(5)
+    Duration::from_secs(2)
 }
 
 /// edgecore sends all numbers as floats.

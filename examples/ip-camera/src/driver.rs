@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use mapper_framework::{
-    Call, DataType, Device, DeviceState, Discovery, Driver, DriverError, FrameSender, Property, Reading, Reads,
+    Call, DataType, Device, DeviceState, Discovery, Driver, DriverError, FrameSender, Property, Reading, Reads, Review,
     Session, Value,
 };
 
@@ -91,6 +91,10 @@ impl Driver for IpCamera {
         let (clock, speed, round) = (Clock::default(), Speed::default(), Round::default());
         let ffmpeg = (config.decode == Decode::KeyFrames).then(|| self.ffmpeg.clone());
         Ok(Camera { onvif, source, described, clock, ffmpeg, speed, round, is_silent: false })
+    }
+
+    fn review(&self, _device: &Device, config: &Config, _property: &Property<Visitor>) -> Review {
+        Review::new().waits(config.longest())
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {

@@ -16,7 +16,7 @@ use tokio::{
 
 const MODEL: &str = include_str!("../../devices/model.yaml");
 const GATE: &str = include_str!("../../devices/gate.yaml");
-const DOME: &str = include_str!("../../devices/dome.yaml");
+pub(crate) const DOME: &str = include_str!("../../devices/dome.yaml");
 
 /// A mapper with an HTTP server, and a folder of credentials.
 pub(crate) struct Bed {
@@ -37,6 +37,7 @@ impl Bed {
             config.common.http_port = 0;
             config.http.enabled = true;
             config.driver.credentials = folder;
+            config.driver.call_timeout = DEADLINE;
         });
         let bed = builder.start().await;
         let address = bed.handle().http_address().expect("it listens before it registers");
@@ -118,13 +119,18 @@ pub(crate) fn dome(name: &str, config: &str) -> String {
     with_config(&DOME.replace("name: dome", &format!("name: {name}")), config)
 }
 
-/// In more of a hurry.
+/// In more of a hurry, and with more patience: a machine that stands still for a while is none that does not answer.
 fn with_config(manifest: &str, config: &str) -> String {
-    let begin = manifest.find("    configData:\n      ").unwrap();
-    let end = manifest.find("  properties:\n").unwrap();
-    let manifest = format!("{}    configData: {{{config}}}\n{}", &manifest[..begin], &manifest[end..]);
-    manifest
+    let patience = if config.contains("timeout: ") { "" } else { ", timeout: 10000" };
+    configured(manifest, &format!("{config}{patience}"))
         .replace("Cycle: 5000", "Cycle: 500")
         .replace("Cycle: 60000", "Cycle: 1000")
         .replace("Cycle: 10000", "Cycle: 500")
+}
+
+/// The manifest with this in its `configData`.
+pub(crate) fn configured(manifest: &str, config: &str) -> String {
+    let begin = manifest.find("    configData:\n      ").unwrap();
+    let end = manifest.find("  properties:\n").unwrap();
+    format!("{}    configData: {{{config}}}\n{}", &manifest[..begin], &manifest[end..])
 }
