@@ -33,9 +33,15 @@ impl Default for Args {
 /// Asks for cameras. What a camera can do besides, such as turn, is not asked: that takes a login.
 pub(crate) async fn search(discovery: &Discovery) -> Result<(), DriverError> {
     let Args { at, wait } = discovery.args()?;
-    discovery.progress(format_args!("asking {at} for {wait} ms"));
-    let asked = ask(at, Duration::from_millis(wait.into()), |camera| discovery.add(found(&camera))).await;
-    asked.map_err(|error| {
+    let mut count = 0;
+    let progress = |count| discovery.progress(format_args!("asking {at} for {wait} ms: {count} found"));
+    progress(count);
+    let asked = ask(at, Duration::from_millis(wait.into()), |camera| {
+        discovery.add(found(&camera));
+        count += 1;
+        progress(count);
+    });
+    asked.await.map_err(|error| {
         DriverError::failed(format_args!("the network cannot be asked: {error}: is there a route for {}?", at.ip()))
     })
 }

@@ -3,6 +3,8 @@
 Each request is held against the schemas in the WSDLs, and so is each answer. With --auth wsse a request needs a UsernameToken with a
 digest that is no older than five seconds and was not used before; with --auth http, HTTP's digest. All but the camera's time is behind it.
 
+A file for --clock-file has the seconds that its clock is ahead, and may change at any time.
+
 It prints a line for each request that it takes, and each that it refuses.
 
     onvif_double.py --auth wsse --clock 3600 --stream rtsp://… --jpeg FILE [--port N]
@@ -13,6 +15,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+import itertools
 import re
 import secrets
 import socket
@@ -35,7 +38,7 @@ WSA, WSD = "http://schemas.xmlsoap.org/ws/2004/08/addressing", "http://schemas.x
 NETWORK = "http://www.onvif.org/ver10/network/wsdl"
 NAMES = (
     f'xmlns:s="{SOAP}" xmlns:tds="{TDS}" xmlns:trt="{TRT}" xmlns:tptz="{TPTZ}" xmlns:tt="http://www.onvif.org/ver10/schema" '
-    'xmlns:ter="http://www.onvif.org/ver10/error"'
+    f'xmlns:ter="http://www.onvif.org/ver10/error" xmlns:wsu="{WSU}"'
 )
 USER, PASSWORD = "operator", "hunter2"
 # Seconds that the time of a token may be off.
@@ -80,7 +83,9 @@ class Camera:
         self.position = [0.0, 0.0, 0.0]
 
     def now(self):
-        return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.options.clock)
+        file = self.options.clock_file
+        ahead = float(Path(file).read_text()) if file else self.options.clock
+        return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead)
 
     def authenticate(self, root):
         token = root.find(f"{{{SOAP}}}Header/{{{WSSE}}}Security/{{{WSSE}}}UsernameToken")
@@ -96,7 +101,7 @@ class Camera:
             raise Fault("ter:NotAuthorized", f"{created.text} is no time in UTC")
         age = self.now() - datetime.datetime.fromisoformat(created.text.replace("Z", "+00:00"))
         if abs(age.total_seconds()) > TOLERANCE:
-            raise Fault("ter:NotAuthorized", "the UsernameToken is not of now")
+            raise Fault(self.options.stale, "the UsernameToken is not of now")
         with self.lock:
             if nonce.text in self.used:
                 raise Fault("ter:NotAuthorized", "the nonce was used before")
@@ -138,12 +143,15 @@ class Camera:
         )
 
     def GetCapabilities(self, _request, origin):
-        # A camera behind a router knows only its own address.
-        origin = self.options.inner or origin
+        origin = self.inner(origin)
         return (
             f"<tds:Capabilities><tt:Media><tt:XAddr>{origin}/onvif/media</tt:XAddr><tt:StreamingCapabilities/></tt:Media>"
             f"<tt:PTZ><tt:XAddr>{origin}/onvif/ptz</tt:XAddr></tt:PTZ></tds:Capabilities>"
         )
+
+    def inner(self, origin):
+        """What it takes for its own address: a camera behind a router knows no other one."""
+        return f"http://{self.options.inner}:{origin.rsplit(':')[-1]}" if self.options.inner else origin
 
     def GetProfiles(self, _request, _origin):
         profile = '<trt:Profiles token="{0}" fixed="true"><tt:Name>{1}</tt:Name></trt:Profiles>'
@@ -159,7 +167,7 @@ class Camera:
         return self.of_profile(request, self.uri(self.options.stream))
 
     def GetSnapshotUri(self, request, origin):
-        return self.of_profile(request, self.uri(f"{self.options.inner or origin}/snapshot.jpg?a=1&amp;b=2"))
+        return self.of_profile(request, self.uri(f"{self.inner(origin)}/snapshot.jpg?a=1&amp;b=2"))
 
     def uri(self, uri):
         return (
@@ -169,10 +177,14 @@ class Camera:
 
     def GetStatus(self, request, _origin):
         pan, tilt, zoom = self.position
+        position = f'<tt:Position><tt:PanTilt x="{pan}" y="{tilt}"/><tt:Zoom x="{zoom}"/></tt:Position>'
+        if self.options.position == "zoom":
+            position = f'<tt:Position><tt:Zoom x="{zoom}"/></tt:Position>'
+        if self.options.position == "none":
+            position = ""
         return self.of_profile(
             request,
-            f'<tptz:PTZStatus><tt:Position><tt:PanTilt x="{pan}" y="{tilt}"/><tt:Zoom x="{zoom}"/></tt:Position>'
-            f"<tt:UtcTime>{self.now().strftime('%Y-%m-%dT%H:%M:%SZ')}</tt:UtcTime></tptz:PTZStatus>",
+            f"<tptz:PTZStatus>{position}<tt:UtcTime>{self.now().strftime('%Y-%m-%dT%H:%M:%SZ')}</tt:UtcTime></tptz:PTZStatus>",
         )
 
     def vector(self, request):
@@ -257,14 +269,16 @@ class Handler(BaseHTTPRequestHandler):
             answer = self.camera.answer(request, origin)
         except Fault as fault:
             print("refuses:", fault, flush=True)
+            if fault.subcode == "401":
+                return self.reply(401, b"", "text/plain")
             return self.reply(400, fault.envelope(), "application/soap+xml; charset=utf-8")
         print("takes", name, flush=True)
         self.reply(200, envelope(answer), "application/soap+xml; charset=utf-8")
 
 
-def answer_probes(port, udp):
-    """WS-Discovery: answers each probe for a video transmitter, and first with garbage, as the network has it."""
-    while True:
+def answer_probes(port, udp, lose):
+    """WS-Discovery: answers each probe for a video transmitter, and first with garbage, as the network has it. Some get lost before."""
+    for number in itertools.count():
         data, peer = udp.recvfrom(65535)
         root = etree.fromstring(data)
         probe = root.find(f"{{{SOAP}}}Body/{{{WSD}}}Probe")
@@ -277,18 +291,21 @@ def answer_probes(port, udp):
         if not (asks_for_cameras and is_probe and re.fullmatch(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", message)):
             print("refuses a probe:", data, flush=True)
             continue
+        if number < lose:
+            continue
         udp.sendto(b"<garbage", peer)
         match = (
             f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}" xmlns:d="{WSD}" xmlns:dn="{NETWORK}">'
             f"<s:Header><a:MessageID>urn:uuid:1</a:MessageID><a:RelatesTo>{{}}</a:RelatesTo></s:Header><s:Body><d:ProbeMatches><d:ProbeMatch>"
             "<a:EndpointReference><a:Address>urn:uuid:42</a:Address></a:EndpointReference><d:Types>dn:NetworkVideoTransmitter</d:Types>"
-            "<d:Scopes>onvif://www.onvif.org/name/Gate%20camera onvif://www.onvif.org/hardware/Double</d:Scopes>"
-            f"<d:XAddrs>http://127.0.0.1:{{}}/onvif/device_service</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion>"
+            "<d:Scopes>onvif://www.onvif.org/name/{} onvif://www.onvif.org/hardware/Double</d:Scopes>"
+            "<d:XAddrs>https://127.0.0.1/ http://127.0.0.1:{}</d:XAddrs><d:MetadataVersion>1</d:MetadataVersion>"
             "</d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"
         )
-        # One to somebody else's question, and twice the right one.
-        for relates_to, at in (("urn:uuid:other", 1), (message, port), (message, port)):
-            udp.sendto(match.format(relates_to, at).encode(), peer)
+        gate, yard = ("Gate%20camera", f"{port}/onvif/device_service"), ("Yard", f"{port}/onvif?a=1&amp;b=%20")
+        # One to somebody else's question, twice the right one, and another camera.
+        for answer in (("urn:uuid:other", "Other", "1/"), (message, *gate), (message, *gate), (message, *yard)):
+            udp.sendto(match.format(*answer).encode(), peer)
 
 
 def main():
@@ -296,14 +313,19 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--auth", choices=["none", "wsse", "http"], default="none")
     parser.add_argument("--clock", type=float, default=0, help="seconds that its clock is ahead")
+    parser.add_argument("--clock-file", default="", help="a file with these seconds")
+    parser.add_argument("--stale", default="ter:NotAuthorized", help="the fault of a token that is not of now; 401 for this status")
+    parser.add_argument("--position", choices=["all", "zoom", "none"], default="all", help="what it says of where it looks")
+    parser.add_argument("--lose", type=int, default=0, help="how many probes get lost")
     parser.add_argument("--stream", default="rtsp://127.0.0.1/")
     parser.add_argument("--jpeg", default="")
-    parser.add_argument("--inner", default="", help="the address that it takes for its own")
-    Handler.camera = Camera(parser.parse_args())
-    server = ThreadingHTTPServer(("127.0.0.1", Handler.camera.options.port), Handler)
+    parser.add_argument("--inner", default="", help="the host that it takes for its own")
+    options = parser.parse_args()
+    Handler.camera = Camera(options)
+    server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(("127.0.0.1", 0))
-    threading.Thread(target=answer_probes, args=(server.server_port, udp), daemon=True).start()
+    threading.Thread(target=answer_probes, args=(server.server_port, udp, options.lose), daemon=True).start()
     print("listening", server.server_port, udp.getsockname()[1], flush=True)
     server.serve_forever()
 

@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
+use rand::Rng as _;
 use tokio::{
     net::UdpSocket,
     time::{Instant, timeout_at},
 };
+use url::Url;
 
 use super::xml::Element;
 
@@ -19,6 +21,12 @@ pub(crate) const EVERYBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ip
 
 /// The most cameras that are remembered: anybody may answer.
 const MOST: usize = 1024;
+
+/// The most characters of an address.
+const LONGEST: usize = 1024;
+
+/// How often a question is repeated: a datagram may get lost.
+const REPEATS: u32 = 2;
 
 /// A camera that has answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,20 +47,48 @@ pub(crate) struct Camera {
 /// There is no network to ask.
 pub(crate) async fn ask(at: SocketAddr, wait: Duration, mut found: impl FnMut(Camera)) -> io::Result<()> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
-    let id = format!("urn:uuid:{}", uuid());
-    socket.send_to(probe(&id).as_bytes(), at).await?;
-    let (deadline, mut buffer, mut known) = (Instant::now() + wait, vec![0; 65_535], HashSet::new());
-    while known.len() < MOST {
-        // Late, or a network that reports an earlier datagram as undeliverable.
-        let Ok(received) = timeout_at(deadline, socket.recv_from(&mut buffer)).await else { break };
-        let Ok((length, _)) = received else { continue };
-        for camera in matches(&String::from_utf8_lossy(&buffer[..length]), &id) {
-            if known.insert(camera.address.clone()) {
-                found(camera);
+    let mut search = Search { socket, id: format!("urn:uuid:{}", uuid()), known: HashSet::new() };
+    let end = Instant::now() + wait;
+    //= SOAP-over-UDP 1.1, section 3.4: the same message again after 50 to 250 ms, and once more after twice as long
+    let mut pause = Duration::from_millis(rand::thread_rng().gen_range(50..=250));
+    for _ in 0..REPEATS {
+        search.send(at).await?;
+        search.receive(end.min(Instant::now() + pause), &mut found).await;
+        pause *= 2;
+    }
+    search.send(at).await?;
+    search.receive(end, &mut found).await;
+    Ok(())
+}
+
+/// A question that is under way.
+struct Search {
+    socket: UdpSocket,
+    /// What answers to it refer to.
+    id: String,
+    /// The addresses of the cameras that have answered.
+    known: HashSet<String>,
+}
+
+impl Search {
+    async fn send(&self, at: SocketAddr) -> io::Result<()> {
+        self.socket.send_to(probe(&self.id).as_bytes(), at).await.map(drop)
+    }
+
+    /// Takes answers until this time.
+    async fn receive(&mut self, until: Instant, found: &mut impl FnMut(Camera)) {
+        let mut buffer = vec![0; 65_535];
+        while self.known.len() < MOST {
+            // Late, or a network that reports an earlier datagram as undeliverable.
+            let Ok(received) = timeout_at(until, self.socket.recv_from(&mut buffer)).await else { break };
+            let Ok((length, _)) = received else { continue };
+            for camera in matches(&String::from_utf8_lossy(&buffer[..length]), &self.id) {
+                if self.known.insert(camera.address.clone()) {
+                    found(camera);
+                }
             }
         }
     }
-    Ok(())
 }
 
 fn probe(id: &str) -> String {
@@ -72,21 +108,29 @@ fn matches(text: &str, id: &str) -> Vec<Camera> {
 }
 
 fn camera(found: &Element) -> Option<Camera> {
-    let mut addresses = found.text(&["XAddrs"])?.split_whitespace();
-    let address = addresses.find(|address| address.starts_with("http://"))?;
+    let address = found.text(&["XAddrs"])?.split_whitespace().find(|address| is_usable(address))?.to_owned();
     let scope = |name: &str| {
         let begin = format!("onvif://www.onvif.org/{name}/");
         let value = found.text(&["Scopes"])?.split_whitespace().find_map(|scope| scope.strip_prefix(begin.as_str()))?;
         Some(plain(value))
     };
     let (name, hardware) = (scope("name").unwrap_or_default(), scope("hardware").unwrap_or_default());
-    Some(Camera { address: plain(address), name, hardware })
+    Some(Camera { address, name, hardware })
 }
 
-/// Without percent signs, and without what would move a terminal's cursor.
+/// Whether a manifest takes the address as it is. What a URI may not have in it moves a terminal's cursor.
+fn is_usable(address: &str) -> bool {
+    let is_plain = address.len() <= LONGEST && address.bytes().all(|byte| byte.is_ascii_graphic());
+    is_plain
+        && Url::parse(address)
+            .is_ok_and(|url| url.scheme() == "http" && url.username().is_empty() && url.password().is_none())
+}
+
+/// A part of a path without percent signs, and without what would move a terminal's cursor.
 fn plain(text: &str) -> String {
-    let decoded: String =
-        url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes()).map(|(key, _)| key.into_owned()).collect();
+    // These have a meaning in forms, and none in paths.
+    let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    let decoded: String = url::form_urlencoded::parse(text.as_bytes()).map(|(key, _)| key.into_owned()).collect();
     decoded.chars().filter(|it| !it.is_control()).take(200).collect()
 }
 
@@ -107,5 +151,28 @@ mod tests {
         assert_eq!((one.len(), &one[14..15]), (36, "4"));
         assert!("89ab".contains(&one[19..20]), "{one}");
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn an_address_stays_as_it_is_and_one_that_no_manifest_takes_is_passed_over() {
+        let address = |addresses: &str| {
+            let text = format!("<m><XAddrs>{addresses}</XAddrs></m>");
+            camera(&Element::parse(&text).expect("it is XML")).map(|camera| camera.address)
+        };
+        let whole = "http://192.0.2.7:8080/onvif/a%20b?c=1&amp;d=2+3";
+        assert_eq!(address(whole).as_deref(), Some("http://192.0.2.7:8080/onvif/a%20b?c=1&d=2+3"));
+        let long = format!("http://192.0.2.7/{}", "a".repeat(LONGEST));
+        let unusable =
+            ["https://a/", "http://", "http://[fe80::1%25eth0]/", "http://u:p@a/", "http://a/&#155;2J", &long];
+        assert_eq!(address(&format!("{}\n{whole}", unusable.join(" "))), address(whole));
+        for it in unusable {
+            assert_eq!(address(it), None, "{it}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_decoded_and_moves_no_cursor() {
+        assert_eq!(plain("Gate%20camera+1=2&3"), "Gate camera+1=2&3");
+        assert_eq!(plain("a%1b%5b2Jb%ff"), "a[2Jb\u{fffd}");
     }
 }

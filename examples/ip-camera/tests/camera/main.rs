@@ -6,6 +6,7 @@
 
 mod bed;
 mod check;
+mod discover;
 mod double;
 mod onvif;
 mod rtsp;

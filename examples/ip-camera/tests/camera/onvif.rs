@@ -3,13 +3,13 @@
 use std::{fs, path::PathBuf};
 
 use integration_tests::{
-    DEADLINE, Tool,
+    Tool,
     servers::{Login, Publisher, RtspOptions, RtspServer, Video},
 };
 use ip_camera::IpCamera;
-use mapper_framework::{Discovery, Driver, testing::driver_contract};
+use mapper_framework::testing::driver_contract;
 use tempfile::TempDir;
-use tokio::{process::Command, time::timeout};
+use tokio::process::Command;
 
 use crate::{
     bed::{Bed, dome, id, manifests},
@@ -79,16 +79,11 @@ async fn a_camera_says_what_it_is_and_where_its_video_is_by_each_kind_of_login()
 async fn a_camera_whose_video_nobody_decodes_shows_its_snapshots() {
     let Some((_folder, file)) = jpeg().await else { return };
     let file = file.to_str().unwrap();
-    let Some(mut double) = OnvifDouble::start(&["--auth", "wsse", "--inner", "http://10.9.8.7", "--jpeg", file]).await
-    else {
+    // The addresses that it gives have a host that nobody here can reach.
+    let Some(double) = OnvifDouble::start(&["--auth", "wsse", "--inner", "10.9.8.7", "--jpeg", file]).await else {
         return;
     };
-    // The address that it gives has no port, so that the double would have to listen at the port of all websites.
     let bed = bed().await;
-    bed.apply(&[dome("inner", &format!("{}, credentials: plant, source: snapshot", double.key()))]).await;
-    bed.reason("inner", "http://127.0.0.1/onvif/media: GetProfiles fails").await;
-    double.process.kill().await;
-    let Some(double) = OnvifDouble::start(&["--auth", "wsse", "--jpeg", file]).await else { return };
     bed.apply(&[dome("dome", &format!("{}, credentials: plant, source: snapshot, frameRate: 5", double.key()))]).await;
     bed.holds("dome", "format", "JPEG/640x480").await;
     bed.holds("dome", "streamUri", &format!("http://127.0.0.1:{}/snapshot.jpg_a_1_b_2", double.port)).await;
@@ -218,35 +213,6 @@ async fn a_profile_that_is_not_there_and_answers_that_are_not_onvifs_are_named()
         bed.reason(name, reason).await;
     }
     bed.stop().await;
-}
-
-#[tokio::test]
-async fn a_camera_is_discovered_once_whatever_else_answers() {
-    let Some(double) = OnvifDouble::start(&[]).await else { return };
-    // Answers come at once; what comes to nobody's question is passed over.
-    let discovery = Discovery::new([("at", double.probes.to_string()), ("wait", "1000".to_owned())]);
-    timeout(DEADLINE, IpCamera::default().discover(&discovery)).await.unwrap().unwrap();
-    let found = discovery.found();
-    let [camera] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!((camera.name(), camera.get_description()), ("Gate camera", "Gate camera Double"));
-    let service = format!("http://127.0.0.1:{}/onvif/device_service", double.port);
-    assert_eq!(camera.get_config()["onvif"].as_str(), Some(service.as_str()));
-}
-
-#[tokio::test]
-async fn what_is_discovered_passes_a_strict_check() {
-    let Some(double) = OnvifDouble::start(&[]).await else { return };
-    let mut program = Command::new(env!("CARGO_BIN_EXE_ip-camera"));
-    program.args(["discover", "wait=1000", &format!("at={}", double.probes)]);
-    let output = timeout(DEADLINE, program.output()).await.unwrap().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("found.yaml"), &output.stdout).unwrap();
-    let mut check = Command::new(env!("CARGO_BIN_EXE_ip-camera"));
-    let checked = check.args(["check", "--strict"]).arg(folder.path()).output().await.unwrap();
-    let said = [output.stderr, checked.stdout].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && checked.status.success(), "{said}");
-    assert!(said.contains("found: 1 device, 1 model"), "{said}");
 }
 
 #[tokio::test]
