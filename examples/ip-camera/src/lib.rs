@@ -9,7 +9,7 @@
 //! - `decoder`: key frames as JPEG, by a child `ffmpeg`
 //! - `snapshot`: pictures that are fetched one by one
 //! - `clock`: how far the camera's clock is ahead
-//! - `onvif`: a camera's services, with `soap`, `xml`, `ptz` and `discovery`
+//! - `onvif`: a camera's services, with `soap`, `xml`, `clock`, `ptz` and `discovery`
 //! - `search`: the cameras of the network, for `ip-camera discover`
 //! - `http`: HTTP with the login that the camera asks for
 

@@ -1,6 +1,7 @@
 //! What a camera wants to see before it shows anything.
 
 use mapper_framework::{Device, model::Secret};
+use url::{Position, Url};
 
 /// A user name and a password, from the files of the device's credentials. `Debug` does not show the password.
 #[derive(Clone, Debug)]
@@ -30,4 +31,9 @@ impl Login {
             }
         }
     }
+}
+
+/// An address as errors and twins have it: without its query, in which some cameras take the password.
+pub(crate) fn shown(address: &Url) -> &str {
+    &address[..Position::AfterPath]
 }

@@ -1,11 +1,10 @@
 //! A camera's services by ONVIF: what it is, where its video and its snapshots are, and its clock.
 
+mod clock;
 pub(crate) mod discovery;
 mod ptz;
 mod soap;
 mod xml;
-
-use std::time::{Duration, SystemTime};
 
 use mapper_framework::DriverError;
 use quick_xml::escape::escape;
@@ -14,13 +13,14 @@ use url::Url;
 pub(crate) use ptz::Vector;
 
 use self::{
-    soap::{ask, content},
+    clock::{DeviceClock, ahead_now},
+    soap::{SoapError, ask, content},
     xml::Element,
 };
-use crate::{clock, config::Transport, http::Http};
+use crate::{config::Transport, http::Http, login::shown};
 
 /// A camera that has been asked for its services and profiles.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Onvif {
     http: Http,
     /// The address in the manifest.
@@ -30,8 +30,8 @@ pub(crate) struct Onvif {
     ptz: Option<Url>,
     /// The token of the profile, escaped.
     profile: String,
-    /// By how many milliseconds its clock was ahead when it was connected to.
-    ahead: i64,
+    /// For the time of tokens.
+    clock: DeviceClock,
 }
 
 /// What a camera is.
@@ -50,10 +50,9 @@ impl Onvif {
     ///
     /// It does not answer as ONVIF has it, wants another login, or has no such profile.
     pub(crate) async fn connect(http: Http, device: &Url, profile: Option<&str>) -> Result<Self, DriverError> {
-        // Tokens are good for seconds only, and many cameras have no right time.
-        let ahead = clock_of(&http, device).await?;
+        let clock = DeviceClock::measure(&http, device).await?;
         let (media, profile_token) = (device.clone(), String::new());
-        let mut camera = Self { http, device: device.clone(), media, ptz: None, profile: profile_token, ahead };
+        let mut camera = Self { http, device: device.clone(), media, ptz: None, profile: profile_token, clock };
         let answer =
             camera.ask(device, "<tds:GetCapabilities><tds:Category>All</tds:Category></tds:GetCapabilities>").await?;
         let service = |name| content(&answer).and_then(|it| it.text(&["Capabilities", name, "XAddr"]));
@@ -121,14 +120,21 @@ impl Onvif {
 
     /// By how many milliseconds the camera's clock is ahead now. It says whole seconds.
     pub(crate) async fn ahead(&self) -> Result<i64, DriverError> {
-        clock_of(&self.http, &self.device).await
+        ahead_now(&self.http, &self.device).await
     }
 
+    /// Asks with the login. Where the camera refuses that after one of the clocks was set, asks again with its new time. A login that is
+    /// wrong by itself is sent once: cameras lock out who sends it often.
     async fn ask(&self, service: &Url, request: &str) -> Result<Element, DriverError> {
-        let now = SystemTime::now();
-        let shift = Duration::from_millis(self.ahead.unsigned_abs());
-        let theirs = if self.ahead < 0 { now.checked_sub(shift) } else { now.checked_add(shift) };
-        ask(&self.http, service, request, Some(theirs.unwrap_or(now))).await
+        match ask(&self.http, service, request, Some(self.clock.now())).await {
+            Err(SoapError::Login(refusal)) => {
+                if self.http.login.is_none() || !self.clock.was_set(&self.http, &self.device).await? {
+                    return Err(refusal);
+                }
+                Ok(ask(&self.http, service, request, Some(self.clock.now())).await?)
+            }
+            answer => Ok(answer?),
+        }
     }
 
     /// An address that the camera gives, on the host of the manifest: a camera behind a router does not know it, and the password goes to no
@@ -145,27 +151,6 @@ impl Onvif {
     }
 
     fn odd(&self, what: &str) -> DriverError {
-        DriverError::failed(format_args!("{}: {what}", self.device))
+        DriverError::failed(format_args!("{}: {what}", shown(&self.device)))
     }
-}
-
-/// By how many milliseconds a camera's clock is ahead. Needs no login.
-async fn clock_of(http: &Http, device: &Url) -> Result<i64, DriverError> {
-    let sent = SystemTime::now();
-    let answer = ask(http, device, "<tds:GetSystemDateAndTime/>", None).await?;
-    let now = SystemTime::now();
-    let between = now.duration_since(sent).map_or(now, |took| sent + took / 2);
-    let utc = content(&answer).and_then(|it| it.at(&["SystemDateAndTime", "UTCDateTime"]));
-    let unknown =
-        || DriverError::failed(format_args!("{device}: its answer to GetSystemDateAndTime has no time in UTC"));
-    Ok(clock::ahead(utc.and_then(time).ok_or_else(unknown)?, between))
-}
-
-/// A time in parts, in the middle of its second.
-fn time(utc: &Element) -> Option<SystemTime> {
-    let part = |kind, name| utc.text(&[kind, name])?.parse::<u16>().ok();
-    let (year, month, day) = (part("Date", "Year")?, part("Date", "Month")?, part("Date", "Day")?);
-    let (hour, minute, second) = (part("Time", "Hour")?, part("Time", "Minute")?, part("Time", "Second")?);
-    let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.5Z");
-    humantime::parse_rfc3339(&text).ok()
 }

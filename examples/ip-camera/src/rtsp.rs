@@ -16,7 +16,7 @@ use url::Url;
 use crate::{
     clock::Clock,
     config::Transport,
-    login::Login,
+    login::{Login, shown},
     video::{Codec, Video},
 };
 
@@ -115,9 +115,9 @@ impl Rtsp {
         }
     }
 
-    /// An error that names the camera. Its URL has no password.
+    /// An error that names the camera.
     fn lost(&self, why: impl std::fmt::Display) -> DriverError {
-        DriverError::disconnected(format_args!("{}: {why}", self.url))
+        DriverError::disconnected(format_args!("{}: {why}", shown(&self.url)))
     }
 }
 

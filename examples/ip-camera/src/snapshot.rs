@@ -6,7 +6,10 @@ use mapper_framework::{ContentType, DriverError, Format, Frame, FrameSender, jpe
 use tokio::time::{MissedTickBehavior, interval};
 use url::Url;
 
-use crate::{http::Http, login::Login};
+use crate::{
+    http::Http,
+    login::{Login, shown},
+};
 
 /// The most bytes of a picture.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -29,7 +32,7 @@ impl Snapshots {
     ///
     /// There is none, or what is there is none.
     pub(crate) async fn fetch(&self) -> Result<Frame, DriverError> {
-        let lost = |why: String| DriverError::disconnected(format_args!("{}: {why}", self.url));
+        let lost = |why: String| DriverError::disconnected(format_args!("{}: {why}", shown(&self.url)));
         let answer = self.http.send(&self.url, MOST_BYTES, || None).await.map_err(|error| lost(error.to_string()))?;
         match answer.status.as_u16() {
             200 => {}

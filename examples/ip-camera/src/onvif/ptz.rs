@@ -17,8 +17,8 @@ impl Vector {
     fn to_xml(self) -> String {
         let Self { pan, tilt, zoom } = self;
         let mut xml = String::new();
-        if pan.is_some() || tilt.is_some() {
-            xml += &format!(r#"<tt:PanTilt x="{}" y="{}"/>"#, pan.unwrap_or_default(), tilt.unwrap_or_default());
+        if let (Some(pan), Some(tilt)) = (pan, tilt) {
+            xml += &format!(r#"<tt:PanTilt x="{pan}" y="{tilt}"/>"#);
         }
         if let Some(zoom) = zoom {
             xml += &format!(r#"<tt:Zoom x="{zoom}"/>"#);
@@ -36,11 +36,16 @@ impl Onvif {
     pub(crate) async fn position(&self) -> Result<Vector, DriverError> {
         let answer = self.move_it("GetStatus", "").await?;
         let position = content(&answer).and_then(|it| it.at(&["PTZStatus", "Position"]));
-        let number = |name, axis| position?.child(name)?.attribute(axis)?.parse().ok();
+        let number =
+            |name, axis| position?.child(name)?.attribute(axis)?.parse().ok().filter(|it: &f64| it.is_finite());
         Ok(Vector { pan: number("PanTilt", "x"), tilt: number("PanTilt", "y"), zoom: number("Zoom", "x") })
     }
 
     /// Turns the camera to a position. What has no value stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// One of pan and tilt is missing, and the camera does not say where it looks: it would turn the other one to zero.
     pub(crate) async fn move_to(&self, mut target: Vector) -> Result<(), DriverError> {
         if target.is_empty() {
             return Err(DriverError::refused("absoluteMove needs pan, tilt or zoom"));
@@ -48,6 +53,10 @@ impl Onvif {
         if target.pan.is_some() != target.tilt.is_some() {
             let now = self.position().await?;
             (target.pan, target.tilt) = (target.pan.or(now.pan), target.tilt.or(now.tilt));
+            if target.pan.is_none() || target.tilt.is_none() {
+                let cure = "give pan and tilt together, as absoluteMove takes them";
+                return Err(DriverError::refused(format_args!("the camera does not say where it looks: {cure}")));
+            }
         }
         self.move_it("AbsoluteMove", &format!("<tptz:Position>{}</tptz:Position>", target.to_xml())).await?;
         Ok(())

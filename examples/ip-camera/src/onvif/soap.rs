@@ -10,7 +10,10 @@ use sha1::{Digest as _, Sha1};
 use url::Url;
 
 use super::xml::Element;
-use crate::{http::Http, login::Login};
+use crate::{
+    http::Http,
+    login::{Login, shown},
+};
 
 /// The most bytes of an answer. That of a camera with many profiles has some tens of thousands.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -33,6 +36,22 @@ fn created(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST_SECOND)).to_string()
 }
 
+/// Why a question has no answer that can be used.
+#[derive(Debug)]
+pub(crate) enum SoapError {
+    /// The camera refuses the login, or a token that is not of now by its clock.
+    Login(DriverError),
+    Other(DriverError),
+}
+
+impl From<SoapError> for DriverError {
+    fn from(error: SoapError) -> Self {
+        match error {
+            SoapError::Login(error) | SoapError::Other(error) => error,
+        }
+    }
+}
+
 /// Asks a service for something, and returns the answer: the element in the body.
 ///
 /// `token_time` is the camera's time, for a request that needs the login.
@@ -45,8 +64,10 @@ pub(crate) async fn ask(
     service: &Url,
     request: &str,
     token_time: Option<SystemTime>,
-) -> Result<Element, DriverError> {
-    let failed = |why: String| DriverError::failed(format_args!("{service}: {} {why}", name(request)));
+) -> Result<Element, SoapError> {
+    let at = shown(service);
+    let failed = |why: String| DriverError::failed(format_args!("{at}: {} {why}", name(request)));
+    let other = |why: String| SoapError::Other(failed(why));
     let envelope = || {
         let header = match (&http.login, token_time) {
             (Some(login), Some(time)) => token(login, &created(time), rand::random()),
@@ -54,22 +75,24 @@ pub(crate) async fn ask(
         };
         Some((MEDIA_TYPE, format!("<s:Envelope {NAMES}>{header}<s:Body>{request}</s:Body></s:Envelope>")))
     };
-    let answer = http.send(service, MOST_BYTES, envelope).await.map_err(|error| failed(format!("fails: {error}")))?;
+    let answer = http.send(service, MOST_BYTES, envelope).await.map_err(|error| other(format!("fails: {error}")))?;
     if answer.status == StatusCode::UNAUTHORIZED {
-        return Err(failed(format!("is refused: {}", Login::cure(http.login.as_ref()))));
+        return Err(SoapError::Login(failed(format!("is refused: {}", Login::cure(http.login.as_ref())))));
     }
     let text = String::from_utf8_lossy(&answer.body);
     let root = Element::parse(&text).map_err(|error| {
         let status = answer.status.as_u16();
-        failed(format!("has an answer (status {status}) that is not ONVIF's: {error}"))
+        other(format!("has an answer (status {status}) that is not ONVIF's: {error}"))
     })?;
     let body = (root.is(ENVELOPE, "Envelope")).then(|| root.child("Body")).flatten();
     let content =
-        body.and_then(Element::first).ok_or_else(|| failed("has an answer without a body of SOAP".to_owned()))?;
+        body.and_then(Element::first).ok_or_else(|| other("has an answer without a body of SOAP".to_owned()))?;
     if content.is(ENVELOPE, "Fault") {
         return Err(match fault(content, http.login.as_ref()) {
-            Fault::Login(why) => failed(why),
-            Fault::Refusal(why) => DriverError::refused(format_args!("{service}: {} {why}", name(request))),
+            Fault::Login(why) => SoapError::Login(failed(why)),
+            Fault::Refusal(why) => {
+                SoapError::Other(DriverError::refused(format_args!("{at}: {} {why}", name(request))))
+            }
         });
     }
     Ok(root)
@@ -101,7 +124,8 @@ fn fault(fault: &Element, login: Option<&Login>) -> Fault {
         codes.extend(at.text(&["Value"]));
         code = at.child("Subcode");
     }
-    if codes.iter().any(|code| code.ends_with("NotAuthorized") || code.ends_with("FailedAuthentication")) {
+    let of_logins = ["NotAuthorized", "FailedAuthentication", "MessageExpired"];
+    if codes.iter().any(|code| of_logins.iter().any(|it| code.ends_with(it))) {
         return Fault::Login(format!("is refused: {}", Login::cure(login)));
     }
     let reason = fault.text(&["Reason", "Text"]).unwrap_or("without a reason");
