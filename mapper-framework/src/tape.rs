@@ -15,6 +15,10 @@ macro_rules! left_to_the_driver {
             self.driver.review(device, property)
         }
 
+        fn waits(&self, device: &$crate::model::Device) -> Option<std::time::Duration> {
+            self.driver.waits(device)
+        }
+
         fn discover_args(&self) -> &'static [(&'static str, &'static str)] {
             self.driver.discover_args()
         }

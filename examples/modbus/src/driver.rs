@@ -1,6 +1,10 @@
 //! What the framework calls.
 
-use std::{borrow::Cow, sync::Arc, time::SystemTime};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use mapper_framework::{Device, Discovery, Driver, DriverError, Property, Reading, Reads, Review, Session, Value};
 use tokio_modbus::{ExceptionCode, Request, Response};
@@ -41,7 +45,11 @@ impl Driver for Modbus {
     }
 
     fn review(&self, _device: &Device, config: &Config, property: &Property<Visitor>) -> Review {
-        review(config.unit_id, &config.limits.forbidden, property).waits(config.terms.longest())
+        review(config.unit_id, &config.limits.forbidden, property)
+    }
+
+    fn waits(config: &Config) -> Option<Duration> {
+        Some(config.terms.longest())
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {

@@ -64,7 +64,7 @@ fn a_timeout_that_outlasts_the_call_with_all_retries_is_doubted_once() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("model.yaml"), include_str!("../serial/model.yaml")).unwrap();
     let instance = include_str!("../serial/instance.yaml");
-    let doubt = "spec.protocol.configData.timeout: with all repetitions the driver waits for an answer for 12s, which is longer than driver.call_timeout (10s)";
+    let doubt = "spec.protocol.configData.timeout: connecting or another call waits for up to 12s, with all requests and repetitions, which is longer than driver.call_timeout (10s)";
     // On a line, a request is repeated once by default.
     for (keys, doubts) in [("timeout: 6000", 2), ("timeout: 5000", 0), ("timeout: 6000\n      retries: 0", 0)] {
         let instance = instance.replace("timeout: 500", keys);

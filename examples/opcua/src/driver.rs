@@ -1,6 +1,6 @@
 //! What the framework calls to connect.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use mapper_framework::{Device, Discovery, Driver, DriverError, Session as _, model::Credentials};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,9 @@ use crate::{
     pki::{self, Store},
     session::Server,
 };
+
+/// How many times [`Config::timeout`] passes at most until a session is there: for the list of endpoints, the session, and what the server says of itself.
+const ANSWERS_TO_CONNECT: u32 = 3;
 
 /// `driver.settings` of the config.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +58,10 @@ impl Driver for OpcUa {
 
     async fn connect(&self, device: &Device, config: Config) -> Result<Server, DriverError> {
         self.open(&device.id().to_string(), device.credentials(), config).await
+    }
+
+    fn waits(config: &Config) -> Option<Duration> {
+        Some(config.timeout * ANSWERS_TO_CONNECT)
     }
 
     /// Browses one server.

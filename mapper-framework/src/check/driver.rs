@@ -1,9 +1,6 @@
 //! What the driver's own types say of a device.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Duration,
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{DEFAULT_CURE, Mapper, Verdicts};
 use crate::{
@@ -26,23 +23,22 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
     for key in caught("protocol.configData", None, || Ok(mapper.driver.unread_config(device))).unwrap_or_default() {
         verdicts.warning(unread(manifest, None, &format!("protocol.configData.{key}")));
     }
-    let mut waits = None;
-    for property in device.properties() {
-        waits = waits.max(check_property(mapper, manifest, device, property, verdicts));
-    }
+    let waits = caught("protocol.configData", None, || Ok(mapper.driver.waits(device))).unwrap_or_default();
     if let Some(Doubt { field, message, cure, .. }) = Doubt::of_timeout(device.config(), waits, mapper.call_timeout) {
         verdicts.warning(Fault::new(place(manifest, None, &field), message, cure));
     }
+    for property in device.properties() {
+        check_property(mapper, manifest, device, property, verdicts);
+    }
 }
 
-/// Returns how long the driver waits for an answer, if it says it.
 fn check_property(
     mapper: &Mapper<'_>,
     manifest: &DeviceManifest,
     device: &Device,
     property: &Property,
     verdicts: &mut Verdicts,
-) -> Option<Duration> {
+) {
     let name = Some(property.name());
     let bound = caught("visitors.configData", name, || bind(mapper, property));
     let is_bound = bound.is_ok();
@@ -62,25 +58,24 @@ fn check_property(
     for doubt in Doubt::of_writes(property).into_iter().chain(Doubt::of_recording(property)) {
         verdicts.warning(doubted(manifest, property, doubt));
     }
-    if is_drivers && is_bound { review(mapper, manifest, device, property, verdicts) } else { None }
+    if is_drivers && is_bound {
+        review(mapper, manifest, device, property, verdicts);
+    }
 }
 
-/// Asks the driver what it will read of a property, and what it doubts. Returns how long it waits for an answer, if it says it.
+/// Asks the driver what it will read of a property, and what it doubts.
 fn review(
     mapper: &Mapper<'_>,
     manifest: &DeviceManifest,
     device: &Device,
     property: &Property,
     verdicts: &mut Verdicts,
-) -> Option<Duration> {
+) {
     const FIELD: &str = "visitors.configData";
     let review = caught(FIELD, Some(property.name()), || Ok(mapper.driver.review(device, property)));
     let review = match review {
         Ok(review) => review,
-        Err(problems) => {
-            problems.iter().for_each(|problem| verdicts.error(fault(manifest, problem)));
-            return None;
-        }
+        Err(problems) => return problems.iter().for_each(|problem| verdicts.error(fault(manifest, problem))),
     };
     if let Some(reads) = review.reading() {
         verdicts.reads(property.name(), place(manifest, Some(property.name()), FIELD), reads.to_owned());
@@ -88,7 +83,6 @@ fn review(
     for doubt in review.doubts_of(property) {
         verdicts.warning(doubted(manifest, property, doubt));
     }
-    review.waiting()
 }
 
 /// Has the driver read the property, unless it is one of the device's stream.

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, pending},
     sync::Arc,
+    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
@@ -118,6 +119,15 @@ pub trait Driver: Send + Sync + 'static {
     ) -> Review {
         let _ = (device, config, property);
         Review::new()
+    }
+
+    /// Returns how long a call of this driver waits at most by the device's own keys, connecting among them: for all the answers that it needs,
+    /// with all repetitions. By default the driver does not say it.
+    ///
+    /// What is longer than `driver.call_timeout`, which ends each call, is doubted: by `my-mapper check`, and in the log when a device arrives.
+    fn waits(config: &Self::Config) -> Option<Duration> {
+        let _ = config;
+        None
     }
 
     /// Searches for devices, and [adds](Discovery::add) each as soon as it is known: `my-mapper discover` prints them as manifests. By

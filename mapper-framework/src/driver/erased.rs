@@ -1,6 +1,6 @@
 //! The private, dyn-compatible mirror of the contract, so that the runtime is compiled once and not anew for each driver.
 
-use std::{any::Any, marker::PhantomData, sync::Arc};
+use std::{any::Any, marker::PhantomData, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -30,6 +30,7 @@ pub(crate) trait ErasedDriver: Send + Sync {
     fn unread_visitor(&self, property: &Property) -> Vec<String>;
     /// What the driver says of a property; nothing where its config or its visitor does not fit.
     fn review(&self, device: &Device, property: &Property) -> Review;
+    fn waits(&self, device: &Device) -> Option<Duration>;
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError>;
     /// The arguments of `discover` with their meanings; empty where the driver does not list them.
     fn discover_args(&self) -> &'static [(&'static str, &'static str)];
@@ -101,6 +102,10 @@ impl<D: Driver> ErasedDriver for Typed<D> {
             return Review::new();
         };
         self.0.review(device, &config, &property.with_visitor(visitor))
+    }
+
+    fn waits(&self, device: &Device) -> Option<Duration> {
+        parse_config(device.config()).ok().and_then(|config| D::waits(&config))
     }
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {

@@ -1,7 +1,5 @@
 //! What a driver says of a property before anything is read.
 
-use std::time::Duration;
-
 use crate::model::{Doubt, Property};
 
 const FIELD: &str = "visitors.configData";
@@ -20,7 +18,6 @@ pub struct Review {
     reads: Option<String>,
     /// Key, message and cure.
     doubts: Vec<[String; 3]>,
-    waits: Option<Duration>,
 }
 
 impl Review {
@@ -44,20 +41,6 @@ impl Review {
     pub fn doubt(mut self, key: &str, message: impl Into<String>, cure: impl Into<String>) -> Self {
         self.doubts.push([key.to_owned(), message.into(), cure.into()]);
         self
-    }
-
-    /// How long the driver waits for an answer at most by the device's own keys, with all repetitions. If that is longer than
-    /// `driver.call_timeout`, which ends each call, it is doubted, once for the device.
-    #[must_use]
-    pub fn waits(mut self, longest: Duration) -> Self {
-        self.waits = Some(longest);
-        self
-    }
-
-    /// How long the driver waits for an answer at most, if it says it.
-    #[must_use]
-    pub fn waiting(&self) -> Option<Duration> {
-        self.waits
     }
 
     /// What will be read, if the driver says it.

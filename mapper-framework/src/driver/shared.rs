@@ -1,6 +1,6 @@
 //! A driver behind a pointer is a driver.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::model::{Device, Property};
 
@@ -30,6 +30,10 @@ macro_rules! passes_on {
                 property: &Property<<Self::Session as Session>::Visitor>,
             ) -> Review {
                 T::review(self, device, config, property)
+            }
+
+            fn waits(config: &Self::Config) -> Option<Duration> {
+                T::waits(config)
             }
 
             fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -216,6 +217,10 @@ impl<D: Driver> Driver for Made<D> {
         self.0.get().map_or_else(Review::new, |driver| driver.review(device, config, property))
     }
 
+    fn waits(config: &D::Config) -> Option<Duration> {
+        D::waits(config)
+    }
+
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
         self.driver()?.discover(discovery).await
     }
@@ -256,6 +261,10 @@ mod tests {
         fn review(&self, _: &Device, (): &(), _: &Property<()>) -> Review {
             Review::new().reads(format!("unit {}", self.0.unit))
         }
+
+        fn waits((): &()) -> Option<Duration> {
+            Some(Duration::from_secs(1))
+        }
     }
 
     impl Session for Meter {
@@ -272,6 +281,7 @@ mod tests {
         assert_eq!(builder.driver.discover_args(), [("bus", "Where to search")]);
         let (device, level) = (Device::builder("meter").build(), Property::builder("level", DataType::Int).build());
         assert_eq!(builder.driver.review(&device, &level).reading(), None);
+        assert_eq!(builder.driver.waits(&device), Some(Duration::from_secs(1)));
         builder.make_own_driver().unwrap();
         assert_eq!(builder.driver.review(&device, &level).reading(), Some("unit 0"));
     }

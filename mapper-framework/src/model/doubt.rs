@@ -99,7 +99,7 @@ impl Doubt {
     }
 
     /// The doubt about a `timeout` of the device's own, in milliseconds, that the framework never waits for: by itself, or by what the
-    /// driver [waits](crate::driver::Review::waits) with it.
+    /// driver [waits](crate::Driver::waits) with it.
     pub(crate) fn of_timeout(config: &ConfigData, waits: Option<Duration>, call_timeout: Duration) -> Option<Self> {
         let timeout = config.get("timeout");
         let millis = timeout.and_then(|it| it.as_u64().or_else(|| it.as_str()?.trim().parse().ok()));
@@ -107,8 +107,10 @@ impl Doubt {
         let (what, cure) = match (millis, waits.filter(|waits| *waits > call_timeout)) {
             (Some(millis), _) => (format!("{millis} ms is"), "a shorter timeout"),
             (None, Some(waits)) => (
-                format!("with all repetitions the driver waits for an answer for {waits:?}, which is"),
-                "a shorter timeout, or have fewer repetitions",
+                format!(
+                    "connecting or another call waits for up to {waits:?}, with all requests and repetitions, which is"
+                ),
+                "a shorter timeout, or fewer repetitions where the driver has some",
             ),
             (None, None) => return None,
         };
@@ -160,7 +162,7 @@ mod tests {
         }
         for config in [config(6000.into()), ConfigData::default()] {
             let doubt = Doubt::of_timeout(&config, Some(Duration::from_secs(12)), deadline).expect("12 s");
-            let message = "with all repetitions the driver waits for an answer for 12s, which is longer than driver";
+            let message = "connecting or another call waits for up to 12s, with all requests and repetitions, which is longer than driver";
             assert!(doubt.message.starts_with(message), "{doubt}");
         }
     }

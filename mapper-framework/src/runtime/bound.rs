@@ -96,7 +96,7 @@ impl BoundDevice {
         let wishes = wishes.map(|property| (property.name.as_str().into(), property.desired.clone())).collect();
         let lost = Doubt::of_namespace(device.id.namespace());
         let lost = lost.map(|it| Problem::of_device(&it.field, it.message).with_cure(it.cure));
-        let (mut doubts, mut waits) = (Doubt::of(&device), None);
+        let mut doubts = Doubt::of(&device);
         for property in &device.properties {
             let is_drivers = StreamTwin::of(property) == Ok(None);
             // For unread keys the driver is asked only where there is something to doubt.
@@ -108,9 +108,9 @@ impl BoundDevice {
             if is_drivers && !has_wrong_config {
                 let review = fence.checked(|| driver.review(&device, property)).unwrap_or_default();
                 doubts.extend(review.doubts_of(property));
-                waits = waits.max(review.waiting());
             }
         }
+        let waits = fence.checked(|| driver.waits(&device)).unwrap_or_default();
         doubts.extend(Doubt::of_timeout(device.config(), waits, settings.call_timeout));
         Self { device: Arc::new(device), properties, wishes, has_wrong_config, problems, lost, doubts }
     }
