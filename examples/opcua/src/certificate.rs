@@ -29,13 +29,7 @@ pub(crate) enum Fault {
 pub(crate) fn check(certificate: &X509, host: &str, application: &str, now: SystemTime) -> Result<(), Fault> {
     let der = certificate.to_der().map_err(|error| Fault::Unreadable(error.to_string()))?;
     let read = Certificate::from_der(&der).map_err(|error| Fault::Unreadable(error.to_string()))?;
-    let validity = &read.tbs_certificate.validity;
-    if now < validity.not_before.to_system_time() {
-        return Err(Fault::TooEarly(validity.not_before));
-    }
-    if now > validity.not_after.to_system_time() {
-        return Err(Fault::TooLate(validity.not_after));
-    }
+    check_time(&read, now)?;
     let names = read.tbs_certificate.get::<SubjectAltName>().map_err(|error| Fault::Unreadable(error.to_string()))?;
     let names = names.map(|(_, names)| names.0).unwrap_or_default();
     if !names.iter().any(|name| is_of_host(name, host)) {
@@ -46,6 +40,22 @@ pub(crate) fn check(certificate: &X509, host: &str, application: &str, now: Syst
         .any(|name| matches!(name, GeneralName::UniformResourceIdentifier(uri) if uri.as_str() == application))
     {
         return Err(Fault::OtherApplication(application.to_owned()));
+    }
+    Ok(())
+}
+
+/// Makes sure that a certificate is valid at a time.
+///
+/// # Errors
+///
+/// It is not.
+pub(crate) fn check_time(certificate: &Certificate, now: SystemTime) -> Result<(), Fault> {
+    let validity = &certificate.tbs_certificate.validity;
+    if now < validity.not_before.to_system_time() {
+        return Err(Fault::TooEarly(validity.not_before));
+    }
+    if now > validity.not_after.to_system_time() {
+        return Err(Fault::TooLate(validity.not_after));
     }
     Ok(())
 }

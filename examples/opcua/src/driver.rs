@@ -13,7 +13,7 @@ use crate::{
     endpoint,
     link::{Link, client_config},
     login::Login,
-    pki::{self, Store},
+    pki::Store,
     session::Server,
 };
 
@@ -29,11 +29,13 @@ pub struct Settings {
     /// Whether the certificate of a server that was never seen before is trusted from then on. By default it is not: somebody has to move it from
     /// the folder `rejected` to `trusted`.
     pub trust_new: bool,
+    /// Whether devices may have the policies `Basic128Rsa15` and `Basic256`, which OPC UA has withdrawn with 1.04. By default they may not.
+    pub deprecated_policies: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { pki: PathBuf::from("/var/lib/kubeedge/opcua/spool/pki"), trust_new: false }
+        Self { pki: PathBuf::from("/var/lib/kubeedge/opcua/spool/pki"), trust_new: false, deprecated_policies: false }
     }
 }
 
@@ -41,12 +43,14 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct OpcUa {
     store: Store,
+    deprecated_policies: bool,
 }
 
 impl OpcUa {
     /// A driver with these settings. Nothing is read or made yet.
     pub fn new(settings: Settings) -> Self {
-        Self { store: Store::new(settings.pki, settings.trust_new) }
+        let store = Store::new(settings.pki, settings.trust_new);
+        Self { store, deprecated_policies: settings.deprecated_policies }
     }
 }
 
@@ -78,12 +82,18 @@ impl Driver for OpcUa {
 impl OpcUa {
     async fn open(&self, device: &str, credentials: &Credentials, config: Config) -> Result<Server, DriverError> {
         let security = config.security().map_err(DriverError::refused)?;
+        if security.policy.is_deprecated() && !self.deprecated_policies {
+            return Err(DriverError::refused(format_args!(
+                "securityPolicy {}: OPC UA has withdrawn it since it is broken: set one that the server has beside it, such as Basic256Sha256, or \
+                 driver.settings.deprecated_policies in the mapper's config if it has none",
+                security.policy
+            )));
+        }
         let login = Login::of(credentials)?;
         let within = config.timeout;
         let client = client_config(within);
         let endpoint = endpoint::find(&client, &config.url, security, &login, within).await?;
-        let certificates = self.store.open(security).await?;
-        pki::check(&certificates, security, &config.url, &endpoint)?;
+        let certificates = self.store.open(security, &config.url, &endpoint).await?;
         let link = Link::open(&client, endpoint, &login, certificates, within).await?;
         let about = About::ask(link.session(), device, &config).await?;
         Ok(Server::new(link, about, device, config))

@@ -28,6 +28,7 @@ mod pki;
 mod session;
 mod shapes;
 mod status;
+mod trust;
 mod types;
 mod value;
 mod visitor;

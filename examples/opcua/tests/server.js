@@ -1,5 +1,5 @@
 "use strict";
-// An OPC UA server by node-opcua, with the arguments, nodes, lines and commands of server.py, but for `--limit`, `many`, `hide`, `show`, `halt` and `fail`.
+// An OPC UA server by node-opcua, with the arguments, nodes, lines and commands of server.py, but for `--limit`, `many`, `raise`, `hide`, `show`, `halt` and `fail`.
 
 const fs = require("node:fs");
 const os = require("node:os");
@@ -25,6 +25,9 @@ const { values: options } = parseArgs({
     users: { type: "string" },
     pki: { type: "string" },
     distrust: { type: "boolean", default: false },
+    deprecated: { type: "boolean", default: false },
+    certificate: { type: "string" },
+    key: { type: "string" },
   },
 });
 
@@ -170,6 +173,7 @@ function byFiles(manager) {
 /** Gives the server a certificate of its own, and returns the file. */
 async function certify(manager) {
   await manager.initialize();
+  if (options.certificate) return options.certificate;
   const outputFile = path.join(manager.rootDir, "own/certs/server.pem");
   const names = { applicationUri: URI, dns: [], ip: ["127.0.0.1"], subject: "CN=server" };
   await manager.createSelfSignedCertificate({ ...names, startDate: new Date(), validity: 365, outputFile });
@@ -177,6 +181,7 @@ async function certify(manager) {
 }
 
 async function main() {
+  const deprecated = options.deprecated ? [SecurityPolicy.Basic128Rsa15, SecurityPolicy.Basic256] : [];
   const folder = options.pki ?? fs.mkdtempSync(path.join(os.tmpdir(), "node-opcua-"));
   const manager = (rootFolder, trusting) => {
     const manager = new OPCUACertificateManager({ rootFolder, automaticallyAcceptUnknownCertificate: trusting });
@@ -195,10 +200,11 @@ async function main() {
     userManager: { isValidUser: (...given) => given[0] === name && given[1] === password },
     serverCertificateManager: certificates,
     certificateFile: await certify(certificates),
+    privateKeyFile: options.key,
     userCertificateManager: manager(options.users ?? path.join(folder, "users"), false),
     securityModes: options.pki ? [MessageSecurityMode.Sign, MessageSecurityMode.SignAndEncrypt] : [MessageSecurityMode.None],
     securityPolicies: options.pki
-      ? [SecurityPolicy.Basic256Sha256, SecurityPolicy.Aes128_Sha256_RsaOaep, SecurityPolicy.Aes256_Sha256_RsaPss]
+      ? [SecurityPolicy.Basic256Sha256, SecurityPolicy.Aes128_Sha256_RsaOaep, SecurityPolicy.Aes256_Sha256_RsaPss].concat(deprecated)
       : // By the second one passwords are protected.
         [SecurityPolicy.None, SecurityPolicy.Basic256Sha256],
   });

@@ -1,7 +1,9 @@
-"""An OPC UA server by asyncua: `server.py [--port PORT] [--user NAME=PASSWORD] [--users FOLDER] [--pki FOLDER [--distrust]] [--limit NODES]`.
+"""An OPC UA server by asyncua: `server.py [--port PORT] [--user NAME=PASSWORD] [--users FOLDER] [--limit NODES]
+[--pki FOLDER [--distrust] [--deprecated] [--certificate FILE --key FILE]]`.
 
 With --users it is a login to have a certificate that lies in `trusted/certs` of that folder. With --pki it makes itself a certificate in that folder,
-and has no endpoint without protection. It then trusts each client, or with --distrust those in `trusted/certs` only. It holds the boiler of devices/instance.yaml and, below the object `Types`, a node of each type. What happens is printed, a line each:
+or takes the one given in PEM, and has no endpoint without protection, but with --deprecated some with a broken one. It then trusts each client, or with
+--distrust those in `trusted/certs` only. It holds the boiler of devices/instance.yaml and, below the object `Types`, a node of each type. What happens is printed, a line each:
 
     listening <port>
     session
@@ -14,6 +16,7 @@ The method `Obey` takes commands:
     set <node's name> <JSON>       writes a value
     status <node's name> <code>    writes the value again, with this status code
     many <nodes>                   adds so many nodes below the object `Many`
+    raise <first> <nodes> <times>  changes so many of those nodes, from the first one on, each so many times
     hide <node's name>             refuses to browse the node
     show <node's name>             browses it again
     halt <node's name>             prints `halts` when the node is browsed, and never answers
@@ -129,6 +132,8 @@ class Plant:
         self.server = server
         self.index = index
         self.nodes = {}
+        # The value that `raise` has written last.
+        self.raised = 0
 
     async def add(self, parent, name, value, kind=None, writable=True):
         node = await parent.add_variable(ua.NodeId(name, self.index), name, value, kind)
@@ -203,6 +208,9 @@ class Plant:
             many = await self.server.nodes.objects.add_object(ua.NodeId("Many", self.index), "Many")
             for number in range(int(rest[0])):
                 await self.add(many, f"Many.{number}", number, ua.VariantType.Int32)
+        elif command == "raise":
+            first, (count, times) = int(rest[0]), map(int, rest[1].split())
+            await self.raise_(range(first, first + count), times)
         elif command in ("hide", "show", "halt"):
             unseen[rest[0]] = command
         elif command == "fail":
@@ -210,6 +218,14 @@ class Plant:
         elif command == "mark":
             say("mark")
         return []
+
+    async def raise_(self, numbers, times):
+        nodes = [self.nodes[f"Many.{number}"].nodeid for number in numbers]
+        for _ in range(times):
+            self.raised += 1
+            value = ua.DataValue(ua.Variant(self.raised, ua.VariantType.Int32), SourceTimestamp=now())
+            for node in nodes:
+                await self.server.write_attribute_value(node, value)
 
     async def write(self, name, value, status):
         node = self.nodes[name]
@@ -236,10 +252,11 @@ async def main(options):
         server.set_identity_tokens([token for wanted, token in tokens if wanted])
     policies = [ua.SecurityPolicyType.NoSecurity]
     if options.pki:
-        await protect(server, Path(options.pki))
+        await protect(server, options)
         if options.distrust:
             server.set_certificate_validator(lambda certificate, _client: require_trust(certificate, options.pki))
-        policies = [policy for policy in ua.SecurityPolicyType if policy.name.startswith(("Basic256Sha256", "Aes"))]
+        names = ("Basic256Sha256", "Aes") + (("Basic128Rsa15", "Basic256_") if options.deprecated else ())
+        policies = [policy for policy in ua.SecurityPolicyType if policy.name.startswith(names)]
     server.set_security_policy(policies)
     index = await server.register_namespace(NAMESPACE)
     plant = Plant(server, index)
@@ -249,11 +266,14 @@ async def main(options):
         await asyncio.Event().wait()
 
 
-async def protect(server, folder):
+async def protect(server, options):
     """Gives the server a certificate of its own."""
-    uri, key, certificate = "urn:factory:server", folder / "server.pem", folder / "server.der"
+    uri = "urn:factory:server"
     await server.set_application_uri(uri)
-    await setup_self_signed_certificate(key, certificate, uri, "127.0.0.1", [ExtendedKeyUsageOID.SERVER_AUTH], {})
+    key, certificate = options.key, options.certificate
+    if not certificate:
+        key, certificate = Path(options.pki) / "server.pem", Path(options.pki) / "server.der"
+        await setup_self_signed_certificate(key, certificate, uri, "127.0.0.1", [ExtendedKeyUsageOID.SERVER_AUTH], {})
     await server.load_certificate(str(certificate))
     await server.load_private_key(str(key))
 
@@ -269,5 +289,8 @@ parser.add_argument("--user")
 parser.add_argument("--users")
 parser.add_argument("--pki")
 parser.add_argument("--distrust", action="store_true")
+parser.add_argument("--deprecated", action="store_true")
+parser.add_argument("--certificate")
+parser.add_argument("--key")
 parser.add_argument("--limit", type=int, default=0)
 asyncio.run(main(parser.parse_args()))

@@ -27,7 +27,7 @@ impl Bed {
     pub(crate) async fn configured(change: impl FnOnce(&mut MapperConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (pki, credentials) = (folder.path().join("pki"), folder.path().join("credentials"));
-        let driver = OpcUa::new(Settings { pki, trust_new: true });
+        let driver = OpcUa::new(Settings { pki, trust_new: true, ..Settings::default() });
         let builder = TestBed::builder(driver, "opcua").config(move |config| config.driver.credentials = credentials);
         let builder = builder.config(change);
         Self { bed: builder.start().await, folder }

@@ -21,7 +21,9 @@ macro_rules! against_each {
     )+};
 }
 
+mod authority;
 mod bed;
+mod chains;
 mod check;
 mod discover;
 mod driver;

@@ -15,6 +15,7 @@ use crate::{
 
 against_each!(
     each_policy_protects_a_login_once_the_server_s_certificate_is_trusted,
+    a_deprecated_policy_is_refused_until_it_is_allowed,
     a_server_that_does_not_trust_the_mapper_is_connected_to_once_it_does,
     a_certificate_is_a_login_once_the_server_knows_it,
 );
@@ -25,7 +26,7 @@ async fn each_policy_protects_a_login_once_the_server_s_certificate_is_trusted(m
     fs::create_dir(&own)?;
     let own = own.to_str().ok_or("it is text")?;
     let Some(server) = Server::start(make, &["--user", "mapper=hunter2", "--pki", own]).await? else { return Ok(()) };
-    let driver = OpcUa::new(Settings { pki: pki.clone(), trust_new: false });
+    let driver = OpcUa::new(Settings { pki: pki.clone(), ..Settings::default() });
     let error = refused(connect(&driver, &server, "Basic256Sha256", "Sign", "hunter2").await);
     assert!(error.contains("the server's certificate: it is not trusted: if it is the right one, move "), "{error}");
     trust(&pki)?;
@@ -41,6 +42,34 @@ async fn each_policy_protects_a_login_once_the_server_s_certificate_is_trusted(m
     }
     let error = refused(connect(&driver, &server, "Basic256Sha256", "Sign", "hunter3").await);
     assert!(error.contains("it refuses the login of \"mapper\"") && !error.contains("hunter"), "{error}");
+    Ok(())
+}
+
+async fn a_deprecated_policy_is_refused_until_it_is_allowed(make: Make) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (own, pki) = (folder.path().join("server"), folder.path().join("pki"));
+    fs::create_dir(&own)?;
+    let own = own.to_str().ok_or("it is text")?;
+    let arguments = ["--user", "mapper=hunter2", "--pki", own, "--deprecated"];
+    let Some(server) = Server::start(make, &arguments).await? else { return Ok(()) };
+    let settings = Settings { pki, trust_new: true, ..Settings::default() };
+    let (default, allowing) =
+        (OpcUa::new(settings.clone()), OpcUa::new(Settings { deprecated_policies: true, ..settings }));
+    for policy in ["Basic128Rsa15", "Basic256"] {
+        let error = refused(connect(&default, &server, policy, "SignAndEncrypt", "hunter2").await);
+        assert!(error.contains(&format!("securityPolicy {policy}: OPC UA has withdrawn it")), "{error}");
+        if policy == "Basic128Rsa15" && make == Make::NodeOpcua {
+            // Node.js decrypts nothing with its padding since CVE-2023-46809.
+            continue;
+        }
+        for mode in ["Sign", "SignAndEncrypt"] {
+            let mut session = connect(&allowing, &server, policy, mode, "hunter2").await?;
+            assert_eq!(session.read(&setpoint()).await?.into_value(), Value::Int(60), "{policy} {mode}");
+            session.close().await;
+        }
+        let error = refused(connect(&allowing, &server, policy, "Sign", "hunter3").await);
+        assert!(error.contains("it refuses the login of \"mapper\"") && !error.contains("hunter"), "{error}");
+    }
     Ok(())
 }
 
@@ -108,7 +137,7 @@ fn trust(pki: &Path) -> Outcome {
     Ok(())
 }
 
-async fn connect(
+pub(crate) async fn connect(
     driver: &OpcUa,
     server: &Server,
     policy: &str,
@@ -121,11 +150,11 @@ async fn connect(
     driver.connect(&Device::builder("device").credentials(credentials).build(), config).await
 }
 
-fn refused(outcome: Result<opcua::Server, DriverError>) -> String {
+pub(crate) fn refused(outcome: Result<opcua::Server, DriverError>) -> String {
     outcome.err().map_or_else(String::new, |error| error.to_string())
 }
 
-fn setpoint() -> Property<Visitor> {
+pub(crate) fn setpoint() -> Property<Visitor> {
     let visitor = json!({"nodeID": format!("nsu={NAMESPACE};s=Boiler.Setpoint")});
     Property::builder("setpoint", DataType::Int).visitor(serde_json::from_value(visitor).expect("it is a visitor"))
 }
