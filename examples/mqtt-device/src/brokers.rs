@@ -5,12 +5,16 @@ use std::{
     time::Duration,
 };
 
-use mapper_framework::{DriverError, model::Credentials};
+use mapper_framework::{
+    DriverError,
+    model::{Credentials, DeviceId},
+};
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     config::{Broker, Version},
     connection::Connection,
+    excess::Excess,
 };
 
 /// What a connection is made from. Devices with the same share one.
@@ -21,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) credentials: Credentials,
     pub(crate) client_id: Option<String>,
     pub(crate) keep_alive: Duration,
+    /// The device that has a connection of its own.
+    pub(crate) alone: Option<DeviceId>,
 }
 
 /// The brokers in use.
@@ -33,6 +39,8 @@ pub(crate) struct Brokers {
 /// A broker with its connection, or why there is none.
 struct Slot {
     settings: Settings,
+    /// The last message that was too large for a connection with them.
+    excess: Arc<Excess>,
     /// Locked while somebody connects, so that the others wait for what comes of it.
     state: Mutex<State>,
 }
@@ -46,14 +54,23 @@ struct State {
 }
 
 impl Brokers {
-    /// The connection with these settings: the one that is there, or a new one.
+    /// The connection with these settings for a device: the one that is there, or a new one.
     ///
     /// # Errors
     ///
     /// The broker cannot be connected to.
-    pub(crate) async fn connect(&self, settings: Settings, within: Duration) -> Result<Arc<Connection>, DriverError> {
-        let slot = self.slot(settings);
+    pub(crate) async fn connect(
+        &self,
+        settings: Settings,
+        device: &DeviceId,
+        within: Duration,
+    ) -> Result<Arc<Connection>, DriverError> {
         let asked = Instant::now();
+        let mut slot = self.slot(settings);
+        // A broker lets one connection in with the same client id.
+        if slot.excess.sets_apart(asked) && slot.settings.client_id.is_none() {
+            slot = self.slot(Settings { alone: Some(device.clone()), ..slot.settings.clone() });
+        }
         let mut state = slot.state.lock().await;
         if let Some(connection) = state.connection.upgrade().filter(|connection| connection.is_alive()) {
             return Ok(connection);
@@ -62,7 +79,10 @@ impl Brokers {
         if let Some((_, error)) = state.failure.as_ref().filter(|(ended, _)| *ended >= asked) {
             return Err(error.clone());
         }
-        match Connection::open(&slot.settings, within).await {
+        if let Some(why) = slot.excess.forbids(Instant::now()) {
+            return Err(DriverError::disconnected(format_args!("{}: {why}", slot.settings.broker)));
+        }
+        match Connection::open(&slot.settings, Arc::clone(&slot.excess), within).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 *state = State { connection: Arc::downgrade(&connection), failure: None };
@@ -80,8 +100,9 @@ impl Brokers {
         if let Some(slot) = slots.iter().find(|slot| slot.settings == settings) {
             return Arc::clone(slot);
         }
-        slots.retain(|slot| Arc::strong_count(slot) > 1 || slot.is_open());
-        let slot = Arc::new(Slot { settings, state: Mutex::default() });
+        let now = Instant::now();
+        slots.retain(|slot| Arc::strong_count(slot) > 1 || slot.is_open() || slot.excess.sets_apart(now));
+        let slot = Arc::new(Slot { settings, excess: Arc::default(), state: Mutex::default() });
         slots.push(Arc::clone(&slot));
         slot
     }

@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     brokers::Settings,
+    excess::Excess,
     traffic::{self, Shared},
     wire::{Client, Wire},
 };
@@ -30,10 +31,10 @@ impl Connection {
     /// # Errors
     ///
     /// The broker does not answer within this time, or does not let the mapper in.
-    pub(crate) async fn open(settings: &Settings, within: Duration) -> Result<Self, DriverError> {
+    pub(crate) async fn open(settings: &Settings, excess: Arc<Excess>, within: Duration) -> Result<Self, DriverError> {
         let (wire, client) = Wire::connect(settings, within).await?;
         let shared = Arc::<Shared>::default();
-        let task = AbortOnDropHandle::new(tokio::spawn(traffic::poll(wire, Arc::clone(&shared))));
+        let task = AbortOnDropHandle::new(tokio::spawn(traffic::poll(wire, Arc::clone(&shared), excess)));
         Ok(Self { broker: settings.broker.to_string(), client, shared, _task: task })
     }
 

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use mapper_framework::{AccessMode, DataType, Discovery, DriverError, Found, Property};
+use mapper_framework::{AccessMode, DataType, Discovery, DriverError, Found, Property, model::DeviceId};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -92,8 +92,9 @@ pub(crate) async fn discover(discovery: &Discovery) -> Result<(), DriverError> {
         credentials: discovery.credentials().clone(),
         client_id: None,
         keep_alive: Duration::from_secs(10),
+        alone: None,
     };
-    let mut share = Share::new(Brokers::default().connect(settings, CONNECT).await?);
+    let mut share = Share::new(Brokers::default().connect(settings, &DeviceId::new("", "search"), CONNECT).await?);
     timeout(CONNECT, share.subscribe(std::slice::from_ref(&topics))).await.unwrap_or_else(|_| {
         Err(DriverError::disconnected(format_args!(
             "{broker}: the subscription to {topics} was not answered within {CONNECT:?}"

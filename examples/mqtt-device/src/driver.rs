@@ -33,9 +33,10 @@ impl Driver for MqttDevices {
             credentials: device.credentials().clone(),
             client_id: config.client_id.clone(),
             keep_alive: config.keep_alive(),
+            alone: None,
         };
         let plan = Plan::new(device, config)?;
-        let connection = self.brokers.connect(settings, timeout).await?;
+        let connection = self.brokers.connect(settings, device.id(), timeout).await?;
         MqttDevice::begin(plan, Share::new(connection), deadline).await
     }
 

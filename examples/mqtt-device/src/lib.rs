@@ -7,7 +7,7 @@
 //! - `codec`, `time`: payloads and the times in them
 //! - `presence`: whether a device is there
 //! - `sparkplug`: edge nodes, births and deaths, and the protobuf of Sparkplug B
-//! - `brokers`, `connection`, `share`, `traffic`, `routes`: the connections that devices share
+//! - `brokers`, `connection`, `share`, `traffic`, `routes`, `excess`: the connections that devices share, and when they do not
 //! - `wire`, `login`: a connection by MQTT 3.1.1 or 5, and what a broker wants to see
 //! - `topic`: placeholders and filters
 //! - `discover`: a search for devices, which listens at a broker
@@ -18,6 +18,7 @@ mod config;
 mod connection;
 mod discover;
 mod driver;
+mod excess;
 mod kept;
 mod keys;
 mod login;

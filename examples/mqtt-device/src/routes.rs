@@ -42,6 +42,13 @@ impl Routes {
         filters.into_iter().filter(|filter| self.remove(filter, who)).collect()
     }
 
+    /// All filters, in order.
+    pub(crate) fn filters(&self) -> Vec<String> {
+        let mut filters: Vec<_> = self.exact.keys().chain(self.wild.keys()).cloned().collect();
+        filters.sort_unstable();
+        filters
+    }
+
     /// Calls `give` once for each who has asked for the topic.
     pub(crate) fn each(&mut self, topic: &str, give: impl FnMut(u64)) {
         self.found.clear();

@@ -16,8 +16,9 @@ use tokio::{
 };
 
 use crate::{
+    excess::Excess,
     routes::Routes,
-    wire::{Event, LARGEST, Receipt, Wire},
+    wire::{Event, LARGEST, Loss, Receipt, Wire},
 };
 
 /// What has come on a topic.
@@ -111,7 +112,7 @@ impl Shared {
 }
 
 /// Drives the connection until it is lost, which all who share it learn.
-pub(crate) async fn poll(mut wire: Wire, shared: Arc<Shared>) {
+pub(crate) async fn poll(mut wire: Wire, shared: Arc<Shared>, excess: Arc<Excess>) {
     let loss = loop {
         match wire.next().await {
             Ok(event) => handle(event, &shared),
@@ -119,7 +120,14 @@ pub(crate) async fn poll(mut wire: Wire, shared: Arc<Shared>) {
         }
     };
     let mut state = shared.lock();
-    state.loss = Some(loss);
+    state.loss = Some(match loss {
+        Loss::Other(why) => why,
+        Loss::TooLarge { bytes, most } => {
+            // It is known whose it is if nobody else listens.
+            let topics = if state.listeners.len() == 1 { state.routes.filters() } else { Vec::new() };
+            excess.note(Instant::now(), bytes, most, &topics)
+        }
+    });
     state.listeners.clear();
     state.queued_commands.clear();
     state.unacknowledged.clear();

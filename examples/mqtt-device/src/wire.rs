@@ -37,6 +37,15 @@ pub(crate) enum Event {
     Arrived(Message),
 }
 
+/// Why a connection is over.
+#[derive(Debug)]
+pub(crate) enum Loss {
+    /// A message of so many bytes has come, and these are the most. Its topic is not known. By MQTT 3.1.1 only.
+    TooLarge { bytes: usize, most: usize },
+    /// For this reason.
+    Other(String),
+}
+
 /// What a broker makes of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Receipt {
@@ -100,10 +109,10 @@ impl Wire {
     /// # Errors
     ///
     /// Why the connection is over.
-    pub(crate) async fn next(&mut self) -> Result<Event, String> {
+    pub(crate) async fn next(&mut self) -> Result<Event, Loss> {
         match self {
             Self::V3(events) => v3::next(events).await,
-            Self::V5(events) => v5::next(events).await,
+            Self::V5(events) => v5::next(events).await.map_err(Loss::Other),
         }
     }
 }

@@ -8,7 +8,7 @@ use rumqttc::{
     Publish, QoS, StateError, SubscribeFilter, SubscribeReasonCode, mqttbytes,
 };
 
-use super::{Client, Command, Event, LARGEST, NotSent, REQUESTS, Receipt, WINDOW, Wire, login};
+use super::{Client, Command, Event, LARGEST, Loss, NotSent, REQUESTS, Receipt, WINDOW, Wire, login};
 use crate::{brokers::Settings, config::Version, traffic::Message};
 
 /// The largest message that is read, in bytes. A client cannot say what it takes: one that is larger than [`LARGEST`] is read to know its
@@ -37,7 +37,7 @@ fn options(settings: &Settings) -> Result<MqttOptions, DriverError> {
     Ok(options)
 }
 
-pub(super) async fn next(events: &mut EventLoop) -> Result<Event, String> {
+pub(super) async fn next(events: &mut EventLoop) -> Result<Event, Loss> {
     loop {
         return Ok(match events.poll().await.map_err(|error| loss(&error))? {
             LibraryEvent::Incoming(Incoming::Publish(message)) => {
@@ -92,16 +92,13 @@ fn refusal(error: &ConnectionError, settings: &Settings) -> String {
 }
 
 /// Why the connection is over.
-fn loss(error: &ConnectionError) -> String {
-    match error {
+fn loss(error: &ConnectionError) -> Loss {
+    Loss::Other(match error {
+        ConnectionError::MqttState(StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes))) => {
+            return Loss::TooLarge { bytes: *bytes, most: LARGEST_SEEN };
+        }
         ConnectionError::MqttState(StateError::ConnectionAborted) => super::CLOSED.to_owned(),
         ConnectionError::MqttState(StateError::AwaitPingResp) => super::SILENT.to_owned(),
-        ConnectionError::MqttState(StateError::Deserialization(mqttbytes::Error::PayloadSizeLimitExceeded(bytes))) => {
-            format!(
-                "a message of {bytes} bytes has come, and {LARGEST_SEEN} are the most: let its sender publish less, use topics without it, \
-                 or speak MQTT 5 (`version`), by which the broker keeps it to itself"
-            )
-        }
         error => format!("the connection is lost: {error}"),
-    }
+    })
 }

@@ -59,7 +59,7 @@ impl Publisher {
         if let Some((username, password)) = broker.login() {
             options.set_credentials(username, password);
         }
-        options.set_max_packet_size(64 * 1024 * 1024, 64 * 1024 * 1024);
+        options.set_max_packet_size(80 * 1024 * 1024, 80 * 1024 * 1024);
         let (client, mut events) = AsyncClient::new(options, 100);
         let (sender, acknowledged) = tokio::sync::mpsc::unbounded_channel();
         let task = tokio::spawn(async move {

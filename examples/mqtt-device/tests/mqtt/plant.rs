@@ -228,6 +228,32 @@ async fn two_devices_with_the_same_topic_each_have_its_values() -> Result<(), Dr
     Ok(())
 }
 
+#[tokio::test]
+async fn a_kept_message_that_ends_connections_costs_its_device_only() {
+    let Some(broker) = Mosquitto::start().await else { return };
+    let mut publisher = Publisher::connect(&broker);
+    publisher.retain("plant/tank", &"x".repeat(70 << 20)).await;
+    let bed = Bed::start().await;
+    bed.apply(&plain("tank", &broker, "")).await;
+    bed.apply(&plain("well", &broker, "")).await;
+    let told = "bytes has come on plant/tank, and 67108864 are the most: let its sender publish less";
+    bed.reason("tank", told).await;
+    bed.is("well", "unknown").await;
+    let lost = || bed.bed.handle().device_stats(&id("well")).unwrap().sessions().lost();
+    let before = lost();
+    assert!(before <= 1, "it has been alone since the first time");
+    for level in ["1.5", "2.5"] {
+        publisher.publish("plant/well", &format!(r#"{{"level":{level}}}"#)).await;
+        bed.holds("well", "level", level).await;
+    }
+    // The tank tries again, and has a value as soon as there is another one.
+    publisher.retain("plant/tank", r#"{"level":3.5}"#).await;
+    bed.holds("tank", "level", "3.5").await;
+    bed.is("tank", "online").await;
+    assert_eq!(lost(), before);
+    bed.stop().await;
+}
+
 /// Waits until the weight is this one.
 async fn first_of(session: &mut mqtt_device::MqttDevice, weight: i64) {
     first(session, |change| change.result().is_ok_and(|it| it.get_value() == &Value::Int(weight))).await;
