@@ -1,9 +1,9 @@
 //! What the framework calls.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mapper_framework::{
-    Call, DataType, Device, DeviceState, Discovery, Driver, DriverError, FrameSender, Property, Reading, Reads, Review,
+    Call, DataType, Device, DeviceState, Discovery, Driver, DriverError, FrameSender, Property, Reading, Reads,
     Session, Value,
 };
 
@@ -93,8 +93,8 @@ impl Driver for IpCamera {
         Ok(Camera { onvif, source, described, clock, ffmpeg, speed, round, is_silent: false })
     }
 
-    fn review(&self, _device: &Device, config: &Config, _property: &Property<Visitor>) -> Review {
-        Review::new().waits(config.longest())
+    fn waits(config: &Config) -> Option<Duration> {
+        Some(config.longest())
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {

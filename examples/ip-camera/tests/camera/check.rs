@@ -36,7 +36,9 @@ fn a_timeout_whose_answers_outlast_the_call_is_doubted_once() {
         fs::write(folder.path().join("devices.yaml"), manifests(&[configured(DOME, &config)])).unwrap();
         let (printed, passes) = check(folder.path());
         let doubt = |waits| {
-            format!("the driver waits for an answer for {waits}, which is longer than driver.call_timeout (10s)")
+            format!(
+                "waits for up to {waits}, with all requests and repetitions, which is longer than driver.call_timeout (10s)"
+            )
         };
         let doubts = waits.map_or(0, |waits| printed.matches(&doubt(waits)).count());
         assert_eq!((doubts, passes), (usize::from(waits.is_some()), waits.is_none()), "{config}: {printed}");
