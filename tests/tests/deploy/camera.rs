@@ -112,6 +112,47 @@ fn the_values_of_the_v1_16_chart_are_taken_beside_the_others() -> Result<()> {
 }
 
 #[test]
+fn frames_are_pushed_by_both_protocols_where_both_are_named() -> Result<()> {
+    let Some(check) = Check::tool() else { return Ok(()) };
+    let http = "http: {hostName: 'http://frames', port: 80, requestPath: /frames, timeout: 1000}";
+    let both = format!("pushMethod: {{mqtt: {{address: 'tcp://broker:1883', topic: cameras, qos: 0}}, {http}}}");
+    let documents = render(&check, &TWO_NODES.replacen('{', &format!("{{{both}, "), 1))?;
+    for device in of_kind(&documents, "Device") {
+        let properties = device["spec"]["properties"].as_array().expect("it has properties");
+        let live = properties.iter().find(|it| it["name"] == "live").expect("its frames are pushed");
+        let push = &live["pushMethod"];
+        assert_eq!((&push["mqtt"]["topic"], &push["http"]["hostName"]), (&json!("cameras"), &json!("http://frames")));
+    }
+    Ok(())
+}
+
+#[test]
+fn no_pod_waits_for_a_camera_that_is_named_by_its_serial_number() -> Result<()> {
+    let Some(check) = Check::tool() else { return Ok(()) };
+    let values = "{cameras: [{node: hall-1, devices: [{serial: '0042', name: press}, /dev/video0]}, {node: hall-2, devices: [{serial: A/1}]}]}";
+    let documents = render(&check, values)?;
+    let config = |device: &Json| device["spec"]["protocol"]["configData"].clone();
+    let configs: Vec<_> = of_kind(&documents, "Device").into_iter().map(config).collect();
+    assert_eq!((&configs[0]["serial"], configs[0].get("device")), (&json!("0042"), None));
+    assert_eq!((&configs[1]["device"], configs[1].get("serial")), (&json!("/dev/video0"), None));
+    let names: Vec<_> = cameras(&documents).into_iter().map(|[name, ..]| name).collect();
+    assert_eq!(names, ["hall-1-press", "hall-1-video0", "hall-2-a-1"]);
+    let deployments = of_kind(&documents, "Deployment");
+    assert_eq!(pod::mount(deployments[0], "device-0"), Some("/dev/video0"), "the other one's file");
+    for deployment in &deployments {
+        assert_eq!(pod::mount(deployment, "device-1"), None);
+        let security = &pod::container(deployment)["securityContext"];
+        assert_eq!((&security["privileged"], security.get("allowPrivilegeEscalation")), (&json!(true), None));
+    }
+    assert_eq!(pod::mount(deployments[1], "device-0"), None);
+    let plugged = render(&check, &values.replacen('{', "{devicePlugin: {resource: squat.ai/video}, ", 1))?;
+    let container = pod::container(of_kind(&plugged, "Deployment")[0]);
+    assert_eq!(container["resources"]["limits"]["squat.ai/video"], "2");
+    assert_eq!(container["securityContext"].get("privileged"), None);
+    Ok(())
+}
+
+#[test]
 fn a_device_plugin_serves_the_cameras_to_a_container_that_is_not_privileged() -> Result<()> {
     let Some(check) = Check::tool() else { return Ok(()) };
     let values = TWO_NODES.replacen('{', "{devicePlugin: {resource: squat.ai/video}, ", 1);
@@ -170,7 +211,21 @@ fn a_wrong_value_of_the_camera_chart_is_refused_by_its_key() -> Result<()> {
         ("{camera: {frameRate: 0.0001}}", "at '/camera/frameRate'"),
         ("{nodeSelectorAndDevPath: {mapper: [{edgeNode: a}]}}", "missing property 'devPath'"),
         ("{replicaCount: 2}", "at '/replicaCount': value must be one of"),
-        ("{pushMethod: {dbMethod: {influxdb2: {}}}}", "additional properties 'dbMethod' not allowed"),
+        (
+            "{pushMethod: {dbMethod: {influxdb2: {}}}}",
+            "pushMethod.dbMethod: a picture has no place in a database; take it out. Frames are pushed by pushMethod.mqtt",
+        ),
+        ("{pushMethod: {redis: {}}}", "additional properties 'redis' not allowed"),
+        (
+            "{cameras: [{node: a, devices: [{serial: 42}]}]}",
+            "at '/cameras/0/devices/0/serial': got number, want string",
+        ),
+        (
+            "{cameras: [{node: a, devices: [{serial: x, path: /dev/video0}]}]}",
+            "'oneOf' failed, subschemas 0, 1 matched",
+        ),
+        ("{cameras: [{node: a, devices: [{name: x}]}]}", "missing property 'serial'"),
+        ("{cameras: [{node: a, devices: [{serial: x}, {serial: x}]}]}", "x is named twice on its node"),
         ("{credentials: {mqtt: {data: {token: a}}}}", "additional properties 'data' not allowed"),
         ("{httpToken: {data: {token: a}}}", "additional properties 'data' not allowed"),
         ("{settings: {Gain: FLOAT}}", "at '/settings/Gain'"),

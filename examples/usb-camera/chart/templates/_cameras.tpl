@@ -1,4 +1,7 @@
-{{/* The cameras of both forms, by node: {NODE: [{path, name, format, width, height, frameRate}]}, as JSON. */}}
+{{/*
+The cameras of both forms, by node: {NODE: [{device, key, place, format, width, height, frameRate}]}, as JSON. `key` is `device` or `serial`, and
+`place` what stands under that key of the Device's config.
+*/}}
 {{- define "camera.nodes" -}}
 {{- $nodes := dict }}
 {{- $given := list }}
@@ -13,18 +16,20 @@
 {{- end }}
 {{- $taken := dict }}
 {{- range $given }}
-{{- $name := default (base .path | lower) .name }}
+{{- $key := ternary "serial" "device" (hasKey . "serial") }}
+{{- $where := default .path .serial }}
+{{- $name := default (ternary $where (base $where) (eq $key "serial") | lower) .name }}
 {{- $device := regexReplaceAll "[^a-z0-9-]" (printf "%s-%s" .node $name) "-" | trunc 63 }}
 {{- $device = regexReplaceAll "-+$" $device "" }}
-{{- $camera := merge (dict "device" $device "path" .path) (omit . "node" "name") $.Values.camera }}
+{{- $camera := merge (dict "device" $device "key" $key "place" $where) (omit . "node" "name" "path" "serial") $.Values.camera }}
 {{- $before := default list (get $nodes .node) }}
 {{- range $before }}
-{{- if eq .path $camera.path }}
-{{- fail (printf "%s is named twice on its node: take one out" $camera.path) }}
+{{- if and (eq .key $camera.key) (eq .place $camera.place) }}
+{{- fail (printf "%s is named twice on its node: take one out" $camera.place) }}
 {{- end }}
 {{- end }}
 {{- /* Names of node and camera are joined by a hyphen, which both may have in them. */}}
-{{- $place := printf "%s of the node %s" .path .node }}
+{{- $place := printf "%s of the node %s" $where .node }}
 {{- with get $taken $device }}
 {{- fail (printf "%s and %s would both have the name %s: give one of them another `name`" . $place $device) }}
 {{- end }}
@@ -35,22 +40,35 @@
 {{- end }}
 
 {{/*
-The chart as the pod of a node sees it: with the files of its cameras, or with the device plugin's resource in their place. Takes
-(dict "root" $ "cameras" …), and returns the values.
+The chart as the pod of a node sees it: privileged, with the files of those cameras that are named by a file, or with the device plugin's resource
+in their place. Takes (dict "root" $ "cameras" …), and returns the values.
 */}}
 {{- define "camera.values" -}}
 {{- $values := deepCopy .root.Values }}
 {{- $resource := .root.Values.devicePlugin.resource }}
 {{- $paths := list }}
 {{- range .cameras }}
-{{- $paths = append $paths .path }}
+{{- if eq .key "device" }}
+{{- $paths = append $paths .place }}
+{{- end }}
 {{- end }}
 {{- if $resource }}
-{{- $limits := merge (dict $resource (len $paths | toString)) (default dict $values.resources.limits) }}
+{{- $limits := merge (dict $resource (len .cameras | toString)) (default dict $values.resources.limits) }}
 {{- $_ := set $values "resources" (merge (dict "limits" $limits) $values.resources) }}
 {{- $paths = list }}
+{{- else }}
+{{- /* A container whose cameras have serial numbers only mounts none of their files, and has them all the same. */}}
+{{- $kept := omit $values.securityContext "allowPrivilegeEscalation" "capabilities" }}
+{{- $_ := set $values "securityContext" (merge (dict "privileged" true) $kept) }}
 {{- end }}
 {{- toJson (set $values "devices" $paths) }}
+{{- end }}
+
+{{/* Fails where frames cannot be pushed, though the chart of KubeEdge v1.16 did. */}}
+{{- define "camera.checkPush" -}}
+{{- if hasKey .Values.pushMethod "dbMethod" }}
+{{- fail "pushMethod.dbMethod: a picture has no place in a database; take it out. Frames are pushed by pushMethod.mqtt, pushMethod.http or both, and the methods `snapshot` and `record` keep them in files" }}
+{{- end }}
 {{- end }}
 
 {{/* What each property of the stream is in the model. */}}
