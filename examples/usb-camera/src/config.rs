@@ -10,6 +10,9 @@ use crate::{fourcc::FourCc, words::words};
 /// The longest side of a picture that JPEG has room for.
 const LONGEST_SIDE: u32 = 65_535;
 
+/// The most pixels of the test card, which is drawn in memory: those of 8K.
+const MOST_PIXELS: u64 = 7680 * 4320;
+
 /// The fewest and the most frames in a second that make sense to ask for. The pause between two is a `Duration`, which has no room for that of
 /// far fewer.
 pub(crate) const RATES: RangeInclusive<f64> = 0.001..=1000.0;
@@ -90,13 +93,22 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// What it takes is missing.
+    /// What it takes is missing, or the test card is too large.
     pub(crate) fn place(&self) -> Result<Place, DriverError> {
         let missing = |key, source| {
             DriverError::refused(format_args!("protocol.configData.{key} is missing: `source: {source}` needs it"))
         };
         match self.source {
-            Source::Test => Ok(Place::Nowhere),
+            Source::Test => {
+                let Self { width, height, .. } = *self;
+                if u64::from(width) * u64::from(height) > MOST_PIXELS {
+                    return Err(DriverError::refused(format_args!(
+                        "protocol.configData: a test card of {width}x{height} pixels is too large: take a smaller width or height, so that it has \
+                         no more than {MOST_PIXELS} pixels, such as 7680x4320"
+                    )));
+                }
+                Ok(Place::Nowhere)
+            }
             Source::V4l2 => match (&self.device, &self.serial) {
                 (Some(device), None) => Ok(Place::File(device.clone())),
                 (None, Some(serial)) => Ok(Place::Serial(serial.clone())),
@@ -218,6 +230,14 @@ mod tests {
         }
         assert!(place(json!({"source": "folder"})).is_err_and(|error| error.to_string().contains("configData.folder")));
         assert!(place(json!({"source": "test"})).is_ok_and(|place| place == Place::Nowhere));
+        assert!(place(json!({"source": "test", "width": 7680, "height": 4320})).is_ok());
+        let error = place(json!({"source": "test", "width": 65535, "height": 65535})).expect_err("it takes gigabytes");
+        assert!(
+            error.to_string().contains("a test card of 65535x65535 pixels is too large: take a smaller"),
+            "{error}"
+        );
+        // A camera has the sizes that it has.
+        assert!(place(json!({"device": "/dev/video0", "width": 65535, "height": 65535})).is_ok());
         // Floats, as edgecore sends all numbers.
         assert!(place(json!({"device": "/dev/video0", "width": 1280.0, "quality": 90.0})).is_ok());
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use mapper_framework::{DataType, DriverError, Property, Value};
 
-use crate::v4l2::{Control, ControlKind};
+use crate::v4l2::{Control, ControlKind, Range};
 
 /// A name without what differs from one place to the next: `White Balance, Automatic`, `white_balance_automatic` and
 /// `WhiteBalanceAutomatic` are one.
@@ -23,16 +23,16 @@ pub(crate) fn name(control: &Control) -> String {
     control.standard.map_or_else(joined, str::to_owned)
 }
 
-/// The place of a setting in the list.
+/// The setting of a name.
 ///
 /// # Errors
 ///
 /// The camera does not have it. The message names those that it has.
-pub(crate) fn find(controls: &[Control], wanted: &str) -> Result<usize, DriverError> {
+pub(crate) fn find<'a>(controls: &'a [Control], wanted: &str) -> Result<&'a Control, DriverError> {
     let wanted_key = key(wanted);
-    let is_it = |control: &Control| control.standard.is_some_and(|name| key(name) == wanted_key);
-    let is_called_so = |control: &Control| key(&control.name) == wanted_key;
-    let found = controls.iter().position(is_it).or_else(|| controls.iter().position(is_called_so));
+    let is_it = |control: &&Control| control.standard.is_some_and(|name| key(name) == wanted_key);
+    let is_called_so = |control: &&Control| key(&control.name) == wanted_key;
+    let found = controls.iter().find(is_it).or_else(|| controls.iter().find(is_called_so));
     found.ok_or_else(|| {
         let all: Vec<_> = controls.iter().map(name).collect();
         DriverError::refused(format_args!("the camera has no setting {wanted:?}; it has: {}", all.join(", ")))
@@ -86,20 +86,24 @@ pub(crate) fn raw(control: &Control, value: &Value) -> Result<i32, DriverError> 
         ControlKind::Button | ControlKind::Bitmask => Ok(raw),
         ControlKind::Menu if control.menu.iter().any(|(number, _)| *number == raw) => Ok(raw),
         ControlKind::Menu => Err(wrong(expected(control))),
-        _ if !(control.minimum..=control.maximum).contains(&raw) => Err(wrong(expected(control))),
-        _ => on_step(control, raw).map_err(wrong),
+        _ => match control.range {
+            // What the camera makes of it shows once it is set.
+            None => Ok(raw),
+            Some(range) if !(range.minimum..=range.maximum).contains(&raw) => Err(wrong(expected(control))),
+            Some(range) => on_step(range, raw).map_err(wrong),
+        },
     }
 }
 
 /// Drivers in the kernel round, and what is read back would be another value than what was wanted.
-fn on_step(control: &Control, raw: i32) -> Result<i32, String> {
-    let (step, minimum) = (i64::from(control.step.max(1)), i64::from(control.minimum));
+fn on_step(range: Range, raw: i32) -> Result<i32, String> {
+    let (step, minimum) = (i64::from(range.step.max(1)), i64::from(range.minimum));
     let above = i64::from(raw) - minimum;
     let below = minimum + above / step * step;
     if above % step == 0 {
         return Ok(raw);
     }
-    let next = (below + step).min(i64::from(control.maximum));
+    let next = (below + step).min(i64::from(range.maximum));
     Err(format!("it goes in steps of {step}: write {below} or {next}"))
 }
 
@@ -114,7 +118,23 @@ fn expected(control: &Control) -> String {
             control.menu.iter().map(|(number, name)| format!("{number} ({})", twin_text(name))).collect();
         return format!("expected one of {}", entries.join(", "));
     }
-    format!("expected a whole number from {} to {}", control.minimum, control.maximum)
+    control.range.map_or_else(
+        || "expected a whole number".to_owned(),
+        |Range { minimum, maximum, .. }| format!("expected a whole number from {minimum} to {maximum}"),
+    )
+}
+
+/// Compares what was set with what the camera has then. One whose range is not known is set to the nearest by some drivers.
+///
+/// # Errors
+///
+/// The camera has something else.
+pub(crate) fn confirm(control: &Control, set: i32, has: i32) -> Result<(), DriverError> {
+    if set == has {
+        return Ok(());
+    }
+    let name = name(control);
+    Err(DriverError::refused(format_args!("the camera's setting {name} cannot be {set}: it is {has} now, the nearest")))
 }
 
 /// How the bounds of a property in the model differ from the camera's own.
@@ -128,10 +148,10 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// None if they are the same, or the model has none.
+    /// None if they are the same, or one of the two has none.
     pub(crate) fn of<V>(control: &Control, property: &Property<V>) -> Option<Self> {
         let has_bounds = property.data_type().is_numeric() && control.kind == ControlKind::Integer;
-        let camera = (control.minimum, control.maximum);
+        let camera = control.range.map(|range| (range.minimum, range.maximum))?;
         let differs = |bound: Option<&Value>, own: i32| {
             bound.and_then(Value::as_f64).is_some_and(|bound| bound != f64::from(own))
         };
@@ -160,18 +180,17 @@ impl fmt::Display for Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::v4l2::ControlId;
 
     fn control(kind: ControlKind, (minimum, maximum, step): (i32, i32, i32)) -> Control {
         let (readable, writable, inactive) = (true, true, false);
         let name = "Zoom, Absolute".to_owned();
         Control {
+            id: ControlId::Listed(0),
             standard: None,
             name,
             kind,
-            minimum,
-            maximum,
-            step,
-            default: 0,
+            range: Some(Range { minimum, maximum, step, default: 0 }),
             readable,
             writable,
             inactive,
@@ -190,9 +209,9 @@ mod tests {
         auto.standard = Some("WhiteBalanceTemperatureAuto");
         let controls = [control(ControlKind::Integer, (0, 9, 1)), auto];
         for name in ["WhiteBalanceTemperatureAuto", "white_balance_automatic", "White Balance, Automatic"] {
-            assert_eq!(find(&controls, name).ok(), Some(1), "{name}");
+            assert_eq!(find(&controls, name).ok(), Some(&controls[1]), "{name}");
         }
-        assert_eq!(find(&controls, "zoom_absolute").ok(), Some(0));
+        assert_eq!(find(&controls, "zoom_absolute").ok(), Some(&controls[0]));
         let error = find(&controls, "Tilt").expect_err("it has none").to_string();
         assert_eq!(error, "the camera has no setting \"Tilt\"; it has: ZoomAbsolute, WhiteBalanceTemperatureAuto");
     }
@@ -210,7 +229,7 @@ mod tests {
                 let mut setting = control(ControlKind::Integer, (0, 9, 1));
                 setting.name = kernel.to_owned();
                 assert_eq!(name(&setting), property);
-                assert_eq!(find(&[setting], property).ok(), Some(0), "{kernel}");
+                assert!(find(&[setting], property).is_ok(), "{kernel}");
             }
         }
     }

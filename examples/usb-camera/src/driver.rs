@@ -167,10 +167,7 @@ impl Session for Camera {
     async fn subscribe(&mut self, properties: &[Arc<Property<Visitor>>]) -> Result<Subscriptions, DriverError> {
         let controls = &self.info.controls;
         let difference = |property: &Arc<Property<Visitor>>| match property.visitor().what(property.name()) {
-            What::Control(wanted) => {
-                let control = &controls[control::find(controls, &wanted).ok()?];
-                Difference::of(control, property)
-            }
+            What::Control(wanted) => Difference::of(control::find(controls, &wanted).ok()?, property),
             _ => None,
         };
         let differences: Vec<_> = properties.iter().filter_map(difference).collect();
@@ -251,8 +248,7 @@ impl Camera {
 
     async fn read_control(&self, wanted: &str, data_type: DataType) -> Result<Value, DriverError> {
         let settings = self.settings()?;
-        let place = control::find(&self.info.controls, wanted)?;
-        let control = &self.info.controls[place];
+        let control = control::find(&self.info.controls, wanted)?;
         if control.kind == ControlKind::Button {
             return Ok(Value::Boolean(false));
         }
@@ -262,7 +258,8 @@ impl Camera {
                 control::name(control)
             )));
         }
-        let raw = settings.run(move |node| node.get(place)).await?;
+        let id = control.id;
+        let raw = settings.run(move |node| node.get(id)).await?;
         Ok(control::value(control, raw, data_type))
     }
 
@@ -270,12 +267,17 @@ impl Camera {
     async fn write_control(&self, wanted: String, value: Value) -> Result<(), DriverError> {
         let set = move |node: &mut dyn Node| {
             let controls = node.controls()?;
-            let raw = control::find(&controls, &wanted)
-                .and_then(|place| control::raw(&controls[place], &value).map(|raw| (place, raw)));
-            match raw {
-                Ok((place, raw)) => node.set(place, raw).map(Ok),
-                Err(error) => Ok(Err(error)),
+            let wanted = control::find(&controls, &wanted)
+                .and_then(|control| control::raw(control, &value).map(|raw| (control, raw)));
+            let (control, raw) = match wanted {
+                Ok(wanted) => wanted,
+                Err(error) => return Ok(Err(error)),
+            };
+            node.set(control.id, raw)?;
+            if control.range.is_some() {
+                return Ok(Ok(()));
             }
+            node.get(control.id).map(|has| control::confirm(control, raw, has))
         };
         self.settings()?.run(set).await?
     }

@@ -7,6 +7,7 @@ mod yaml;
 use std::{
     ffi::OsString,
     io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -81,10 +82,7 @@ pub fn run(machine: &Machine, device: &Path) -> ExitCode {
 ///
 /// The camera cannot be opened, or has no format that this mapper takes.
 pub fn manifests(machine: &Machine, device: &Path) -> Result<String, DriverError> {
-    let file = machine.file(device)?;
-    let mut node = machine.kernel().open(&file)?;
-    let device = machine.link_to(&file).unwrap_or_else(|| device.to_owned());
-    let camera = look_at(&mut *node, device)?;
+    let camera = camera_at(machine, device)?;
     Ok(yaml::model(&camera) + "---\n" + &yaml::device(&camera))
 }
 
@@ -92,13 +90,21 @@ pub fn manifests(machine: &Machine, device: &Path) -> Result<String, DriverError
 pub(crate) fn search(machine: &Machine, discovery: &Discovery) {
     for file in machine.files() {
         discovery.progress(file.display());
-        let opened = machine.file(&file).and_then(|place| Ok((machine.kernel().open(&place)?, place)));
-        let Ok((mut node, place)) = opened else { continue };
-        let device = machine.link_to(&place).unwrap_or(file);
-        if let Ok(camera) = look_at(&mut *node, device) {
-            discovery.add(found::found(&camera));
+        // What one camera answers must not hide the others. All that is looked at is this camera's own.
+        let looked = catch_unwind(AssertUnwindSafe(|| camera_at(machine, &file)));
+        match looked {
+            Ok(Ok(camera)) => discovery.add(found::found(&camera)),
+            Ok(Err(error)) => tracing::debug!(file = %file.display(), %error, "no camera is there"),
+            Err(_) => tracing::warn!(file = %file.display(), "a camera is left out, since looking at it panicked"),
         }
     }
+}
+
+fn camera_at(machine: &Machine, file: &Path) -> Result<Camera, DriverError> {
+    let place = machine.file(file)?;
+    let mut node = machine.kernel().open(&place)?;
+    let device = machine.link_to(&place).unwrap_or_else(|| file.to_owned());
+    look_at(&mut *node, device)
 }
 
 fn look_at(node: &mut dyn Node, device: PathBuf) -> Result<Camera, DriverError> {

@@ -49,19 +49,20 @@ pub trait Node: Send {
     /// The kernel's; `ENOTTY` for a driver that does not say.
     fn intervals(&mut self, format: FourCc, size: (u32, u32)) -> io::Result<Intervals>;
 
-    /// Its settings as they are now (`VIDIOC_QUERYCTRL`, `VIDIOC_QUERYMENU`). A setting keeps its place in the list.
+    /// The settings that can be listed, as they are now (`VIDIOC_QUERYCTRL` with `V4L2_CTRL_FLAG_NEXT_CTRL`, `VIDIOC_QUERYMENU`). A setting keeps
+    /// its place in the list.
     ///
     /// # Errors
     ///
     /// The kernel's.
-    fn controls(&mut self) -> io::Result<Vec<Control>>;
+    fn listed(&mut self) -> io::Result<Vec<Control>>;
 
-    /// The value of the setting at this place of the list (`VIDIOC_G_CTRL`).
+    /// The value of a setting (`VIDIOC_G_CTRL`).
     ///
     /// # Errors
     ///
     /// The kernel's: `EACCES` for one that can only be written, `EINVAL` for one that is not there.
-    fn get(&mut self, control: usize) -> io::Result<i32>;
+    fn get(&mut self, control: ControlId) -> io::Result<i32>;
 
     /// Sets it (`VIDIOC_S_CTRL`).
     ///
@@ -69,7 +70,7 @@ pub trait Node: Send {
     ///
     /// The kernel's: `ERANGE` outside of the range, `EINVAL` for an entry that the menu does not have, `EACCES` for one that can only be read,
     /// `EBUSY` for one that cannot be changed now.
-    fn set(&mut self, control: usize, value: i32) -> io::Result<()>;
+    fn set(&mut self, control: ControlId, value: i32) -> io::Result<()>;
 
     /// Sets format and rate, and begins to capture (`VIDIOC_S_FMT`, `VIDIOC_S_PARM`, `VIDIOC_STREAMON`).
     ///
@@ -77,6 +78,21 @@ pub trait Node: Send {
     ///
     /// The kernel's: `EBUSY` when another program captures.
     fn capture(self: Box<Self>, wanted: Wanted) -> io::Result<Box<dyn Capture>>;
+
+    /// All settings: those that can be listed, and before them the brightness of a camera that answers for it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    fn controls(&mut self) -> io::Result<Vec<Control>> {
+        let listed = self.listed()?;
+        let brightness = match self.get(ControlId::Brightness) {
+            Ok(_) => Some(Control::brightness()),
+            Err(error) if is_gone(&error) => return Err(error),
+            Err(_) => None,
+        };
+        Ok(brightness.into_iter().chain(listed).collect())
+    }
 }
 
 /// A camera that captures, until it is dropped.
@@ -84,13 +100,24 @@ pub trait Capture: Send {
     /// What it has granted.
     fn granted(&self) -> &Granted;
 
-    /// Waits for the next picture, no longer than `patience`, and hands its bytes over. The flag is the driver's mark that the picture is
-    /// damaged. Returns whether one came.
+    /// Waits for the next picture, no longer than `patience`, and copies its bytes to the place of those in `picture`. So the kernel has its
+    /// buffer back before anybody works on them: it has two, and loses what comes while both are taken.
     ///
     /// # Errors
     ///
     /// The kernel's.
-    fn next(&mut self, patience: Duration, take: &mut dyn FnMut(&[u8], bool)) -> io::Result<bool>;
+    fn next(&mut self, patience: Duration, picture: &mut Vec<u8>) -> io::Result<Taken>;
+}
+
+/// What came of waiting for a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// None has come.
+    Nothing,
+    /// One has come.
+    Picture,
+    /// One has come that the driver marks as damaged.
+    Damaged,
 }
 
 /// What a camera is.
@@ -160,23 +187,29 @@ pub struct Granted {
     pub interval: Option<(u32, u32)>,
 }
 
+/// Which setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlId {
+    /// The one at this place of the list (see [`Node::listed`]).
+    Listed(usize),
+    /// `V4L2_CID_BRIGHTNESS`. It has the lowest number of all settings, and that is where linuxvideo has the kernel begin its list: the kernel lists
+    /// what has a higher one.
+    Brightness,
+}
+
 /// A setting of a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Control {
+    /// Which one.
+    pub id: ControlId,
     /// The name that KubeEdge's mapper of v1.16 had for it, where it had one. What the kernel calls it depends on its release.
     pub standard: Option<&'static str>,
     /// The kernel's name, such as `White Balance, Automatic`.
     pub name: String,
     /// What values it has.
     pub kind: ControlKind,
-    /// The least value.
-    pub minimum: i32,
-    /// The greatest value.
-    pub maximum: i32,
-    /// From one value to the next.
-    pub step: i32,
-    /// The value that it begins with.
-    pub default: i32,
+    /// Its values; none for one that cannot be listed.
+    pub range: Option<Range>,
     /// Whether it can be read.
     pub readable: bool,
     /// Whether it can be written at all.
@@ -185,6 +218,35 @@ pub struct Control {
     pub inactive: bool,
     /// The entries of a menu, with their numbers.
     pub menu: Vec<(i32, String)>,
+}
+
+impl Control {
+    fn brightness() -> Self {
+        Self {
+            id: ControlId::Brightness,
+            standard: Some("Brightness"),
+            name: "Brightness".to_owned(),
+            kind: ControlKind::Integer,
+            range: None,
+            readable: true,
+            writable: true,
+            inactive: false,
+            menu: Vec::new(),
+        }
+    }
+}
+
+/// The values of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The least value.
+    pub minimum: i32,
+    /// The greatest value.
+    pub maximum: i32,
+    /// From one value to the next.
+    pub step: i32,
+    /// The value that it begins with.
+    pub default: i32,
 }
 
 /// The kinds of settings.

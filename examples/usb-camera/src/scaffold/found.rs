@@ -10,7 +10,7 @@ use super::{
     Camera,
     yaml::{ALWAYS, METHODS, data_type, description},
 };
-use crate::v4l2::{Control, ControlKind};
+use crate::v4l2::{Control, ControlKind, Range};
 
 /// The camera with all of its settings.
 pub(super) fn found(camera: &Camera) -> Found {
@@ -45,10 +45,12 @@ fn setting(name: &str, control: &Control) -> Property {
 }
 
 fn bounded(property: PropertyBuilder, control: &Control) -> PropertyBuilder {
-    if control.kind != ControlKind::Integer {
-        return property;
+    match control.range {
+        Some(Range { minimum, maximum, .. }) if control.kind == ControlKind::Integer => {
+            property.minimum(f64::from(minimum)).maximum(f64::from(maximum))
+        }
+        _ => property,
     }
-    property.minimum(f64::from(control.minimum)).maximum(f64::from(control.maximum))
 }
 
 /// The keys of a visitor, one on each line.

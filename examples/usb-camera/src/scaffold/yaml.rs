@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use super::Camera;
 use crate::{
     control::twin_text,
-    v4l2::{Control, ControlKind},
+    v4l2::{Control, ControlKind, Range},
 };
 
 /// The longest name of a model, so that that of its device has room behind it.
@@ -60,8 +60,8 @@ spec:
         for (name, control) in &camera.controls {
             let access = if control.writable { "ReadWrite" } else { "ReadOnly" };
             property(yaml, name, &description(control), data_type(control), access)?;
-            if control.kind == ControlKind::Integer {
-                writeln!(yaml, "      minimum: \"{}\"\n      maximum: \"{}\"", control.minimum, control.maximum)?;
+            if let (ControlKind::Integer, Some(Range { minimum, maximum, .. })) = (control.kind, control.range) {
+                writeln!(yaml, "      minimum: \"{minimum}\"\n      maximum: \"{maximum}\"")?;
             }
         }
         Ok(())
@@ -152,13 +152,14 @@ pub(super) fn data_type(control: &Control) -> &'static str {
 pub(super) fn description(control: &Control) -> String {
     let name = line(&control.name);
     let entry = |number: i32| control.menu.iter().find(|(it, _)| *it == number).map(|(_, name)| name.clone());
-    let default = entry(control.default).unwrap_or_else(|| control.default.to_string());
+    let Some(Range { step, default, .. }) = control.range else { return name };
+    let default = entry(default).unwrap_or_else(|| default.to_string());
     match control.kind {
         ControlKind::Menu => {
             let entries: Vec<_> = control.menu.iter().map(|(_, name)| twin_text(name)).collect();
             format!("{name}: one of {}; at first {}", entries.join(", "), twin_text(&default))
         }
-        ControlKind::Integer if control.step > 1 => format!("{name}, in steps of {}; at first {default}", control.step),
+        ControlKind::Integer if step > 1 => format!("{name}, in steps of {step}; at first {default}"),
         ControlKind::Button => format!("{name}: happens when it is written"),
         _ => format!("{name}; at first {default}"),
     }

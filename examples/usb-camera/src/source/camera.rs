@@ -11,7 +11,7 @@ use crate::{
     fourcc::FourCc,
     jpeg,
     nv12::Nv12,
-    v4l2::{Capture, Granted, Kernel, Node, Wanted},
+    v4l2::{Capture, Granted, Kernel, Node, Taken, Wanted},
     yuyv::Yuyv,
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Camera {
     capture: Box<dyn Capture>,
     format: FourCc,
     quality: u8,
+    /// The bytes of the last raw picture, whose room the next one takes.
+    bytes: Vec<u8>,
 }
 
 impl Camera {
@@ -37,7 +39,7 @@ impl Camera {
         let capture = node.capture(wanted)?;
         let granted = &capture.granted().format;
         let format = FourCc::of_text(granted).ok_or_else(|| unsupported(&format!("it grants {granted}")))?;
-        Ok(Self { capture, format, quality: config.quality })
+        Ok(Self { capture, format, quality: config.quality, bytes: Vec::new() })
     }
 }
 
@@ -65,29 +67,30 @@ impl FrameSource for Camera {
     }
 
     fn next(&mut self) -> io::Result<Captured> {
-        let Self { capture, format, quality } = self;
-        let Granted { size, stride, .. } = *capture.granted();
-        let mut captured = Captured::NotBefore(Duration::ZERO);
-        capture.next(PATIENCE, &mut |bytes, is_damaged| {
-            captured = if is_damaged {
-                Captured::Damaged("the kernel marks a picture as damaged".to_owned())
-            } else {
-                match picture(bytes, *format, size, stride, *quality) {
-                    Ok(bytes) => Captured::Frame(Frame::new(ContentType::Jpeg, bytes).size(size.0, size.1)),
-                    Err(reason) => Captured::Damaged(reason),
+        Ok(match self.capture.next(PATIENCE, &mut self.bytes)? {
+            Taken::Nothing => Captured::NotBefore(Duration::ZERO),
+            Taken::Damaged => Captured::Damaged("the kernel marks a picture as damaged".to_owned()),
+            Taken::Picture => match self.picture() {
+                Ok(bytes) => {
+                    let Granted { size: (width, height), .. } = *self.capture.granted();
+                    Captured::Frame(Frame::new(ContentType::Jpeg, bytes).size(width, height))
                 }
-            };
-        })?;
-        Ok(captured)
+                Err(reason) => Captured::Damaged(reason),
+            },
+        })
     }
 }
 
-/// A buffer of the camera's as JPEG.
-fn picture(bytes: &[u8], format: FourCc, size: (u32, u32), stride: u32, quality: u8) -> Result<Vec<u8>, String> {
-    let encoded = match format {
-        FourCc::Mjpg | FourCc::Jpeg => return jpeg::whole(bytes).map(<[u8]>::to_vec),
-        FourCc::Yuyv => Yuyv::new(bytes, size, stride).and_then(|picture| picture.encode(quality)),
-        FourCc::Nv12 => Nv12::new(bytes, size, stride).and_then(|picture| picture.encode(quality)),
-    };
-    encoded.map_err(|error| error.to_string())
+impl Camera {
+    /// What was taken, as JPEG.
+    fn picture(&mut self) -> Result<Vec<u8>, String> {
+        let Granted { size, stride, .. } = *self.capture.granted();
+        let quality = self.quality;
+        let encoded = match self.format {
+            FourCc::Mjpg | FourCc::Jpeg => return jpeg::whole(std::mem::take(&mut self.bytes)),
+            FourCc::Yuyv => Yuyv::new(&self.bytes, size, stride).and_then(|picture| picture.encode(quality)),
+            FourCc::Nv12 => Nv12::new(&self.bytes, size, stride).and_then(|picture| picture.encode(quality)),
+        };
+        encoded.map_err(|error| error.to_string())
+    }
 }

@@ -108,9 +108,10 @@ impl FrameSource for Ffmpeg {
                 count => self.parts.push(&chunk[..count]),
             }
         };
-        if let Err(reason) = jpeg::whole(&picture) {
-            return Ok(Captured::Damaged(reason));
-        }
+        let picture = match jpeg::whole(picture) {
+            Ok(picture) => picture,
+            Err(reason) => return Ok(Captured::Damaged(reason)),
+        };
         self.size = jpeg_size(&picture).map(|(width, height)| (width.into(), height.into())).or(self.size);
         let frame = Frame::new(ContentType::Jpeg, picture);
         Ok(Captured::Frame(match self.size {

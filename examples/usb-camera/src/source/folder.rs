@@ -13,7 +13,7 @@ use super::{Captured, FrameSource};
 use crate::{config::Config, jpeg};
 
 /// The most bytes of a picture.
-const MOST_BYTES: u64 = 32 * 1024 * 1024;
+const MOST_BYTES: u64 = jpeg::LARGEST as u64;
 
 /// The `.jpg` files of a folder, by their names and over and over. The folder is read anew with each round.
 #[derive(Debug)]
@@ -92,11 +92,10 @@ fn picture(file: &Path) -> io::Result<Captured> {
     if bytes.len() as u64 > MOST_BYTES {
         return damaged(&format!("it has more than {MOST_BYTES} bytes"));
     }
-    match jpeg::whole(&bytes).map(<[u8]>::len) {
-        Ok(length) => bytes.truncate(length),
-        Err(why) => return damaged(&why),
+    match jpeg::whole(bytes) {
+        Ok(bytes) => Ok(Captured::Frame(Frame::new(ContentType::Jpeg, bytes))),
+        Err(why) => damaged(&why),
     }
-    Ok(Captured::Frame(Frame::new(ContentType::Jpeg, bytes)))
 }
 
 #[cfg(test)]

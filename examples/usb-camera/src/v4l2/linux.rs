@@ -1,6 +1,11 @@
 //! The kernel of this machine, by the crate linuxvideo. This file was never run with a camera: README.md says what is known of it.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    time::Duration,
+};
 
 use linuxvideo::{
     BufType, Device, Fract,
@@ -9,11 +14,17 @@ use linuxvideo::{
     stream::ReadStream,
 };
 
-use super::{Capture, Control, ControlKind, Granted, Identity, Intervals, Kernel, Node, Sizes, Wanted, is_gone};
+use super::{
+    Capture, Control, ControlId, ControlKind, Granted, Identity, Intervals, Kernel, Node, Range, Sizes, Taken, Wanted,
+    is_gone,
+};
 use crate::{fourcc::FourCc, wait::wait_for_bytes};
 
-/// The settings of KubeEdge's mapper of v1.16, under its names.
-const STANDARD: [(&str, Cid); 10] = [
+/// What stands for a text that linuxvideo cannot read.
+const UNREADABLE: &str = "unreadable";
+
+/// The settings of KubeEdge's mapper of v1.16, under its names, but for the brightness, which is not listed.
+const STANDARD: [(&str, Cid); 9] = [
     ("WhiteBalanceTemperature", Cid::WHITE_BALANCE_TEMPERATURE),
     ("WhiteBalanceTemperatureAuto", Cid::AUTO_WHITE_BALANCE),
     ("ExposureAbsolute", Cid::EXPOSURE_ABSOLUTE),
@@ -22,7 +33,6 @@ const STANDARD: [(&str, Cid); 10] = [
     ("Sharpness", Cid::SHARPNESS),
     ("Contrast", Cid::CONTRAST),
     ("Saturation", Cid::SATURATION),
-    ("Brightness", Cid::BRIGHTNESS),
     ("Gain", Cid::GAIN),
 ];
 
@@ -43,29 +53,36 @@ struct File {
 }
 
 impl File {
-    fn id(&self, control: usize) -> io::Result<Cid> {
+    fn id(&self, control: ControlId) -> io::Result<Cid> {
         let unknown = || io::Error::from_raw_os_error(rustix::io::Errno::INVAL.raw_os_error());
-        self.ids.get(control).copied().ok_or_else(unknown)
+        match control {
+            ControlId::Brightness => Ok(Cid::BRIGHTNESS),
+            ControlId::Listed(place) => self.ids.get(place).copied().ok_or_else(unknown),
+        }
     }
 
-    fn control(&self, description: &ControlDesc) -> io::Result<Option<Control>> {
+    /// The setting at a place of the list; none for one that cannot be reached.
+    fn control(&self, place: usize, description: &ControlDesc) -> io::Result<Option<Control>> {
         let Some(kind) = kind(description.control_type()) else { return Ok(None) };
         let mut menu = Vec::new();
         if kind == ControlKind::Menu {
             for item in self.device.enumerate_menu(description) {
                 let item = item?;
-                menu.push((i32::try_from(item.index()).unwrap_or(i32::MAX), item.name().to_owned()));
+                menu.push((i32::try_from(item.index()).unwrap_or(i32::MAX), text(|| item.name())));
             }
         }
         let (id, flags) = (description.id(), description.flags());
         Ok(Some(Control {
+            id: ControlId::Listed(place),
             standard: STANDARD.iter().find(|(_, known)| *known == id).map(|(name, _)| *name),
-            name: description.name().to_owned(),
+            name: text(|| description.name()),
             kind,
-            minimum: description.minimum(),
-            maximum: description.maximum(),
-            step: description.step(),
-            default: description.default_value(),
+            range: Some(Range {
+                minimum: description.minimum(),
+                maximum: description.maximum(),
+                step: description.step(),
+                default: description.default_value(),
+            }),
             readable: !flags.contains(ControlFlags::WRITE_ONLY) && kind != ControlKind::Button,
             writable: !flags.contains(ControlFlags::READ_ONLY),
             inactive: flags.intersects(ControlFlags::INACTIVE | ControlFlags::GRABBED),
@@ -93,10 +110,10 @@ impl Node for File {
         // A driver without inputs says `ENOTTY`.
         let input = self.device.inputs().next().and_then(Result::ok);
         Ok(Identity {
-            driver: capabilities.driver().to_owned(),
-            card: capabilities.card().to_owned(),
-            bus_info: capabilities.bus_info().to_owned(),
-            input: input.map(|input| input.name().to_owned()),
+            driver: text(|| capabilities.driver()),
+            card: text(|| capabilities.card()),
+            bus_info: text(|| capabilities.bus_info()),
+            input: input.map(|input| text(|| input.name())),
         })
     }
 
@@ -129,7 +146,7 @@ impl Node for File {
         })
     }
 
-    fn controls(&mut self) -> io::Result<Vec<Control>> {
+    fn listed(&mut self) -> io::Result<Vec<Control>> {
         let (mut controls, mut ids) = (Vec::new(), Vec::new());
         for description in self.device.controls() {
             let description = match description {
@@ -138,7 +155,7 @@ impl Node for File {
                 Err(error) if is_gone(&error) => return Err(error),
                 Err(_) => break,
             };
-            if let Some(control) = self.control(&description)? {
+            if let Some(control) = self.control(controls.len(), &description)? {
                 controls.push(control);
                 ids.push(description.id());
             }
@@ -147,11 +164,11 @@ impl Node for File {
         Ok(controls)
     }
 
-    fn get(&mut self, control: usize) -> io::Result<i32> {
+    fn get(&mut self, control: ControlId) -> io::Result<i32> {
         self.device.read_control_raw(self.id(control)?)
     }
 
-    fn set(&mut self, control: usize, value: i32) -> io::Result<()> {
+    fn set(&mut self, control: ControlId, value: i32) -> io::Result<()> {
         let id = self.id(control)?;
         self.device.write_control_raw(id, value)
     }
@@ -188,15 +205,22 @@ impl Capture for Running {
     }
 
     /// Polls before it takes a picture, which alone would wait in the kernel for as long as none comes.
-    fn next(&mut self, patience: Duration, take: &mut dyn FnMut(&[u8], bool)) -> io::Result<bool> {
+    fn next(&mut self, patience: Duration, picture: &mut Vec<u8>) -> io::Result<Taken> {
         if !wait_for_bytes(&self.stream, patience)? {
-            return Ok(false);
+            return Ok(Taken::Nothing);
         }
         self.stream.dequeue(|buffer| {
-            take(&buffer, buffer.is_error());
-            Ok(true)
+            picture.clear();
+            picture.extend_from_slice(&buffer);
+            Ok(if buffer.is_error() { Taken::Damaged } else { Taken::Picture })
         })
     }
+}
+
+/// A text of the camera's. linuxvideo panics at one that is not UTF-8, and the kernel cuts long names in the middle of a letter.
+fn text<'a>(of: impl FnOnce() -> &'a str) -> String {
+    // It only reads.
+    catch_unwind(AssertUnwindSafe(of)).map_or_else(|_| UNREADABLE.to_owned(), str::to_owned)
 }
 
 fn fraction(fraction: &Fract) -> (u32, u32) {
@@ -222,6 +246,14 @@ mod tests {
         fs::write(&file, "no camera").expect("it can be written");
         let wrong = Linux.open(&file).err().expect("it is no camera");
         assert!(crate::v4l2::is_refused(&wrong), "{wrong}");
+    }
+
+    #[test]
+    fn a_text_that_linuxvideo_cannot_read_costs_itself_only() {
+        // As its `byte_array_to_str` has it.
+        let read = |bytes: &'static [u8]| text(|| std::str::from_utf8(bytes).expect("a name is UTF-8"));
+        assert_eq!(read(b"Cam"), "Cam");
+        assert_eq!(read(b"Caf\xc3"), UNREADABLE);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! shows is that the mapper keeps these rules, not that a real camera does.
 //!
 //! //= <https://docs.kernel.org/userspace-api/media/v4l/vidioc-g-ctrl.html>: `ERANGE` outside of the bounds, `EINVAL` for a menu's entry that is
-//! not there, `EACCES` for what is read-only, write-only or inactive; drivers round to steps.
+//! not there, `EACCES` for what is read-only, write-only or inactive; drivers round to steps, and may take the nearest value in the place of `ERANGE`.
+//! //= <https://docs.kernel.org/userspace-api/media/v4l/vidioc-queryctrl.html>: with `V4L2_CTRL_FLAG_NEXT_CTRL` the settings are listed whose number
+//! is greater than the given one. linuxvideo gives that of the brightness, the lowest of all.
 //! //= <https://docs.kernel.org/userspace-api/media/v4l/vidioc-g-fmt.html>: `EBUSY` while another one streams; what is not offered becomes the nearest.
 //! //= <https://docs.kernel.org/userspace-api/media/v4l/open.html>: a device may be opened more than once, unless its driver cannot.
 
@@ -19,7 +21,10 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 use usb_camera::{
     FourCc, Machine,
-    v4l2::{Capture, Control, ControlKind, Granted, Identity, Intervals, Kernel, Node, Sizes, Wanted},
+    v4l2::{
+        Capture, Control, ControlId, ControlKind, Granted, Identity, Intervals, Kernel, Node, Range, Sizes, Taken,
+        Wanted,
+    },
 };
 
 /// A machine with a folder of its own for `/dev` and `/sys`.
@@ -55,6 +60,7 @@ struct State {
     hangs: bool,
     capture_hangs: bool,
     is_silent: bool,
+    panics: bool,
     /// What comes in the place of the next picture.
     next: Option<Vec<u8>>,
 }
@@ -132,11 +138,29 @@ impl Kernel for FakeKernel {
     }
 }
 
+fn is_brightness(control: &Control) -> bool {
+    control.standard == Some("Brightness")
+}
+
+impl State {
+    /// A setting and its value.
+    fn control(&mut self, id: ControlId) -> io::Result<(&Control, &mut i32)> {
+        let mut controls = self.controls.iter_mut().map(|(control, value)| (&*control, value));
+        let found = match id {
+            ControlId::Brightness => controls.find(|(control, _)| is_brightness(control)),
+            ControlId::Listed(place) => controls.filter(|(control, _)| !is_brightness(control)).nth(place),
+        };
+        found.ok_or_else(|| errno(Errno::INVAL))
+    }
+}
+
 /// A setting whose bounds are these.
 fn control(standard: Option<&'static str>, name: &str, kind: ControlKind, bounds: [i32; 4]) -> (Control, i32) {
     let ([minimum, maximum, step, default], name) = (bounds, name.to_owned());
     let (readable, writable, inactive, menu) = (kind != ControlKind::Button, true, false, Vec::new());
-    (Control { standard, name, kind, minimum, maximum, step, default, readable, writable, inactive, menu }, default)
+    // Its place shows when it is listed.
+    let (id, range) = (ControlId::Brightness, Some(Range { minimum, maximum, step, default }));
+    (Control { id, standard, name, kind, range, readable, writable, inactive, menu }, default)
 }
 
 impl FakeCamera {
@@ -168,6 +192,7 @@ impl FakeCamera {
             hangs: false,
             capture_hangs: false,
             is_silent: false,
+            panics: false,
             next: None,
         };
         Arc::new(Self { serial, state: Mutex::new(state), changed: Condvar::new() })
@@ -204,6 +229,11 @@ impl FakeCamera {
         self.state().is_silent = is_silent;
     }
 
+    /// Asking what the camera is panics, as linuxvideo does at what it does not expect.
+    pub(crate) fn panics(&self) {
+        self.state().panics = true;
+    }
+
     /// What comes in the place of the next picture.
     pub(crate) fn gives(&self, bytes: Vec<u8>) {
         self.state().next = Some(bytes);
@@ -236,7 +266,8 @@ impl Drop for File {
 
 impl Node for File {
     fn identity(&mut self) -> io::Result<Identity> {
-        drop(self.0.plugged()?);
+        let panics = self.0.plugged()?.panics;
+        assert!(!panics, "the camera answers what nobody expects");
         Ok(Identity {
             driver: "fake".into(),
             card: format!("Fake Cam {}", self.0.serial),
@@ -261,42 +292,47 @@ impl Node for File {
         if is_offered { Ok(Intervals::Each(state.intervals.clone())) } else { Err(errno(Errno::INVAL)) }
     }
 
-    fn controls(&mut self) -> io::Result<Vec<Control>> {
+    fn listed(&mut self) -> io::Result<Vec<Control>> {
         let state = self.0.plugged()?;
         let governs = |governor: &str, value| {
             state.controls.iter().any(|(it, now)| it.standard == Some(governor) && *now == value)
         };
         let is_governed = governs("WhiteBalanceTemperatureAuto", 1);
-        let mut controls: Vec<_> = state.controls.iter().map(|(control, _)| control.clone()).collect();
-        for control in &mut controls {
+        let mut controls: Vec<_> =
+            state.controls.iter().map(|(control, _)| control.clone()).filter(|it| !is_brightness(it)).collect();
+        for (place, control) in controls.iter_mut().enumerate() {
+            control.id = ControlId::Listed(place);
             control.inactive = control.standard == Some("WhiteBalanceTemperature") && is_governed;
         }
         Ok(controls)
     }
 
-    fn get(&mut self, control: usize) -> io::Result<i32> {
+    fn get(&mut self, control: ControlId) -> io::Result<i32> {
         let hanging = self.0.plugged()?;
         drop(self.0.changed.wait_while(hanging, |state| state.hangs).unwrap_or_else(PoisonError::into_inner));
-        let state = self.0.plugged()?;
-        let (control, value) = state.controls.get(control).ok_or_else(|| errno(Errno::INVAL))?;
+        let mut state = self.0.plugged()?;
+        let (control, value) = state.control(control)?;
         if control.readable { Ok(*value) } else { Err(errno(Errno::ACCESS)) }
     }
 
-    fn set(&mut self, control: usize, value: i32) -> io::Result<()> {
-        let described = self.controls()?.into_iter().nth(control).ok_or_else(|| errno(Errno::INVAL))?;
-        if !described.writable || described.inactive {
+    fn set(&mut self, control: ControlId, value: i32) -> io::Result<()> {
+        let inactive = self.listed()?.iter().any(|it| it.id == control && it.inactive);
+        let mut state = self.0.plugged()?;
+        let (described, now) = state.control(control)?;
+        if !described.writable || inactive {
             return Err(errno(Errno::ACCESS));
-        }
-        let is_button = described.kind == ControlKind::Button;
-        if !is_button && !(described.minimum..=described.maximum).contains(&value) {
-            return Err(errno(Errno::RANGE));
         }
         if described.kind == ControlKind::Menu && described.menu.iter().all(|(entry, _)| *entry != value) {
             return Err(errno(Errno::INVAL));
         }
-        let step = described.step.max(1);
-        let rounded = if is_button { value } else { described.minimum + (value - described.minimum) / step * step };
-        self.0.plugged()?.controls[control].1 = rounded;
+        let Range { minimum, maximum, step, .. } = described.range.unwrap();
+        let is_inside = (minimum..=maximum).contains(&value);
+        *now = match described.kind {
+            ControlKind::Button => value,
+            ControlKind::Integer => minimum + (value.clamp(minimum, maximum) - minimum) / step * step,
+            _ if is_inside => value,
+            _ => return Err(errno(Errno::RANGE)),
+        };
         Ok(())
     }
 
@@ -335,7 +371,7 @@ impl Capture for Running {
     }
 
     /// Waits for the interval, as a camera does.
-    fn next(&mut self, patience: Duration, take: &mut dyn FnMut(&[u8], bool)) -> io::Result<bool> {
+    fn next(&mut self, patience: Duration, picture: &mut Vec<u8>) -> io::Result<Taken> {
         let camera = &self.file.0;
         let state = camera.plugged()?;
         let (numerator, denominator) = self.granted.interval.unwrap_or((1, 30));
@@ -345,13 +381,12 @@ impl Capture for Running {
         drop(camera.changed.wait_while(hanging, |state| state.capture_hangs).unwrap_or_else(PoisonError::into_inner));
         let mut state = camera.plugged()?;
         if state.is_silent {
-            return Ok(false);
+            return Ok(Taken::Nothing);
         }
-        match state.next.take() {
-            Some(bytes) => take(&bytes, false),
-            None => take(&self.picture, false),
-        }
-        Ok(true)
+        let bytes = state.next.take();
+        picture.clear();
+        picture.extend_from_slice(bytes.as_ref().unwrap_or(&self.picture));
+        Ok(Taken::Picture)
     }
 }
 
@@ -365,11 +400,20 @@ fn picture(granted: &Granted) -> Vec<u8> {
     }
 }
 
-/// A grey JPEG, with what a camera puts behind it.
+/// A grey picture as USB cameras give it in MJPEG: without its Huffman tables, and with something behind it.
 pub(crate) fn jpeg((width, height): (u32, u32)) -> Vec<u8> {
     let (mut jpeg, grey) = (Vec::new(), vec![128; (width * height) as usize]);
     let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 80);
     encoder.encode(&grey, width as u16, height as u16, jpeg_encoder::ColorType::Luma).unwrap();
+    let mut at = 2;
+    while jpeg[at + 1] != 0xda {
+        let end = at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        if jpeg[at + 1] == 0xc4 {
+            jpeg.drain(at..end);
+        } else {
+            at = end;
+        }
+    }
     jpeg.extend([0; 100]);
     jpeg
 }

@@ -19,6 +19,8 @@ async fn manifests_from_a_camera_pass_the_strict_check_and_serve_it() {
         "      device: \"/dev/v4l/by-id/usb-Fake_A1-video-index0\"",
         "      width: 640",
         "      frameRate: 30",
+        "    - name: \"Brightness\"",
+        "          control: \"Brightness\"",
         "    - name: \"WhiteBalanceTemperature\"",
         "      minimum: \"2800\"",
         "      maximum: \"6500\"",
@@ -62,6 +64,19 @@ async fn a_search_finds_each_camera_with_what_a_scaffold_has() {
         assert!(scaffold.contains(&format!("    - name: \"{}\"\n", property.name())), "{}", property.name());
     }
     assert!(found[0].faults().is_empty() && found[0].methods().len() == 4);
+}
+
+#[tokio::test]
+async fn a_camera_at_which_the_search_panics_hides_no_other() {
+    let (machine, cameras) = (FakeMachine::new(), [FakeCamera::new("A1"), FakeCamera::new("B2")]);
+    machine.plug(&cameras[0], 0);
+    machine.plug(&cameras[1], 2);
+    cameras[0].panics();
+    let discovery = Discovery::new::<&str, &str>([]);
+    UsbCamera::on(machine.machine()).discover(&discovery).await.unwrap();
+    let found = discovery.found();
+    let devices: Vec<_> = found.iter().map(|it| it.get_config()["device"].as_str().unwrap()).collect();
+    assert_eq!(devices, ["/dev/v4l/by-id/usb-Fake_B2-video-index0"]);
 }
 
 #[test]

@@ -86,6 +86,18 @@ async fn what_the_camera_would_refuse_is_refused_with_what_it_takes() {
 }
 
 #[tokio::test]
+async fn a_brightness_that_the_camera_does_not_take_is_refused_with_what_it_is_instead() {
+    let (machine, camera, config) = camera("A1", 0);
+    let (bed, _) = on(&machine).await;
+    bed.edge().apply(&manifests("camera-1", &config, &[("Brightness", "INT", "")])).await.unwrap();
+    twin(&bed, "camera-1", "Brightness", "0").await;
+    let error = bed.handle().write(&camera_1(), "Brightness", "500").await.expect_err("it is too bright").to_string();
+    assert!(error.contains("Brightness cannot be 500: it is 64 now, the nearest"), "{error}");
+    assert_eq!(camera.value("Brightness"), 64);
+    bed.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn another_rate_opens_the_stream_anew_and_outlives_the_session() {
     let (machine, camera, config) = camera("A1", 0);
     let (bed, _) = on(&machine).await;
@@ -111,6 +123,8 @@ async fn bounds_of_the_model_that_differ_and_settings_that_are_not_there_are_nam
     let (machine, _camera, config) = camera("A1", 0);
     let (bed, _) = on(&machine).await;
     let properties = [
+        ("ZoomAbsolute", "INT", "minimum: \"0\"\nmaximum: \"255\""),
+        // The camera does not say its bounds.
         ("Brightness", "INT", "minimum: \"0\"\nmaximum: \"255\""),
         ("differences", "STRING", "accessMode: ReadOnly"),
         ("Focus", "INT", ""),
@@ -119,7 +133,7 @@ async fn bounds_of_the_model_that_differ_and_settings_that_are_not_there_are_nam
     let shows = "    - name: differences\n      collectCycle: 200\n      reportCycle: 200\n      reportToCloud: true\n      visitors:\n        protocolName: usb-camera\n        configData:\n          ";
     let manifests = manifests.replace(&format!("{shows}writeConfirm: none"), &format!("{shows}shows: differences"));
     bed.edge().apply(&manifests).await.unwrap();
-    twin(&bed, "camera-1", "differences", "Brightness:0..255/-64..64").await;
+    twin(&bed, "camera-1", "differences", "ZoomAbsolute:0..255/100..500").await;
     let error = bed.handle().read(&camera_1(), "Focus").await.expect_err("it has none").to_string();
     assert!(error.contains("the camera has no setting \"Focus\"; it has: Brightness, "), "{error}");
     bed.stop().await.unwrap();

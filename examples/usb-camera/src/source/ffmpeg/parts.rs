@@ -2,11 +2,10 @@
 
 use std::io;
 
+use crate::jpeg::LARGEST;
+
 /// The most bytes of a head.
 const LONGEST_HEAD: usize = 4096;
-
-/// The most bytes of a picture. What the mapper takes is bounded by `driver.max_frame_bytes`; this bounds what is gathered before.
-const LARGEST: usize = 256 * 1024 * 1024;
 
 /// What has come and was not taken yet.
 #[derive(Debug, Default)]
@@ -49,7 +48,7 @@ fn length(head: &[u8]) -> io::Result<usize> {
     let mut lengths = fields.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-length"));
     let length = lengths.next().and_then(|(_, length)| length.trim().parse().ok());
     let length = length.ok_or_else(|| garbage("a picture without its length"))?;
-    if length > LARGEST { Err(garbage("a picture of more than 256 MiB")) } else { Ok(length) }
+    if length > LARGEST { Err(garbage("a picture of more than 32 MiB")) } else { Ok(length) }
 }
 
 fn garbage(what: &str) -> io::Error {
@@ -86,6 +85,7 @@ mod tests {
         };
         assert_eq!(error(&[b'x'; 5000]), "ffmpeg gives a head that does not end");
         assert_eq!(error(b"--a\r\nContent-type: x\r\n\r\n"), "ffmpeg gives a picture without its length");
-        assert_eq!(error(b"Content-length: 99999999999\r\n\r\n"), "ffmpeg gives a picture of more than 256 MiB");
+        let too_large = format!("Content-length: {}\r\n\r\n", LARGEST + 1);
+        assert_eq!(error(too_large.as_bytes()), "ffmpeg gives a picture of more than 32 MiB");
     }
 }
