@@ -22,7 +22,7 @@ use crate::{
     certificate,
     config::Security,
     link::{APPLICATION_NAME, APPLICATION_URI},
-    trust::{self, Trusted},
+    trust::{self, Trusted, Untrusted},
 };
 
 /// Where the mapper's own key lies, below the folder.
@@ -165,10 +165,12 @@ fn check(folder: &Path, trust_new: bool, security: Security, server: &Server<'_>
     let trusted = Trusted::read(&store.trusted_certs_dir()).map_err(files)?;
     if let Err(why) = trusted.require(der, now) {
         let (rejected, trusted) = (store.rejected_certs_dir().join(&name), store.trusted_certs_dir());
-        if !trust_new || rejected.exists() {
+        // What an authority that is trusted does not vouch for is nothing new.
+        let is_new = matches!(why, Untrusted::Unknown | Untrusted::UnknownAuthority(_)) && !rejected.exists();
+        if !(trust_new && is_new) {
             put(&rejected, der).map_err(files)?;
             let or = match why {
-                trust::Untrusted::Unknown => "",
+                Untrusted::Unknown => "",
                 _ => ", or put there the certificate of its authority",
             };
             return Err(Refusal::Server(format!(

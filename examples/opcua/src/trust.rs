@@ -17,7 +17,7 @@ use tracing::warn;
 use x509_cert::{
     Certificate,
     der::{Decode as _, Reader as _, SliceReader},
-    ext::pkix::{BasicConstraints, KeyUsage},
+    ext::pkix::{BasicConstraints, KeyUsage, SubjectAltName, name::GeneralName},
     name::Name,
 };
 
@@ -40,11 +40,11 @@ pub(crate) enum Untrusted {
 pub(crate) struct Trusted(Vec<(Vec<u8>, Certificate)>);
 
 impl Trusted {
-    /// Reads all files in a folder, in DER or PEM. What is no certificate is logged and passed over.
+    /// Reads all files in a folder, in DER or PEM. What is no certificate or cannot be read is logged and passed over.
     ///
     /// # Errors
     ///
-    /// The folder cannot be read.
+    /// The folder cannot be listed.
     pub(crate) fn read(folder: &Path) -> io::Result<Self> {
         let mut all = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -52,7 +52,8 @@ impl Trusted {
             if !file.is_file() {
                 continue;
             }
-            match certificates(&fs::read(&file)?) {
+            let content = fs::read(&file).map_err(|error| error.to_string());
+            match content.and_then(|content| certificates(&content)) {
                 Ok(certificates) => all.extend(certificates),
                 Err(error) => {
                     warn!(file = %file.display(), error, "no certificate can be read from this file, and nothing is trusted by it");
@@ -104,13 +105,21 @@ impl Trusted {
         }
     }
 
-    /// Those that may issue others. A server's own is none, however much it is trusted.
+    /// Those that may issue others. A server's own is none, however much it is trusted: many say that they might, since OpenSSL makes them
+    /// so, and each has the URI of its application (OPC UA part 6, 6.2.2), which an authority has not.
     fn authorities(&self) -> impl Iterator<Item = &(Vec<u8>, Certificate)> {
         self.0.iter().filter(|(_, read)| {
-            let (constraints, usage) =
-                (read.tbs_certificate.get::<BasicConstraints>(), read.tbs_certificate.get::<KeyUsage>());
-            let issues = usage.is_ok_and(|usage| usage.is_none_or(|(_, usage)| usage.key_cert_sign()));
-            issues && constraints.is_ok_and(|it| it.is_some_and(|(_, constraints)| constraints.ca))
+            let certificate = &read.tbs_certificate;
+            let issues =
+                certificate.get::<KeyUsage>().is_ok_and(|it| it.is_none_or(|(_, usage)| usage.key_cert_sign()));
+            let is_ca =
+                certificate.get::<BasicConstraints>().is_ok_and(|it| it.is_some_and(|(_, constraints)| constraints.ca));
+            let is_application = |names: &SubjectAltName| {
+                names.0.iter().any(|name| matches!(name, GeneralName::UniformResourceIdentifier(_)))
+            };
+            let names = certificate.get::<SubjectAltName>();
+            let is_nobodys = names.is_ok_and(|it| it.is_none_or(|(_, names)| !is_application(&names)));
+            issues && is_ca && is_nobodys
         })
     }
 }
@@ -160,7 +169,9 @@ pub(crate) fn split(chain: &[u8]) -> Result<Vec<(&[u8], Certificate)>, x509_cert
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{BasicConstraints as Constraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+    use rcgen::{
+        BasicConstraints as Constraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    };
 
     use super::*;
 
@@ -205,6 +216,12 @@ mod tests {
     fn a_trusted_server_is_no_authority() {
         let (trusted, issued) = issued_by_the_last(vec![params("other server", IsCa::ExplicitNoCa)]);
         assert_eq!(why(&trusted, &issued), ", nor is its authority, CN=other server");
+        // As OpenSSL makes one for an application unless it is asked not to.
+        let mut both = params("other", root());
+        both.key_usages = Vec::new();
+        both.subject_alt_names = vec![SanType::URI("urn:plant:other".try_into().unwrap())];
+        let (trusted, issued) = issued_by_the_last(vec![both]);
+        assert_eq!(why(&trusted, &issued), ", nor is its authority, CN=other");
         let mut unsigning = params("other", root());
         unsigning.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         let (trusted, issued) = issued_by_the_last(vec![unsigning]);
