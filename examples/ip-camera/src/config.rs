@@ -88,9 +88,17 @@ impl Config {
     }
 
     /// How long the answers of one call are waited for at most. To connect by ONVIF takes five: the clock, the services, the profiles, the
-    /// address, and what is there. To begin with a video takes three.
+    /// address, and what is there. To begin with a video takes three, and a picture is one.
     pub(crate) fn longest(&self) -> Duration {
-        self.timeout * if self.onvif.is_some() { 5 } else { 3 }
+        let is_picture = self.url.as_ref().is_some_and(|url| url.scheme().starts_with("http"));
+        self.timeout
+            * if self.onvif.is_some() {
+                5
+            } else if is_picture {
+                1
+            } else {
+                3
+            }
     }
 
     /// How long it is from one snapshot to the next.

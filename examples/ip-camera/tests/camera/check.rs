@@ -31,6 +31,7 @@ fn a_timeout_whose_answers_outlast_the_call_is_doubted_once() {
         (format!("{dome}, timeout: 2500"), Some("12.5s")),
         (format!("{gate}, timeout: 3333"), None),
         (format!("{gate}, timeout: 4000"), Some("12s")),
+        ("url: http://192.0.2.7/snapshot.jpg, timeout: 9000".to_owned(), None),
         (format!("{dome}, {gate}, timeout: 2500"), Some("12.5s")),
     ] {
         fs::write(folder.path().join("devices.yaml"), manifests(&[configured(DOME, &config)])).unwrap();
