@@ -53,8 +53,8 @@ async fn restarts(bed: TestBed, times: usize) {
     }
     rounds.sort_unstable();
     println!("after {times} restarts every device was back within {:?}", rounds.last());
-    // A machine that stands still for a while spoils some rounds, and not most of them.
-    assert!(rounds[times / 2] < Duration::from_secs(2), "{rounds:?}, {}", bed.handle().stats());
+    // It takes less than a second. A pause that grows with each restart would take a minute in the end.
+    assert!(rounds[times / 2] < Duration::from_secs(10), "{rounds:?}, {}", bed.handle().stats());
     bed.until("the mapper is called", |edge| edge.mappers().all(RegisteredMapper::is_called)).await;
     bed.edge().set_desired(&id("d7"), "level", "7").await.unwrap();
     bed.until("it is called still", |edge| edge.twin(&id("d7"), "level").is_some_and(|twin| twin.value() == "7")).await;
@@ -66,7 +66,7 @@ async fn restarts(bed: TestBed, times: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_devices_are_back_within_two_seconds_of_a_restart_and_after_each_of_fifty() {
+async fn twenty_devices_are_back_after_each_of_fifty_restarts() {
     // The edge's limit is as tight as on a node: 100 calls at once, and then one per second.
     let bed = TestBed::builder(Meter::new(), PROTOCOL)
         .edge(|edge| edge.limiter(100, 1.0))

@@ -177,13 +177,13 @@ fn methods_name_properties_that_can_be_written() {
 fn methods_of_the_stream_name_what_records_which_nobody_writes() {
     let visitors = "visitors: {configData: {stream: file, register: 1}}";
     let property = format!("{{name: text, reportToCloud: true, collectCycle: 5000, {visitors}}}");
-    let told = |method: &str| {
+    let findings = |method: &str| {
         let methods = format!("  methods:\n    - name: {method}\n      propertyNames: [text]\n");
         of_spec(&format!("{SPEC}  properties: [{property}]\n{methods}"))
     };
-    let refused = |told: &[String]| told.iter().any(|line| line.contains("calls are refused"));
-    assert!(!refused(&told("record")) && !refused(&told("snapshot")), "{:?}", told("record"));
-    assert!(refused(&told("set")));
+    let is_refused = |method: &str| findings(method).iter().any(|line| line.contains("calls are refused"));
+    assert!(!is_refused("record") && !is_refused("snapshot"), "{:?}", findings("record"));
+    assert!(is_refused("set"));
 }
 
 #[test]

@@ -296,6 +296,8 @@ impl<'a> Filing<'a> {
             self.due = self.due.min(Instant::now() + BUSY);
         }
         if written.has_frame {
+            // The same failure is another one then.
+            self.failure.clear();
             self.works();
         }
         self.show(written.finished);

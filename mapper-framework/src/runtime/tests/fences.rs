@@ -89,7 +89,7 @@ async fn a_config_that_does_not_fit_waits_for_its_correction() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_thousand_problems_make_a_message_that_can_be_read_and_are_compared_in_no_time() {
+async fn fifty_thousand_problems_make_a_message_that_can_be_read() {
     let rig = Rig::new().await;
     let mut wrong = device("a", [property("x", 1000)]);
     wrong.properties.extend((0..50_000).map(|n| property(&format!("unknown-{n}"), 1000)));

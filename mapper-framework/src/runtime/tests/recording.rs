@@ -276,4 +276,7 @@ async fn what_is_no_jpeg_is_said_once_and_does_not_stop_the_stream() {
     assert_eq!(scene.rig.stats().streams().recording_failed(), 1);
     scene.film(&frames, 2).await;
     assert_eq!(scene.rig.state("a").await, DeviceState::Online);
+    assert!(frames.send(Frame::new(ContentType::H264, vec![0, 0, 0, 1])));
+    sleep(SECOND / 10).await;
+    assert_eq!(scene.rig.stats().streams().recording_failed(), 2, "another time");
 }
