@@ -152,7 +152,7 @@ impl Share {
             Ok(()) if state.loss.is_none() => {}
             Err(NotSent::TooLarge { bytes, most }) => {
                 return Err(DriverError::refused(format_args!(
-                    "the command to {topic} takes {bytes} bytes, and the broker takes {most} at most"
+                    "the command to {topic} takes {bytes} bytes, and {most} are the most that can be sent to this broker"
                 )));
             }
             _ => {

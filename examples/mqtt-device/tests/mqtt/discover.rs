@@ -183,8 +183,8 @@ async fn a_search_where_more_is_published_than_it_keeps_says_so_and_has_what_was
         publisher.retain(&format!("log/{number}"), &text).await;
     }
     let mut search = Search::start(&broker, Version::V3);
-    let told = "more is published than the search keeps, 20000 topics or 64 MiB, and the rest is passed over: search a part at a time by the argument `topics`";
-    search.process.wait_for_line(|line| line.ends_with(&format!("s left; {told}"))).await;
+    let reason = "more is published than the search keeps, 20000 topics or 64 MiB, and the rest is passed over: search a part at a time by the argument `topics`";
+    search.process.wait_for_line(|line| line.ends_with(&format!("s left; {reason}"))).await;
     let (yaml, errors) = search.interrupt().await;
     assert!(yaml.contains("topic: a-tank"), "{errors}");
     let broker = format!("broker={}", url(&broker));

@@ -128,8 +128,8 @@ async fn a_megabyte_of_json_is_read_and_what_is_too_large_is_passed_over(version
             }
         }
     }
-    let told = format!("press: {TOO_LARGE}");
-    assert!(failures.iter().all(|it| *it == told), "{failures:?}");
+    let reason = format!("press: {TOO_LARGE}");
+    assert!(failures.iter().all(|it| *it == reason), "{failures:?}");
     assert_eq!(failures.len(), if version == Version::V3 { 100 } else { 0 });
     Ok(())
 }
@@ -236,8 +236,8 @@ async fn a_kept_message_that_ends_connections_costs_its_device_only() {
     let bed = Bed::start().await;
     bed.apply(&plain("tank", &broker, "")).await;
     bed.apply(&plain("well", &broker, "")).await;
-    let told = "bytes has come on plant/tank, and 67108864 are the most: let its sender publish less";
-    bed.reason("tank", told).await;
+    let reason = "bytes has come on plant/tank, and 67108864 are the most: let its sender publish less";
+    bed.reason("tank", reason).await;
     bed.is("well", "unknown").await;
     let lost = || bed.bed.handle().device_stats(&id("well")).unwrap().sessions().lost();
     let before = lost();

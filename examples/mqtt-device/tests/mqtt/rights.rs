@@ -60,10 +60,10 @@ async fn a_refused_subscription_is_named_and_asked_for_again_until_it_is_granted
     bed.apply(&plain("tank", &broker, version.key())).await;
     // It is reported without anybody asking for it.
     bed.is("tank", "unhealthy").await;
-    let told = refusal("plant/tank", version);
-    bed.fails("tank", "level", &told).await;
+    let reason = refusal("plant/tank", version);
+    bed.fails("tank", "level", &reason).await;
     let read = error(&bed, "tank").await;
-    assert!(read.contains(&told), "{read}");
+    assert!(read.contains(&reason), "{read}");
     // Put right. This costs no connection, so that only a new question shows it.
     let order = r#"{"commands":[{"command":"setDefaultACLAccess","acls":[{"acltype":"subscribe","allow":true}]}]}"#;
     publisher.publish(CONTROL, order).await;
@@ -104,8 +104,8 @@ async fn a_broker_that_grants_a_topic_and_keeps_its_messages_back_is_suspected()
     bed.apply(&plain("tank", &broker, "timeout: 3000")).await;
     bed.is("tank", "unknown").await;
     let read = error(&bed, "tank").await;
-    let told = "nothing has come on plant/tank yet: is the topic right, and may the mapper's user read it?";
-    assert!(read.contains(told), "{read}");
+    let reason = "nothing has come on plant/tank yet: is the topic right, and may the mapper's user read it?";
+    assert!(read.contains(reason), "{read}");
     broker.reload(MosquittoOptions { readable: Some("#"), ..options }).await;
     broker.wait_for_line(|line| line.contains("Reloading config")).await;
     publisher.publish("plant/tank", r#"{"level":2.5}"#).await;

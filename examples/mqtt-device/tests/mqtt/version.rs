@@ -91,7 +91,7 @@ async fn what_the_broker_takes_is_kept_to() -> Outcome {
     }
     let text = property("text", DataType::String, json!({"command": "plant/text"}));
     let error = sessions[0].write(&text, &Value::from("x".repeat(2000))).await.unwrap_err();
-    let too_large = "the command to plant/text takes 2016 bytes, and the broker takes 2000 at most";
+    let too_large = "the command to plant/text takes 2016 bytes, and 2000 are the most that can be sent to this broker";
     assert!(error.to_string() == too_large && !error.is_retryable(), "{error}");
     // No more than one is on its way at once, and all come.
     for session in &mut sessions {
@@ -108,9 +108,9 @@ async fn a_connection_ends_with_the_brokers_reason() -> Outcome {
     let first = connect_at(&one, &url, Credentials::none(), of_id.clone()).await?;
     let _second = connect_at(&other, &url, Credentials::none(), of_id).await?;
     let why = end(first).await;
-    let told =
+    let reason =
         "another client has come to the broker with the same id (\"session takeover\"): give each its own `clientId`";
-    assert_eq!(why, format!("{url}: {told}"));
+    assert_eq!(why, format!("{url}: {reason}"));
     Ok(())
 }
 
