@@ -15,8 +15,8 @@ macro_rules! left_to_the_driver {
             self.driver.review(device, property)
         }
 
-        fn waits(&self, device: &$crate::model::Device) -> Option<std::time::Duration> {
-            self.driver.waits(device)
+        fn longest_wait(&self, device: &$crate::model::Device) -> Option<std::time::Duration> {
+            self.driver.longest_wait(device)
         }
 
         fn discover_args(&self) -> &'static [(&'static str, &'static str)] {

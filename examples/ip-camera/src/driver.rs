@@ -93,7 +93,7 @@ impl Driver for IpCamera {
         Ok(Camera { onvif, source, described, clock, ffmpeg, speed, round, is_silent: false })
     }
 
-    fn waits(config: &Config) -> Option<Duration> {
+    fn longest_wait(config: &Config) -> Option<Duration> {
         Some(config.longest())
     }
 

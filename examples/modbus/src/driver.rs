@@ -48,7 +48,7 @@ impl Driver for Modbus {
         review(config.unit_id, &config.limits.forbidden, property)
     }
 
-    fn waits(config: &Config) -> Option<Duration> {
+    fn longest_wait(config: &Config) -> Option<Duration> {
         Some(config.terms.longest())
     }
 

@@ -64,7 +64,7 @@ impl Driver for OpcUa {
         self.open(&device.id().to_string(), device.credentials(), config).await
     }
 
-    fn waits(config: &Config) -> Option<Duration> {
+    fn longest_wait(config: &Config) -> Option<Duration> {
         Some(config.timeout * ANSWERS_TO_CONNECT)
     }
 

@@ -23,7 +23,7 @@ pub(super) fn check(mapper: &Mapper<'_>, manifest: &DeviceManifest, resolved: &R
     for key in caught("protocol.configData", None, || Ok(mapper.driver.unread_config(device))).unwrap_or_default() {
         verdicts.warning(unread(manifest, None, &format!("protocol.configData.{key}")));
     }
-    let waits = caught("protocol.configData", None, || Ok(mapper.driver.waits(device))).unwrap_or_default();
+    let waits = caught("protocol.configData", None, || Ok(mapper.driver.longest_wait(device))).unwrap_or_default();
     if let Some(Doubt { field, message, cure, .. }) = Doubt::of_timeout(device.config(), waits, mapper.call_timeout) {
         verdicts.warning(Fault::new(place(manifest, None, &field), message, cure));
     }

@@ -125,7 +125,7 @@ pub trait Driver: Send + Sync + 'static {
     /// with all repetitions. By default the driver does not say it.
     ///
     /// What is longer than `driver.call_timeout`, which ends each call, is doubted: by `my-mapper check`, and in the log when a device arrives.
-    fn waits(config: &Self::Config) -> Option<Duration> {
+    fn longest_wait(config: &Self::Config) -> Option<Duration> {
         let _ = config;
         None
     }

@@ -30,7 +30,7 @@ pub(crate) trait ErasedDriver: Send + Sync {
     fn unread_visitor(&self, property: &Property) -> Vec<String>;
     /// What the driver says of a property; nothing where its config or its visitor does not fit.
     fn review(&self, device: &Device, property: &Property) -> Review;
-    fn waits(&self, device: &Device) -> Option<Duration>;
+    fn longest_wait(&self, device: &Device) -> Option<Duration>;
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError>;
     /// The arguments of `discover` with their meanings; empty where the driver does not list them.
     fn discover_args(&self) -> &'static [(&'static str, &'static str)];
@@ -104,8 +104,8 @@ impl<D: Driver> ErasedDriver for Typed<D> {
         self.0.review(device, &config, &property.with_visitor(visitor))
     }
 
-    fn waits(&self, device: &Device) -> Option<Duration> {
-        parse_config(device.config()).ok().and_then(|config| D::waits(&config))
+    fn longest_wait(&self, device: &Device) -> Option<Duration> {
+        parse_config(device.config()).ok().and_then(|config| D::longest_wait(&config))
     }
 
     async fn connect(&self, device: &Device) -> Result<Box<dyn ErasedSession>, DriverError> {

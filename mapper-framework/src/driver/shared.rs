@@ -32,8 +32,8 @@ macro_rules! passes_on {
                 T::review(self, device, config, property)
             }
 
-            fn waits(config: &Self::Config) -> Option<Duration> {
-                T::waits(config)
+            fn longest_wait(config: &Self::Config) -> Option<Duration> {
+                T::longest_wait(config)
             }
 
             fn discover(&self, discovery: &Discovery) -> impl Future<Output = Result<(), DriverError>> + Send {

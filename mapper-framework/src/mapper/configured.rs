@@ -217,8 +217,8 @@ impl<D: Driver> Driver for Made<D> {
         self.0.get().map_or_else(Review::new, |driver| driver.review(device, config, property))
     }
 
-    fn waits(config: &D::Config) -> Option<Duration> {
-        D::waits(config)
+    fn longest_wait(config: &D::Config) -> Option<Duration> {
+        D::longest_wait(config)
     }
 
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
@@ -262,7 +262,7 @@ mod tests {
             Review::new().reads(format!("unit {}", self.0.unit))
         }
 
-        fn waits((): &()) -> Option<Duration> {
+        fn longest_wait((): &()) -> Option<Duration> {
             Some(Duration::from_secs(1))
         }
     }
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(builder.driver.discover_args(), [("bus", "Where to search")]);
         let (device, level) = (Device::builder("meter").build(), Property::builder("level", DataType::Int).build());
         assert_eq!(builder.driver.review(&device, &level).reading(), None);
-        assert_eq!(builder.driver.waits(&device), Some(Duration::from_secs(1)));
+        assert_eq!(builder.driver.longest_wait(&device), Some(Duration::from_secs(1)));
         builder.make_own_driver().unwrap();
         assert_eq!(builder.driver.review(&device, &level).reading(), Some("unit 0"));
     }

@@ -98,8 +98,8 @@ impl Doubt {
         })
     }
 
-    /// The doubt about a `timeout` of the device's own, in milliseconds, that the framework never waits for: by itself, or by what the
-    /// driver [waits](crate::Driver::waits) with it.
+    /// The doubt about a `timeout` of the device's own, in milliseconds, that the framework never waits for: by itself, or by the
+    /// [longest wait](crate::Driver::longest_wait) that the driver makes of it.
     pub(crate) fn of_timeout(config: &ConfigData, waits: Option<Duration>, call_timeout: Duration) -> Option<Self> {
         let timeout = config.get("timeout");
         let millis = timeout.and_then(|it| it.as_u64().or_else(|| it.as_str()?.trim().parse().ok()));

@@ -110,7 +110,8 @@ impl BoundDevice {
                 doubts.extend(review.doubts_of(property));
             }
         }
-        let waits = if has_wrong_config { None } else { fence.checked(|| driver.waits(&device)).unwrap_or_default() };
+        let waits =
+            if has_wrong_config { None } else { fence.checked(|| driver.longest_wait(&device)).unwrap_or_default() };
         doubts.extend(Doubt::of_timeout(device.config(), waits, settings.call_timeout));
         Self { device: Arc::new(device), properties, wishes, has_wrong_config, problems, lost, doubts }
     }
