@@ -32,7 +32,7 @@ pub(crate) const ARGS: &[(&str, &str)] = &[
     ("url", "Where the server is, such as opc.tcp://192.0.2.7:4840"),
     ("securityPolicy", "Basic256Sha256, Aes128Sha256RsaOaep or Aes256Sha256RsaPss [default: None]"),
     ("securityMode", "Sign or SignAndEncrypt [default: SignAndEncrypt with a policy]"),
-    ("timeout", "How many milliseconds each answer is waited for [default: 3000]"),
+    ("timeout", "How many milliseconds the search waits for each answer [default: 3000]"),
     ("nodeID", "Node below which to look, such as nsu=urn:factory:boilers;s=Boiler [default: all objects]"),
     ("most", "How many variables, methods and arguments are enough [default: 500]"),
 ];
@@ -65,13 +65,18 @@ struct Below {
 }
 
 impl Args {
+    /// The keys of the config to search with: those of the device, and how long answers are waited for, which is the search's own.
+    pub(crate) fn search_keys(&self) -> Map<String, Json> {
+        let timeout = self.timeout.map(|timeout| ("timeout".to_owned(), json!(timeout)));
+        self.keys().into_iter().chain(timeout).collect()
+    }
+
     /// The keys of the device's config.
-    pub(crate) fn keys(&self) -> Map<String, Json> {
+    fn keys(&self) -> Map<String, Json> {
         let texts = [("securityPolicy", &self.security_policy), ("securityMode", &self.security_mode)];
         let texts = texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value.as_ref()?))));
-        let timeout = self.timeout.map(|timeout| ("timeout".to_owned(), json!(timeout)));
         let url = ("url".to_owned(), json!(self.url));
-        [url].into_iter().chain(texts).chain(timeout).collect()
+        [url].into_iter().chain(texts).collect()
     }
 }
 

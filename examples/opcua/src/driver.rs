@@ -71,7 +71,7 @@ impl Driver for OpcUa {
     /// Browses one server.
     async fn discover(&self, discovery: &Discovery) -> Result<(), DriverError> {
         let args: Args = discovery.args()?;
-        let config: Config = serde_json::from_value(Json::Object(args.keys())).map_err(DriverError::refused)?;
+        let config: Config = serde_json::from_value(Json::Object(args.search_keys())).map_err(DriverError::refused)?;
         let mut server = self.open("discover", discovery.credentials(), config).await?;
         let found = discover(&mut server, &args, discovery).await;
         server.close().await;
