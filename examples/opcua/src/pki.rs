@@ -52,6 +52,8 @@ enum Refusal {
 
 impl Store {
     pub(crate) fn new(folder: PathBuf, trust_new: bool) -> Self {
+        // Paths in it are given to the library, which would look for relative ones below the folder of checked ones.
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
         Self { folder, trust_new, writing: Arc::default() }
     }
 
